@@ -1,0 +1,35 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each does all its set-up.
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PEERS  := tests/peers/node_modules/.ready
+export PYTHONUNBUFFERED := 1
+
+.PHONY: demo test check docs bench format clean
+
+demo: $(READY)             ## a virtual plant, the platform and its page
+	$(BIN)/deungdae demo
+
+test: check $(PEERS)       ## everything that must hold
+	$(BIN)/pytest
+
+check: $(READY)            ## the quick half: style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): pyproject.toml constraints.txt
+	tools/python
+	touch $@
+
+$(PEERS): tests/peers/package.json tests/peers/package-lock.json tools/peers $(READY)
+	tools/peers
+	touch $@
+
+clean:
+	rm -rf $(VENV) tests/peers/node_modules build dist artefacts

@@ -1,0 +1,128 @@
+"""(room, type) -> class. A file is a plug-in: `machines/modbus.py` holds class `Modbus`.
+
+Packages outside register the same by an entry point in group `deungdae.<room>`. A module is
+loaded only when a factory names it, so what is unused costs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+ROOMS = ("machines", "virtual", "exchange", "insight", "decide")
+
+
+class UnknownTypeError(LookupError):
+    """No plug-in of that name in the room; `close` holds names that look alike."""
+
+    def __init__(self, room: str, type: str, close: list[str]) -> None:
+        super().__init__(f"no {room} plug-in is called {type!r}")
+        self.close = close
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option of a plug-in, as its annotation states it: for docs, forms and templates."""
+
+    name: str
+    type: str
+    default: object
+    required: bool
+    unit: str
+    description: str
+
+
+def names(room: str) -> list[str]:
+    """Return the types that a room offers, sorted: ours and those of outside packages."""
+    package = importlib.import_module(f"deungdae.{room}")
+    ours = [
+        module.name
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    ]
+    theirs = [entry.name for entry in entry_points(group=f"deungdae.{room}")]
+    return sorted({*ours, *theirs})
+
+
+def load(room: str, type: str) -> Any:
+    """Return the plug-in class. Raises UnknownTypeError; ImportError if it cannot be loaded."""
+    if type not in names(room):
+        raise UnknownTypeError(room, type, difflib.get_close_matches(type, names(room)))
+    for entry in entry_points(group=f"deungdae.{room}"):
+        if entry.name == type:
+            return entry.load()
+    module = importlib.import_module(f"deungdae.{room}.{type}")
+    return getattr(module, type.capitalize())
+
+
+def options(plugin: Any) -> list[Option]:
+    """Return every option of a plug-in class, in the order in which it states them."""
+    return describe(plugin.Options)
+
+
+def describe(struct: type[msgspec.Struct]) -> list[Option]:
+    """Return every field of an options struct, in the order in which it states them."""
+    hints = get_type_hints(struct, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(struct):
+        meta = _meta(hints[field.name])
+        default = field.default
+        if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        found.append(
+            Option(
+                name=field.encode_name,
+                type=_spell(hints[field.name]),
+                default=None if default is msgspec.NODEFAULT else default,
+                required=field.required,
+                unit=str((meta.extra or {}).get("unit", "")) if meta else "",
+                description=(meta.description or "") if meta else "",
+            )
+        )
+    return found
+
+
+def _meta(hint: Any) -> msgspec.Meta | None:
+    if get_origin(hint) is Annotated:
+        for extra in hint.__metadata__:
+            if isinstance(extra, msgspec.Meta):
+                return extra
+    if get_origin(hint) in (Union, UnionType):
+        for part in get_args(hint):
+            if found := _meta(part):
+                return found
+    return None
+
+
+def _spell(hint: Any) -> str:
+    """Return a type as a person would say it: `number ≥ 0`, `one of a, b`, `list of text`."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        meta = _meta(hint)
+        return _spell(args[0]) + (_bounds(meta) if meta else "")
+    if origin in (Union, UnionType):
+        return " or ".join(_spell(part) for part in args if part is not type(None))
+    if getattr(origin, "__name__", "") == "Literal":
+        return "one of " + ", ".join(f"`{value}`" for value in args)
+    if origin in (list, tuple, set, frozenset):
+        return f"list of {_spell(args[0])}"
+    if origin is dict:
+        return f"table of {_spell(args[1])}"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return "table"
+    return {str: "text", float: "number", int: "whole number", bool: "true or false"}.get(
+        hint, getattr(hint, "__name__", str(hint))
+    )
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+    bounds = [
+        f"{sign} {getattr(meta, name)}" for name, sign in signs if getattr(meta, name) is not None
+    ]
+    return f" {', '.join(bounds)}" if bounds else ""

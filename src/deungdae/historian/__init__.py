@@ -1,0 +1,1 @@
+"""Memory: what the factory said, what was concluded, what was commanded."""

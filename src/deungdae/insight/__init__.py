@@ -1,0 +1,1 @@
+"""From signals to findings: one file is one analysis, pure."""

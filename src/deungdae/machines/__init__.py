@@ -1,0 +1,1 @@
+"""South doors: one file is one protocol, as a client."""

@@ -1,0 +1,1 @@
+"""The factory described, after ISA-95 and ISA-88."""

@@ -1,0 +1,1 @@
+"""Machines in digital form: pure, seeded, in SI units."""
