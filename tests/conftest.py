@@ -1,0 +1,73 @@
+"""What every test may use: a free port, the real data sets, a peer that runs while a test does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a function that gives a TCP port nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data sets; a test that needs it fails clearly without it."""
+    folder = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.fail(f"the real data sets are not at {folder}; set DEUNGDAE_DATA", pytrace=False)
+    return folder
+
+
+@pytest.fixture
+def running() -> Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]:
+    """Return a context manager that runs a program until a TCP port answers, then stops it."""
+
+    @asynccontextmanager
+    async def run(
+        *command: str, port: int, within: float = 20.0, cwd: Path | None = None
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=cwd, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            await _wait_for_port(process, port, within)
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    return run
+
+
+async def _wait_for_port(process: asyncio.subprocess.Process, port: int, within: float) -> None:
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            if process.returncode is not None:
+                pytest.fail(f"the program ended with {process.returncode} before port {port} opened")
+            if asyncio.get_running_loop().time() > deadline:
+                pytest.fail(f"nothing listens on port {port} after {within} s")
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
