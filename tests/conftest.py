@@ -28,10 +28,11 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of real data sets; a test that needs it fails clearly without it."""
+    """Return the folder of real data sets; without it a test says so, and fails where CI is set."""
     folder = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.fail(f"the real data sets are not at {folder}; set DEUNGDAE_DATA", pytrace=False)
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say(f"the real data sets are not at {folder}; set DEUNGDAE_DATA")
     return folder
 
 
