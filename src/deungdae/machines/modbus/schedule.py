@@ -1,0 +1,45 @@
+"""Which block is read next: the one due; among those due, the one with the shortest period."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from .blocks import Block
+
+
+class Schedule:
+    """Blocks and when they are due, s on the monotonic clock."""
+
+    def __init__(self, blocks: Iterable[Block], now: float) -> None:
+        self._later: list[tuple[float, int, Block]] = []
+        self._ready: list[tuple[float, int, Block]] = []
+        self._count = 0
+        for block in blocks:
+            self.put(block, now)
+
+    def put(self, block: Block, due: float) -> None:
+        """Have a block read at `due`."""
+        block.due = due
+        self._count += 1
+        heapq.heappush(self._later, (due, self._count, block))
+
+    def delay(self, now: float) -> float | None:
+        """Return how long there is nothing to do, s; None: for ever."""
+        if self._ready:
+            return 0.0
+        return max(self._later[0][0] - now, 0.0) if self._later else None
+
+    def take(self, now: float, most: int) -> list[Block]:
+        """Return, and forget, up to `most` blocks that are due."""
+        while self._later and self._later[0][0] <= now:
+            _, count, block = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (block.period, count, block))
+        return [heapq.heappop(self._ready)[2] for _ in range(min(most, len(self._ready)))]
+
+    def clear(self) -> list[Block]:
+        """Return, and forget, all blocks."""
+        blocks = [block for _, _, block in (*self._later, *self._ready)]
+        self._later.clear()
+        self._ready.clear()
+        return blocks
