@@ -1,0 +1,1 @@
+"""What the MQTT doors share: packets, one link to a broker, acknowledgement when durable."""
