@@ -1,0 +1,140 @@
+"""XML documents of MTConnect agents, of any version: safe reading, errors, observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from lxml import etree
+
+from deungdae.core.errors import BadReply
+
+from .reading import LEVELS, UNAVAILABLE, Reading
+
+_EXCERPT = 200
+
+
+class OutOfRangeError(BadReply):
+    """The agent no longer has, or does not yet have, the sequence number that was asked for."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What the header of a streams document says; instance changes when the agent restarts."""
+
+    instance: str
+    created: str
+    first: int
+    next: int
+
+
+def parse(content: bytes, expected: str) -> etree._Element:
+    """Return the root of an MTConnect document named `expected`, e.g. MTConnectStreams.
+
+    Raises BadReply with the agent's words if it is an error document or anything else, and
+    OutOfRangeError if the agent says so. No entity is resolved, nothing is fetched.
+    """
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        shown = content[:_EXCERPT].decode(errors="replace")
+        raise BadReply(
+            f"the answer is no XML: {error.msg}; it begins {shown!r}",
+            remedy="check that the address is that of an MTConnect agent",
+        ) from error
+    if b"<!DOCTYPE" in content:
+        raise BadReply("the document brings a DOCTYPE, which no MTConnect document has")
+    name = etree.QName(root).localname
+    if name != expected:
+        raise _refusal(root, name, expected)
+    return root
+
+
+def header(root: etree._Element) -> Header:
+    """Return the header of a streams document. Raises BadReply if a number is missing."""
+    node = root.find("{*}Header")
+    if node is None:
+        raise BadReply("the document has no Header")
+    try:
+        return Header(
+            instance=node.get("instanceId", ""),
+            created=node.get("creationTime", ""),
+            first=int(node.get("firstSequence", "")),
+            next=int(node.get("nextSequence", "")),
+        )
+    except ValueError as error:
+        raise BadReply("the Header has no firstSequence or nextSequence as a number") from error
+
+
+def readings(root: etree._Element) -> Iterator[Reading]:
+    """Yield every observation of a streams document, in its order; item is the dataItemId."""
+    for group in root.iter("{*}Samples", "{*}Events"):
+        for node in group:
+            get = node.get
+            yield Reading(get("dataItemId", ""), get("timestamp", ""), node.text or "", _data(node))
+    for group in root.iter("{*}Condition"):
+        for node in group:
+            yield _condition(node)
+
+
+def _data(node: etree._Element) -> dict[str, str] | None:
+    """Return the parts of an observation that is more than one value."""
+    if len(node):
+        return _entries(node)
+    rate = node.get("sampleRate")
+    if rate is None and node.get("sampleCount") is None:
+        code = node.get("nativeCode")
+        return None if code is None else {"nativeCode": code}
+    return {"sampleRate": rate or "", "sampleCount": node.get("sampleCount", "")}
+
+
+def _entries(node: etree._Element) -> dict[str, str]:
+    """Return a data set's or table's entries by key; a table's cells by `row.column`."""
+    found = {}
+    for entry in node.iterchildren("{*}Entry"):
+        key = entry.get("key", "")
+        for cell in entry.iterchildren("{*}Cell"):
+            found[f"{key}.{cell.get('key', '')}"] = cell.text or ""
+        if not len(entry):
+            found[key] = entry.text or ""
+    return found
+
+
+def _condition(node: etree._Element) -> Reading:
+    level = etree.QName(node).localname.upper()
+    level = level if level in LEVELS else UNAVAILABLE
+    parts = {
+        "level": level,
+        "nativeCode": node.get("nativeCode", ""),
+        "nativeSeverity": node.get("nativeSeverity", ""),
+        "qualifier": node.get("qualifier", ""),
+        "text": node.text or "",
+    }
+    return Reading(
+        node.get("dataItemId", ""),
+        node.get("timestamp", ""),
+        level,
+        {name: part for name, part in parts.items() if part},
+    )
+
+
+def _refusal(root: etree._Element, name: str, expected: str) -> BadReply:
+    """Return what an error document says; `<Error>` until 1.8, an element per kind since 2.0."""
+    errors = [node for node in root.iter("{*}*") if node.get("errorCode")]
+    if name != "MTConnectError" or not errors:
+        words = " ".join(" ".join(str(part) for part in root.itertext()).split())[:_EXCERPT]
+        return BadReply(
+            f"expected {expected}, and the answer is a {name}: {words!r}",
+            remedy="check that the address is that of an MTConnect agent",
+        )
+    said = [(node.get("errorCode"), _message(node)) for node in errors]
+    kind = OutOfRangeError if any(code == "OUT_OF_RANGE" for code, _ in said) else BadReply
+    return kind("the agent says " + "; ".join(f"{code}: {text}" for code, text in said))
+
+
+def _message(node: etree._Element) -> str:
+    inner = node.find("{*}ErrorMessage")
+    return ((node if inner is None else inner).text or "").strip()

@@ -1,0 +1,403 @@
+"""Adapter logs (`time|item|value`, plain or gzip) as columns: read twice, never held whole.
+
+The first pass finds which signals there are, the same for all files of one machine; the second
+yields their samples and events. Lines of the common shape of three fields are read as columns, all
+others one by one with the parser that live adapter streams use.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from deungdae.core.clock import from_iso
+from deungdae.core.errors import BadReply, FactoryError, Fault
+from deungdae.core.types import Batch, Event, FloatArray, Severity, Signal, TimeArray
+
+from . import document, model, shdr
+from .reading import UNAVAILABLE, Reading, is_unavailable
+
+_BLOCK = 16 << 20
+_NUMBER = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|NaN|inf|Infinity)$"
+_FIELDS = ["time", "item", "value"]
+_NEVER = np.iinfo(np.int64).min
+_WORD = r"^[A-Z][A-Z0-9_]*$"  # the controlled vocabularies are in capitals
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What some lines of one file say. faults: `file:line: what is wrong` of each corrupt line."""
+
+    file: Path
+    lines: int
+    batch: Batch
+    events: tuple[Event, ...]
+    faults: tuple[str, ...]
+
+
+class Log:
+    """The adapter logs of one machine.
+
+    signals: one per data item, `<asset>.<item>`; those of kind number are sampled in `parts`, the
+    others come as events. An item is a number if every known value of it in all the files is one,
+    a state if every one is a word in capitals, else a text; with a device file it is what that
+    says, and has its unit.
+    """
+
+    def __init__(self, paths: Sequence[Path], asset: str, devices: Path | None = None) -> None:
+        self.paths = tuple(paths)
+        self.asset = asset
+        self._items = {} if devices is None else _device_items(devices, asset)
+        self._shapes = {name: item.shape for name, item in self._items.items()}
+        facts: dict[str, _Facts] = {}
+        for path in self.paths:
+            for chunk in _chunks(path, self._shapes):
+                _survey(chunk, facts)
+        self.signals = tuple(self._signal(name, fact) for name, fact in facts.items())
+        self._kinds = dict(zip(facts, (signal.kind for signal in self.signals), strict=True))
+
+    def parts(self, handles: Mapping[str, int], received: int) -> Iterator[Part]:
+        """Yield the contents of every file in order, in parts of bounded size.
+
+        handles: signal id -> handle, of at least every signal of kind number; received: ns.
+        """
+        for path in self.paths:
+            for chunk in _chunks(path, self._shapes):
+                yield self._part(path, chunk, handles, received)
+
+    def _signal(self, name: str, facts: _Facts) -> Signal:
+        item = self._items.get(name)
+        kind = facts.kind if item is None else item.kind
+        unit = item.unit if item is not None and kind == "number" and item.unit else "1"
+        return Signal(id=_id(self.asset, name), name=name, kind=kind, unit=unit)
+
+    def _part(self, path: Path, chunk: _Chunk, handles: Mapping[str, int], received: int) -> Part:
+        numeric = np.array([self._kinds[name] == "number" for name in chunk.names], bool)
+        rows = numeric[chunk.item] if len(chunk.names) else np.zeros(0, bool)
+        handle = np.array(
+            [handles[_id(self.asset, name)] if yes else -1
+             for name, yes in zip(chunk.names, numeric, strict=True)],
+            np.int32,
+        )  # fmt: skip
+        value = _numbers(chunk.value.filter(pa.array(rows)))
+        status = np.where(np.isfinite(value), Severity.GOOD, Severity.BAD).astype(np.uint8)
+        batch = Batch(handle[chunk.item[rows]], chunk.time[rows], value, status, received)
+        return Part(
+            file=path,
+            lines=chunk.lines,
+            batch=batch,
+            events=tuple(self._events(chunk, ~rows, received)),
+            faults=tuple(f"{path}:{number}: {what}" for number, what in chunk.faults),
+        )
+
+    def _events(self, chunk: _Chunk, rows: NDArray[np.bool_], received: int) -> Iterator[Event]:
+        ids = [_id(self.asset, name) for name in chunk.names]
+        kinds = [self._kinds[name] for name in chunk.names]
+        values = chunk.value.filter(pa.array(rows)).to_pylist()
+        where = np.flatnonzero(rows).tolist()
+        for row, item, time, value in zip(
+            where, chunk.item[rows].tolist(), chunk.time[rows].tolist(), values, strict=True
+        ):
+            unknown = is_unavailable(value)
+            yield Event(
+                id=ids[item],
+                time=time,
+                kind=kinds[item],
+                value=UNAVAILABLE if unknown else value,
+                status=Severity.BAD if unknown else Severity.GOOD,
+                received=received,
+                data=chunk.data.get(row, {}),
+            )
+
+
+def read_log(paths: Sequence[Path], asset: str, devices: Path | None = None) -> Log:
+    """Return the adapter logs of one machine, surveyed; see Log.
+
+    paths: in the order of their time. asset: its id in the house. devices: the agent's
+    Devices.xml; of several devices the one whose name, id or uuid is `asset`.
+    Raises FactoryError for a file that cannot be read at all; a corrupt line is only reported.
+
+        log = read_log(paths, "Mazak01")
+        handles = dict(zip((s.id for s in log.signals), store.register(log.signals)))
+        for part in log.parts(handles, clock.now()):
+            store.append([part.batch, *part.events])
+    """
+    return Log(paths, asset, devices)
+
+
+class _Chunk(msgspec.Struct, frozen=True, eq=False):
+    """Some lines of a file as columns of n readings.
+
+    item int32[n]: place in `names`; time int64[n]; value: Arrow strings[n];
+    data: row -> further parts; faults: (number of the line, what is wrong).
+    """
+
+    names: list[str]
+    item: NDArray[np.int32]
+    time: TimeArray
+    value: Any
+    data: dict[int, dict[str, str]]
+    lines: int
+    faults: list[tuple[int, str]]
+
+
+class _Facts:
+    """What all values of an item seen so far have in common."""
+
+    def __init__(self) -> None:
+        self.known = False
+        self.condition = False
+        self.number = True
+        self.word = True
+
+    @property
+    def kind(self) -> model.Kind:
+        if self.condition:
+            return "alarm"
+        if not self.known or self.word:
+            return "state"
+        return "number" if self.number else "text"
+
+
+def _survey(chunk: _Chunk, facts: dict[str, _Facts]) -> None:
+    for name in chunk.names:
+        facts.setdefault(name, _Facts())
+    known = ~_unavailable(chunk.value)
+    for name in _names(chunk, known):
+        facts[name].known = True
+    for name in _names(chunk, known & ~_matches(chunk.value, _NUMBER)):
+        facts[name].number = False
+    for name in _names(chunk, known & ~_matches(chunk.value, _WORD)):
+        facts[name].word = False
+    for row, data in chunk.data.items():
+        if "level" in data:
+            facts[chunk.names[chunk.item[row]]].condition = True
+
+
+def _names(chunk: _Chunk, rows: NDArray[np.bool_]) -> list[str]:
+    """Return the items that the chosen rows are about."""
+    return [chunk.names[place] for place in np.unique(chunk.item[rows])]
+
+
+def _chunks(path: Path, shapes: Mapping[str, str]) -> Iterator[_Chunk]:
+    """Yield a file's lines in chunks of about 16 MiB; the last tells of a broken file."""
+    skipper = shdr.Skipper()
+    first = 1
+    for block, problem in _blocks(path):
+        chunk = _columns(block, first, skipper, shapes)
+        first += chunk.lines
+        if problem:
+            chunk.faults.append((first, problem))
+        yield chunk
+
+
+def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
+    """Yield a file's whole lines, and what broke the reading, if anything did."""
+    rest = b""
+    try:
+        with _opened(path) as file:
+            while block := file.read(_BLOCK):
+                cut = block.rfind(b"\n") + 1
+                if not cut and len(rest) > _BLOCK:
+                    yield b"", f"a line is longer than {_BLOCK >> 20} MiB; the rest is left out"
+                    return
+                if cut:
+                    yield rest + block[:cut], ""
+                    rest = b""
+                rest += block[cut:]
+    except (OSError, EOFError, zlib.error) as error:
+        yield rest, f"the file breaks off here: {error}"
+        return
+    yield rest, ""
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+        raise FactoryError([Fault(file=str(path), key="PATH", problem=problem)]) from error
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return cast(BinaryIO, gzip.open(file)) if packed else file
+
+
+def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[str, str]) -> _Chunk:
+    """Return whole lines as columns. first: number of the first line in its file."""
+    others: list[tuple[int, str]] = []  # lines that have not three fields
+    table = _table(block, others)
+    faults: list[tuple[int, str]] = []
+    readings: list[tuple[Reading, int]] = []
+    for number, line in others:
+        if not skipper.skips(line):
+            try:
+                parsed = shdr.parse(line, shapes).readings
+                moment = _time(parsed[0].time)
+            except ValueError as error:
+                faults.append((first + number - 1, _fault(line, error)))
+            else:
+                readings.extend((reading, moment) for reading in parsed)
+    time, wrong = _times(table["time"].combine_chunks())
+    if wrong:
+        numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), [n for n, _ in others])
+        lines = table.take(list(wrong)).to_pylist()
+        for (row, problem), line in zip(wrong.items(), lines, strict=True):
+            if not skipper.skips("|".join(line.values())):
+                faults.append((first + int(numbers[row]) - 1, _fault(line["time"], problem)))
+    names: dict[str, int] = {}
+    item = _items(table["item"].combine_chunks(), names)
+    good = (item >= 0) & (time != _NEVER)
+    slow_items = [names.setdefault(reading.item, len(names)) for reading, _ in readings]
+    kept = int(good.sum())
+    return _Chunk(
+        names=list(names),
+        item=np.concatenate([item[good], np.asarray(slow_items, np.int32)]),
+        time=np.concatenate([time[good], np.asarray([time for _, time in readings], np.int64)]),
+        value=pa.concat_arrays(
+            [
+                table["value"].combine_chunks().filter(pa.array(good)),
+                pa.array([reading.value for reading, _ in readings], pa.string()),
+            ]
+        ),
+        data={
+            kept + place: reading.data
+            for place, (reading, _) in enumerate(readings)
+            if reading.data is not None
+        },
+        lines=len(table) + len(others),
+        faults=sorted(faults),
+    )
+
+
+def _table(block: bytes, others: list[tuple[int, str]]) -> Any:
+    """Return time, item and value of the lines that have three fields; all others in `others`."""
+
+    def put_aside(row: Any) -> str:
+        others.append((row.number, row.text))
+        return "skip"
+
+    if not block:
+        return pa.table({name: pa.array([], pa.string()) for name in _FIELDS})
+    if not _is_text(block):
+        block = block.decode(errors="replace").encode()
+    table = csv.read_csv(
+        pa.py_buffer(block),
+        csv.ReadOptions(column_names=_FIELDS, use_threads=False, block_size=len(block) + 1),
+        csv.ParseOptions(
+            delimiter="|",
+            quote_char=False,
+            ignore_empty_lines=False,  # so that the number of a line is right
+            invalid_row_handler=put_aside,
+        ),
+        csv.ConvertOptions(column_types=dict.fromkeys(_FIELDS, pa.string())),
+    )
+    return table.set_column(2, "value", pc.ascii_trim_whitespace(table["value"]))
+
+
+def _is_text(block: bytes) -> bool:
+    if block.isascii():
+        return True
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _items(column: Any, names: dict[str, int]) -> NDArray[np.int32]:
+    """Return the place in `names` of each row's item, -1 for none: assets, an empty name."""
+    coded = pc.dictionary_encode(column)
+    places = []
+    for written in coded.dictionary.to_pylist():
+        name = written.strip().rpartition(":")[2]  # before the colon: the device
+        known = bool(name) and not name.startswith("@")
+        places.append(names.setdefault(name, len(names)) if known else -1)
+    items: NDArray[np.int32] = np.asarray(places, np.int32)[coded.indices.to_numpy()]
+    return items
+
+
+def _times(column: Any) -> tuple[TimeArray, dict[int, ValueError]]:
+    """Return int64[n] ns, _NEVER where there is none, and why, by row."""
+    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):  # with offset, or UTC without
+        try:
+            times: TimeArray = pc.cast(column, kind).cast(pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+        return times, {}
+    times = np.full(len(column), _NEVER, np.int64)
+    wrong = {}
+    for row, text in enumerate(column.to_pylist()):
+        try:
+            times[row] = _time(text)
+        except ValueError as error:
+            wrong[row] = error
+    return times, wrong
+
+
+@lru_cache(maxsize=1024)
+def _time(text: str) -> int:
+    moment = from_iso(text.partition("@")[0])  # behind @: how long it lasted
+    if abs(moment) >= -int(_NEVER):
+        raise ValueError(f"the time {text!r} is out of range")
+    return moment
+
+
+def _fault(line: str, problem: ValueError) -> str:
+    shown = line if len(line) <= 80 else line[:79] + "…"
+    return f"{problem} ({shown!r})"
+
+
+def _unavailable(values: Any) -> NDArray[np.bool_]:
+    return _mask(pc.equal(pc.ascii_upper(values), UNAVAILABLE))
+
+
+def _matches(values: Any, pattern: str) -> NDArray[np.bool_]:
+    return _mask(pc.match_substring_regex(values, pattern))
+
+
+def _mask(values: Any) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _numbers(values: Any) -> FloatArray:
+    """Return float64[n], NaN where the text is no number."""
+    known = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, pa.scalar(None))
+    numbers: FloatArray = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _id(asset: str, item: str) -> str:
+    return f"{asset}.{item.replace('.', '_')}"  # the last dot of an id ends the asset
+
+
+def _device_items(devices: Path, asset: str) -> dict[str, model.Item]:
+    """Return the data items of one device of a Devices.xml, by id and by name."""
+
+    def refuse(problem: str, remedy: str = "") -> FactoryError:
+        return FactoryError(
+            [Fault(file=str(devices), key="--devices", problem=problem, remedy=remedy)]
+        )
+
+    try:
+        root = document.parse(devices.read_bytes(), "MTConnectDevices")
+    except (OSError, BadReply) as error:
+        raise refuse(f"cannot be read: {error}", "give the agent's Devices.xml") from error
+    found = model.items(root)
+    names = sorted({item.device for item in found})
+    mine = [item for item in found if asset in (item.device, *item.device_ids)]
+    if not mine and len(names) == 1:
+        mine = found
+    if not mine:
+        raise refuse(f"describes no device {asset!r}, but {', '.join(names)}")
+    return {key: item for item in mine for key in (item.id, item.name) if key}
