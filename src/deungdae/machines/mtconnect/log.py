@@ -223,13 +223,12 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
         raise FactoryError([Fault(file=str(path), key="PATH", problem=problem)]) from error
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    return cast(BinaryIO, gzip.open(file)) if packed else file
 
 
 def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[str, str]) -> _Chunk:

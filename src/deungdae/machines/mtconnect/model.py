@@ -79,7 +79,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shape(self) -> str:
-        """Return how adapters write it: CONDITION, MESSAGE, TIME_SERIES, or VALUE for all others."""
+        """Return how adapters write it: CONDITION, MESSAGE, TIME_SERIES, or VALUE: one field."""
         if self.category == "CONDITION":
             return "CONDITION"
         if self.representation == "TIME_SERIES":
