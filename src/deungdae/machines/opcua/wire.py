@@ -9,8 +9,8 @@ Source: OPC 10000-6 §5.2 (binary encoding), OPC 10000-4 §5.14.5 (Publish), §7
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -32,6 +32,7 @@ _NUMBERS = {
 }  # fmt: skip
 _TAIL = ((2, "code", "<u4"), (4, "source", "<i8"), (16, "source_ps", "<u2"), (8, "server", "<i8"),
          (32, "server_ps", "<u2"))  # fmt: skip
+Read = TypeVar("Read")
 _DATA_CHANGE, _STATUS_CHANGE, _HISTORY_DATA = 811, 820, 658
 
 
@@ -51,6 +52,17 @@ class Values(msgspec.Struct, frozen=True, eq=False):
 
     def __len__(self) -> int:
         return len(self.handle)
+
+    def take(self, places: NDArray[np.intp]) -> Values:
+        """Return the values at these places, in that order."""
+        others = {
+            new: self.others[old]
+            for new, old in (enumerate(places.tolist()) if self.others else ())
+            if old in self.others
+        }
+        return Values(
+            self.handle[places], self.value[places], self.code[places], self.time[places], others
+        )
 
 
 class Message(msgspec.Struct, frozen=True, eq=False):
@@ -125,7 +137,7 @@ def _layout(mask: int, number: str, prefix: int) -> np.dtype[Any]:
 
 def _layouts(prefix: int) -> dict[int, np.dtype[Any]]:
     """Return key (mask | type << 8) -> record, for every shape of fixed size."""
-    found = {}
+    found: dict[int, np.dtype[Any]] = {}
     for mask in range(64):
         if mask & 1:
             found |= {mask | t << 8: _layout(mask, kind, prefix) for t, kind in _NUMBERS.items()}
@@ -214,10 +226,10 @@ class _Columns:
         self._fill(slice(row, row + 1), tail)
         if self.prefix:
             (self.handle[row],) = struct.unpack_from("<I", self.body, place)
-        return buffer.cur_pos - 1 + tail.itemsize - place
+        return int(buffer.cur_pos) - 1 + tail.itemsize - place
 
     def _fill(self, rows: slice | NDArray[np.intp], records: NDArray[Any]) -> None:
-        names = records.dtype.fields or {}
+        names: Mapping[str, Any] = records.dtype.fields or {}
         for name in ("handle", "value", "code"):
             if name in names:
                 getattr(self, name)[rows] = records[name]
@@ -241,7 +253,7 @@ def _prefer(
     return np.where(time != 0, time, otherwise)
 
 
-def _guarded(read: Any, body: bytes, *arguments: object) -> Any:
+def _guarded(read: Callable[..., Read], body: bytes, *arguments: object) -> Read:
     try:
         return read(body, *arguments)
     except (ValueError, IndexError, struct.error, NotEnoughData, ua.UaError) as error:
