@@ -1,4 +1,4 @@
-"""Which block is read next: the one due; among those due, the one with the shortest period."""
+"""Which block is read next: of those that are due, the one that is late soonest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Schedule:
         """Return, and forget, up to `most` blocks that are due."""
         while self._later and self._later[0][0] <= now:
             _, count, block = heapq.heappop(self._later)
-            heapq.heappush(self._ready, (block.period, count, block))
+            heapq.heappush(self._ready, (block.due + block.period, count, block))
         return [heapq.heappop(self._ready)[2] for _ in range(min(most, len(self._ready)))]
 
     def clear(self) -> list[Block]:

@@ -181,7 +181,12 @@ class Link(asyncio.Protocol):
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.close(Unreachable(f"the device ended the connection ({exc or 'closed'})"))
+        self.close(
+            Unreachable(
+                f"the device ended the connection ({exc or 'closed'})",
+                remedy="did it restart, or allow too few clients at once?",
+            )
+        )
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
