@@ -233,7 +233,7 @@ class Link(asyncio.Protocol):
         received = self._clock.now()
         if self._pause:
             self._next = self._clock.monotonic() + self._pause
-        return Reply(_judge(unit, pdu, answering, answer), sent, received)
+        return Reply(judge(unit, pdu, answering, answer), sent, received)
 
     def _silence(self, unit: int) -> DoorError:
         """Return the error for a reply that did not come in time."""
@@ -262,7 +262,7 @@ def crc16(frame: bytes) -> int:
     return crc
 
 
-def _judge(unit: int, request: bytes, answering: int, answer: bytes) -> bytes:
+def judge(unit: int, request: bytes, answering: int, answer: bytes) -> bytes:
     """Return the body of a reply that fits its request. Raises Exceptional, BadReply."""
     function = request[0]
     if answering != unit:
