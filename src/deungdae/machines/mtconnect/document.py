@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from lxml import etree
@@ -19,12 +19,17 @@ class OutOfRangeError(BadReply):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What the header of a streams document says; instance changes when the agent restarts."""
+    """What the header of a streams document says; instance changes when the agent restarts.
+
+    created: time at the agent; first: oldest sequence number that it holds; next: the number after
+    the last of this document; size: how many it can hold.
+    """
 
     instance: str
     created: str
     first: int
     next: int
+    size: int
 
 
 def parse(content: bytes, expected: str) -> etree._Element:
@@ -64,20 +69,37 @@ def header(root: etree._Element) -> Header:
             created=node.get("creationTime", ""),
             first=int(node.get("firstSequence", "")),
             next=int(node.get("nextSequence", "")),
+            size=int(node.get("bufferSize", "0")),
         )
     except ValueError as error:
-        raise BadReply("the Header has no firstSequence or nextSequence as a number") from error
+        raise BadReply(
+            "the Header has no firstSequence, nextSequence or bufferSize as a number"
+        ) from error
 
 
-def readings(root: etree._Element) -> Iterator[Reading]:
-    """Yield every observation of a streams document, in its order; item is the dataItemId."""
+def readings(
+    root: etree._Element, wanted: Callable[[str], bool] = lambda _: True
+) -> Iterator[Reading]:
+    """Yield the observations of a streams document; item is the dataItemId.
+
+    wanted: tells the data items to yield.
+    """
     for group in root.iter("{*}Samples", "{*}Events"):
         for node in group:
             get = node.get
-            yield Reading(get("dataItemId", ""), get("timestamp", ""), node.text or "", _data(node))
+            item = get("dataItemId", "")
+            if wanted(item):
+                data = _data(node)
+                value = node.text or "" if not len(node) else _joined(data)
+                yield Reading(item, get("timestamp", ""), value, data)
     for group in root.iter("{*}Condition"):
         for node in group:
-            yield _condition(node)
+            if wanted(node.get("dataItemId", "")):
+                yield _condition(node)
+
+
+def _joined(data: dict[str, str] | None) -> str:
+    return " ".join(f"{key}={value}" for key, value in (data or {}).items())
 
 
 def _data(node: etree._Element) -> dict[str, str] | None:

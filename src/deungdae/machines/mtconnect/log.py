@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,18 +20,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from deungdae.core.clock import from_iso
 from deungdae.core.errors import BadReply, FactoryError, Fault
 from deungdae.core.types import Batch, Event, FloatArray, Severity, Signal, TimeArray
 
-from . import document, model, shdr
-from .reading import UNAVAILABLE, Reading, is_unavailable
+from . import document, model, moment, shdr
+from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, short
 
 _BLOCK = 16 << 20
-_NUMBER = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|NaN|inf|Infinity)$"
 _FIELDS = ["time", "item", "value"]
-_NEVER = np.iinfo(np.int64).min
-_WORD = r"^[A-Z][A-Z0-9_]*$"  # the controlled vocabularies are in capitals
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +52,9 @@ class Log:
     def __init__(self, paths: Sequence[Path], asset: str, devices: Path | None = None) -> None:
         self.paths = tuple(paths)
         self.asset = asset
-        self._items = {} if devices is None else _device_items(devices, asset)
+        self._items = {} if devices is None else device_items(devices, asset)
         self._shapes = {name: item.shape for name, item in self._items.items()}
-        facts: dict[str, _Facts] = {}
+        facts: dict[str, Facts] = {}
         for path in self.paths:
             for chunk in _chunks(path, self._shapes):
                 _survey(chunk, facts)
@@ -75,7 +70,7 @@ class Log:
             for chunk in _chunks(path, self._shapes):
                 yield self._part(path, chunk, handles, received)
 
-    def _signal(self, name: str, facts: _Facts) -> Signal:
+    def _signal(self, name: str, facts: Facts) -> Signal:
         item = self._items.get(name)
         kind = facts.kind if item is None else item.kind
         unit = item.unit if item is not None and kind == "number" and item.unit else "1"
@@ -151,33 +146,15 @@ class _Chunk(msgspec.Struct, frozen=True, eq=False):
     faults: list[tuple[int, str]]
 
 
-class _Facts:
-    """What all values of an item seen so far have in common."""
-
-    def __init__(self) -> None:
-        self.known = False
-        self.condition = False
-        self.number = True
-        self.word = True
-
-    @property
-    def kind(self) -> model.Kind:
-        if self.condition:
-            return "alarm"
-        if not self.known or self.word:
-            return "state"
-        return "number" if self.number else "text"
-
-
-def _survey(chunk: _Chunk, facts: dict[str, _Facts]) -> None:
+def _survey(chunk: _Chunk, facts: dict[str, Facts]) -> None:
     for name in chunk.names:
-        facts.setdefault(name, _Facts())
+        facts.setdefault(name, Facts())
     known = ~_unavailable(chunk.value)
     for name in _names(chunk, known):
         facts[name].known = True
-    for name in _names(chunk, known & ~_matches(chunk.value, _NUMBER)):
+    for name in _names(chunk, known & ~_matches(chunk.value, Facts.NUMBER)):
         facts[name].number = False
-    for name in _names(chunk, known & ~_matches(chunk.value, _WORD)):
+    for name in _names(chunk, known & ~_matches(chunk.value, Facts.WORD)):
         facts[name].word = False
     for row, data in chunk.data.items():
         if "level" in data:
@@ -205,7 +182,7 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
     """Yield a file's whole lines, and what broke the reading, if anything did."""
     rest = b""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             while block := file.read(_BLOCK):
                 cut = block.rfind(b"\n") + 1
                 if not cut and len(rest) > _BLOCK:
@@ -221,7 +198,7 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
     yield rest, ""
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -241,12 +218,12 @@ def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[st
         if not skipper.skips(line):
             try:
                 parsed = shdr.parse(line, shapes).readings
-                moment = _time(parsed[0].time)
+                time_of_line = moment.one(parsed[0].time)
             except ValueError as error:
                 faults.append((first + number - 1, _fault(line, error)))
             else:
-                readings.extend((reading, moment) for reading in parsed)
-    time, wrong = _times(table["time"].combine_chunks())
+                readings.extend((reading, time_of_line) for reading in parsed)
+    time, wrong = moment.columns(table["time"].combine_chunks())
     if wrong:
         numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), [n for n, _ in others])
         lines = table.take(list(wrong)).to_pylist()
@@ -255,8 +232,8 @@ def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[st
                 faults.append((first + int(numbers[row]) - 1, _fault(line["time"], problem)))
     names: dict[str, int] = {}
     item = _items(table["item"].combine_chunks(), names)
-    good = (item >= 0) & (time != _NEVER)
-    slow_items = [names.setdefault(reading.item, len(names)) for reading, _ in readings]
+    good = (item >= 0) & (time != moment.NEVER)
+    slow_items = [names.setdefault(short(reading.item), len(names)) for reading, _ in readings]
     kept = int(good.sum())
     return _Chunk(
         names=list(names),
@@ -318,37 +295,11 @@ def _items(column: Any, names: dict[str, int]) -> NDArray[np.int32]:
     coded = pc.dictionary_encode(column)
     places = []
     for written in coded.dictionary.to_pylist():
-        name = written.strip().rpartition(":")[2]  # before the colon: the device
+        name = short(written.strip())
         known = bool(name) and not name.startswith("@")
         places.append(names.setdefault(name, len(names)) if known else -1)
     items: NDArray[np.int32] = np.asarray(places, np.int32)[coded.indices.to_numpy()]
     return items
-
-
-def _times(column: Any) -> tuple[TimeArray, dict[int, ValueError]]:
-    """Return int64[n] ns, _NEVER where there is none, and why, by row."""
-    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):  # with offset, or UTC without
-        try:
-            times: TimeArray = pc.cast(column, kind).cast(pa.int64()).to_numpy()
-        except pa.ArrowInvalid:
-            continue
-        return times, {}
-    times = np.full(len(column), _NEVER, np.int64)
-    wrong = {}
-    for row, text in enumerate(column.to_pylist()):
-        try:
-            times[row] = _time(text)
-        except ValueError as error:
-            wrong[row] = error
-    return times, wrong
-
-
-@lru_cache(maxsize=1024)
-def _time(text: str) -> int:
-    moment = from_iso(text.partition("@")[0])  # behind @: how long it lasted
-    if abs(moment) >= -int(_NEVER):
-        raise ValueError(f"the time {text!r} is out of range")
-    return moment
 
 
 def _fault(line: str, problem: ValueError) -> str:
@@ -371,7 +322,7 @@ def _mask(values: Any) -> NDArray[np.bool_]:
 
 def _numbers(values: Any) -> FloatArray:
     """Return float64[n], NaN where the text is no number."""
-    known = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, pa.scalar(None))
+    known = pc.if_else(pc.match_substring_regex(values, Facts.NUMBER), values, pa.scalar(None))
     numbers: FloatArray = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return numbers
 
@@ -380,7 +331,7 @@ def _id(asset: str, item: str) -> str:
     return f"{asset}.{item.replace('.', '_')}"  # the last dot of an id ends the asset
 
 
-def _device_items(devices: Path, asset: str) -> dict[str, model.Item]:
+def device_items(devices: Path, asset: str) -> dict[str, model.Item]:
     """Return the data items of one device of a Devices.xml, by id and by name."""
 
     def refuse(problem: str, remedy: str = "") -> FactoryError:

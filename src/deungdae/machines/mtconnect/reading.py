@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+from .model import Kind
 
 UNAVAILABLE = "UNAVAILABLE"
 LEVELS = ("NORMAL", "WARNING", "FAULT", UNAVAILABLE)
@@ -25,3 +28,42 @@ class Reading(NamedTuple):
 def is_unavailable(value: str) -> bool:
     """Return whether the source says that it does not know; adapters write any case."""
     return value.upper() == UNAVAILABLE
+
+
+class Facts:
+    """What all values of an item seen so far have in common, and so of which kind it is.
+
+    Where no device model tells: conditions are alarms; if every known value is a number the item
+    is one, if every one is a word in capitals a state, as controlled vocabularies are, else a text.
+    """
+
+    NUMBER = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|NaN|inf|Infinity)$"
+    WORD = r"^[A-Z][A-Z0-9_]*$"
+
+    def __init__(self) -> None:
+        self.known = False
+        self.condition = False
+        self.number = True
+        self.word = True
+
+    def add(self, reading: Reading) -> None:
+        """Take note of one more value."""
+        self.condition |= reading.data is not None and "level" in reading.data
+        if not is_unavailable(reading.value):
+            self.known = True
+            self.number &= bool(re.match(self.NUMBER, reading.value))
+            self.word &= bool(re.match(self.WORD, reading.value))
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind; an item that was never available is taken for a state."""
+        if self.condition:
+            return "alarm"
+        if not self.known or self.word:
+            return "state"
+        return "number" if self.number else "text"
+
+
+def short(item: str) -> str:
+    """Return an item without the device that adapters may write before it, `device:item`."""
+    return item.rpartition(":")[2]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .reading import LEVELS, UNAVAILABLE, Reading
+from .reading import LEVELS, UNAVAILABLE, Reading, short
 
 # fields of one item behind its name, by its shape; all others have one
 _WIDTH = {"CONDITION": 5, "MESSAGE": 2, "TIME_SERIES": 3}
@@ -40,10 +40,10 @@ def parse(line: str, shapes: Mapping[str, str] = {}) -> Line:
     time = head.strip().partition("@")[0]  # behind @: how long it lasted
     place, readings = 1, []
     while place < len(fields):
-        item = fields[place].strip().rpartition(":")[2]  # before the colon: the device
+        item = fields[place].strip()
         if not item:
             raise ValueError(f"field {place + 1} should name a data item, and is empty")
-        shape = shapes.get(item) or _guess(fields, place)
+        shape = shapes.get(short(item)) or _guess(fields, place)
         width = _WIDTH.get(shape, 1)
         parts = [field.strip() for field in fields[place + 1 : place + 1 + width]]
         if len(parts) < width:
