@@ -1,10 +1,10 @@
-"""Metrics read as columns: learn how they look on the wire, check it by mask, read by stride.
+"""Metrics read as columns: all metrics of a payload at once, a few instructions for each field.
 
-Payloads of one edge node are made of a few shapes: `alias, timestamp, double` with an alias of two
-bytes, and the like. A shape is learnt from one metric that the plain decoder has read: which bytes
-are tags, which bits say that a number goes on, where the values are. A metric whose bytes agree
-with a shape on all tags and all such bits is cut in exactly the same way, so reading its values by
-position cannot differ from the plain decoder. What agrees with no shape goes to the plain decoder.
+Data metrics have few parts and one order: name or alias, time stamp, perhaps the data type, value.
+Eight bytes at a time of every metric are gathered into one array of words; tags, lengths and the
+bits by which a varint goes on are checked on all of them together, and the seven-bit digits pressed
+together by shifts. A metric is taken only if every byte of it has been accounted for in this way;
+any other goes to the plain decoder of `wire`, so what is read is the same, only sooner.
 """
 
 from __future__ import annotations
@@ -15,223 +15,189 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from . import wire
-from .wire import Metric, Outline
+from deungdae.core.errors import BadReply
 
-Bytes: TypeAlias = NDArray[np.uint8]
+from . import wire
+from .wire import Metric
+
 Places: TypeAlias = NDArray[np.intp]
 Words: TypeAlias = NDArray[np.uint64]
+Mask: TypeAlias = NDArray[np.bool_]
 
-_SHAPES = 128
-_CUTS = 16
-_LARGEST = 128  # bytes of a metric; those with long names or texts are read one by one
 _FEW = 8  # so few metrics are read faster one by one
-
-
-class Shape(msgspec.Struct, frozen=True, eq=False):
-    """One way in which a metric is written. Bytes differ only where mask is 0.
-
-    weights: uint64[size, 3], by which its 7-bit digits give alias, timestamp and whole number.
-    field: of the value; start: where the value's bytes stand, for float and double.
-    """
-
-    pattern: Bytes
-    mask: Bytes
-    weights: Words
-    field: int
-    start: int
+_PAD = b"\0" * 24  # words may be gathered beyond the end
+_METRIC = 0x12
+_TAG = {field: field << 3 for field in (wire.ALIAS, wire.TIMESTAMP, wire.DATATYPE)}
+_NAME = wire.NAME << 3 | 2
+_INT, _LONG, _BOOLEAN = wire.INT << 3, wire.LONG << 3, wire.BOOLEAN << 3
+_FLOAT, _DOUBLE = wire.FLOAT << 3 | 5, wire.DOUBLE << 3 | 1
+# by tag: whether a whole number follows, which of its bits count, the size of a float or double
+_WHOLE = np.zeros(256, np.bool_)
+_WHOLE[[_INT, _LONG, _BOOLEAN]] = True
+_WIDTH = np.full(256, 2**64 - 1, np.uint64)
+_WIDTH[_INT] = 2**32 - 1
+_SIZE = np.full(256, -1)
+_SIZE[[_FLOAT, _DOUBLE]] = 4, 8
+_GOES_ON = np.uint64(0x8080808080808080)
 
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
-    """A payload cut into metrics; n of them.
+    """A payload cut into metrics: where each of them starts and stops, intp[n].
 
-    heads: intp[n], where the tag of each stands; marks: uint8[2, n], tag and length of each;
-    groups: metrics of one size each: which ones, and the place of every byte, intp[m, size].
+    timestamp: ms; seq: None where there is none; uuid: what the payload says of itself.
     """
 
-    outline: Outline
-    heads: Places
-    marks: Bytes
-    groups: list[tuple[Places, Places]]
+    timestamp: int
+    seq: int | None
+    uuid: str
+    starts: Places
+    stops: Places
 
 
 class Columns(msgspec.Struct, frozen=True, eq=False):
-    """The metrics of a payload, in order. known bool[n]: read here; the others are in `plain`.
+    """The metrics that could be read at once, m of them, in order; the others one by one.
 
-    alias uint64[n]; time uint64[n], ms, 0 where there is none; word uint64[n], of a whole number;
-    real float64[n], of a float or double; whole bool[n]: which of the two it is.
+    row intp[m]: which of the payload's metrics; alias uint64[m], or name (start, stop) intp[m]
+    where named bool[m]; time uint64[m], ms, 0 where there is none; word uint64[m]: the value, or
+    the bits of a float or double; real float64[m]: the value where whole bool[m] is not set.
     """
 
-    known: NDArray[np.bool_]
+    row: Places
+    named: Mask
     alias: Words
+    name: tuple[Places, Places]
     time: Words
     word: Words
     real: NDArray[np.float64]
-    whole: NDArray[np.bool_]
+    whole: Mask
     plain: list[tuple[int, Metric]]
 
 
-class Template:
-    """What is learnt of the payloads of one edge node."""
-
-    def __init__(self) -> None:
-        self._shapes: dict[int, list[Shape]] = {}
-        self._count = 0
-        self._cuts: dict[int, Cut] = {}
-
-    def cut(self, data: bytes) -> Cut:
-        """Return where the metrics stand. Raises BadReply."""
-        last = self._cuts.get(len(data))
-        if last is not None and (outline := _again(last, data)) is not None:
-            return Cut(outline, last.heads, last.marks, last.groups)
-        outline = wire.outline(data)
-        starts = np.array(outline.starts, np.intp)
-        sizes = np.array(outline.stops, np.intp) - starts
-        cut = Cut(outline, starts - 2, _marks(data, starts - 2), _groups(starts, sizes))
-        if len(self._cuts) >= _CUTS:
-            self._cuts.clear()
-        if len(starts) > _FEW and not outline.uuid and (sizes < _LARGEST).all():
-            self._cuts[len(data)] = cut
-        return cut
-
-    def read(self, data: bytes, cut: Cut) -> Columns:
-        """Return all metrics of the payload. Raises BadReply."""
-        outline = cut.outline
-        n = len(outline.starts)
-        columns = Columns(
-            np.zeros(n, np.bool_), np.zeros(n, np.uint64), np.zeros(n, np.uint64),
-            np.zeros(n, np.uint64), np.zeros(n), np.zeros(n, np.bool_), [],
-        )  # fmt: skip
-        if n > _FEW:
-            self._fill(columns, data, cut)
-        for row in np.flatnonzero(~columns.known).tolist():
-            start, stop = outline.starts[row], outline.stops[row]
-            columns.plain.append((row, wire.metric(data, start, stop)))
-            if n > _FEW and self._count < _SHAPES and stop - start < _LARGEST:
-                self._learn(data[start:stop])
-        return columns
-
-    def _fill(self, columns: Columns, data: bytes, cut: Cut) -> None:
-        octets = np.frombuffer(data, np.uint8)
-        for members, places in cut.groups:
-            shapes = self._shapes.get(places.shape[1])
-            if not shapes:
-                continue
-            rows, matrix = members, octets[places]
-            for shape in shapes:
-                fits = ~((matrix ^ shape.pattern) & shape.mask).any(axis=1)
-                if fits.all():
-                    _take(columns, shape, rows, matrix)
-                    break
-                if fits.any():
-                    _take(columns, shape, rows[fits], matrix[fits])
-                    rows, matrix = rows[~fits], matrix[~fits]
-
-    def _learn(self, octets: bytes) -> None:
-        shape = learn(octets)
-        if shape is None:
-            return
-        known = self._shapes.setdefault(len(octets), [])
-        for other in known:
-            same = (shape.mask == other.mask).all()
-            if same and not ((shape.pattern ^ other.pattern) & shape.mask).any():
-                return
-        known.append(shape)
-        self._count += 1
-
-
-def learn(octets: bytes) -> Shape | None:
-    """Return the shape of one metric, None where it has parts that columns cannot hold.
-
-    Those are names, texts, nulls, history, properties. Raises BadReply on what is no metric.
-    """
-    size = len(octets)
-    mask = np.full(size, 0xFF, np.uint8)
-    weights = np.zeros((size, 3), np.uint64)
-    field = start = 0
-    seen: set[int] = set()
-    for number, kind, value, end in wire.fields(octets, 0, size):
-        if number in seen or (number >= wire.INT and field):
-            return None
-        seen.add(number)
-        if kind == 0 and number in (wire.ALIAS, wire.TIMESTAMP, wire.INT, wire.LONG, wire.BOOLEAN):
-            begin = _begin(octets, end)
-            mask[begin:end] = 0x80
-            column = {wire.ALIAS: 0, wire.TIMESTAMP: 1}.get(number, 2)
-            digits = np.arange(end - begin, dtype=np.uint64)
-            weights[begin:end, column] = np.uint64(1) << (np.uint64(7) * digits)
-        elif (kind, number) in ((5, wire.FLOAT), (1, wire.DOUBLE)):
-            start = value
-            mask[value:end] = 0
-        elif number != wire.DATATYPE or kind != 0:
-            return None
-        if number >= wire.INT:
-            field = number
-    if not field or wire.ALIAS not in seen:
-        return None
-    return Shape(np.frombuffer(octets, np.uint8), mask, weights, field, start)
-
-
-def _again(last: Cut, data: bytes) -> Outline | None:
-    """Return the outline of a payload whose metrics stand where those of an earlier one stood.
-
-    The parts before and behind them are read anew: a payload is its parts one after the other.
-    """
-    if (_marks(data, last.heads) != last.marks).any():
-        return None
-    old = last.outline
-    before = wire.outline(data[: old.starts[0] - 2])
-    behind = wire.outline(data[old.stops[-1] :])
-    if before.starts or behind.starts or before.uuid or behind.uuid:
-        return None
-    return Outline(
-        behind.timestamp or before.timestamp,
-        before.seq if behind.seq is None else behind.seq,
-        "", (0, 0), old.starts, old.stops,
+def cut(data: bytes) -> Cut:
+    """Return where the metrics of a payload stand. Raises BadReply."""
+    octets = np.frombuffer(data + _PAD, np.uint8)
+    heads = np.flatnonzero(octets[: len(data)] == _METRIC)
+    third = octets[heads + 2]
+    heads = heads[(third == _TAG[wire.ALIAS]) | (third == _NAME)]
+    for _ in range(2):  # a value may look like a head: then it is not where a metric stops
+        if len(heads) <= _FEW:
+            break
+        sizes = octets[heads + 1]
+        stops = heads + 2 + sizes
+        if (stops[:-1] == heads[1:]).all() and (sizes < 0x80).all():
+            found = _around(data, heads[0].item(), stops[-1].item())
+            if found is not None:
+                return Cut(found.timestamp, found.seq, found.uuid, heads + 2, stops)
+            break
+        follows = np.zeros(len(octets) + 256, np.bool_)
+        follows[stops] = True
+        follows[heads[0]] = True
+        heads = heads[follows[heads]]
+    outline = wire.outline(data)
+    return Cut(
+        outline.timestamp, outline.seq, outline.uuid,
+        np.array(outline.starts, np.intp), np.array(outline.stops, np.intp),
     )  # fmt: skip
 
 
-def _marks(data: bytes, heads: Places) -> Bytes:
-    octets = np.frombuffer(data, np.uint8)
-    return np.stack((octets[heads], octets[heads + 1]))
+def _around(data: bytes, first: int, last: int) -> wire.Outline | None:
+    """Return the outline of what stands before and behind the metrics; None if that holds more.
+
+    A protobuf message is its parts one after the other, so they can be read apart.
+    """
+    if last > len(data):
+        return None
+    try:
+        outline = wire.outline(data[:first] + data[last:])
+        wire.outline(data[:first])
+    except BadReply:
+        return None
+    return None if outline.starts else outline
 
 
-def _groups(starts: Places, sizes: Places) -> list[tuple[Places, Places]]:
-    groups = []
-    for size in np.flatnonzero(np.bincount(np.minimum(sizes, _LARGEST))).tolist():
-        if 0 < size < _LARGEST:
-            rows = np.flatnonzero(sizes == size)
-            groups.append((rows, starts[rows, None] + np.arange(size)))
-    return groups
+def read(data: bytes, parts: Cut) -> Columns:
+    """Return all metrics of the payload. Raises BadReply."""
+    n = len(parts.starts)
+    columns, known = _together(data, parts) if n > _FEW else (_EMPTY, np.zeros(n, np.bool_))
+    plain = [
+        (row, wire.metric(data, parts.starts[row].item(), parts.stops[row].item()))
+        for row in np.flatnonzero(~known).tolist()
+    ]
+    return msgspec.structs.replace(columns, plain=plain) if plain else columns
 
 
-def _begin(octets: bytes, end: int) -> int:
-    """Return where the varint that ends at `end` begins: behind the last byte that ends another."""
-    begin = end - 1
-    while begin > 0 and octets[begin - 1] & 0x80:
-        begin -= 1
-    return begin
+def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
+    """Return what can be read at once, and which of the payload's metrics that is."""
+    padded = data + _PAD
+    octets = np.frombuffer(padded, np.uint8)
+    words = np.ndarray((len(data) + 16,), "<u8", padded, strides=(1,))  # one from every byte on
+    stops = parts.stops
+    limit = len(data)
+
+    at = names = parts.starts  # name, or alias, or both
+    named = octets[at] == _NAME
+    ok = np.ones(len(at), np.bool_)
+    if named.any():
+        lead = octets[at + 1]
+        ok = ~named | (lead < 0x80)
+        names = np.where(named, at + 2 + lead, at)
+        at = np.minimum(names, limit)
+    word = words[at]
+    alias, length, good = _varint(word >> np.uint64(8), 7)
+    aliased = (word & np.uint64(0xFF)) == _TAG[wire.ALIAS]
+    ok &= (aliased & good) | (named & ~aliased)
+    at = np.minimum(at + aliased * (1 + length), limit)
+
+    word = words[at]  # time stamp, where there is one
+    stamped = (word & np.uint64(0xFF)) == _TAG[wire.TIMESTAMP]
+    time, length, good = _varint(word >> np.uint64(8), 7)
+    ok &= good | ~stamped
+    time *= stamped
+    at = np.minimum(at + stamped * (1 + length), limit)
+
+    tag = octets[at]  # data type, where there is one
+    typed = tag == _TAG[wire.DATATYPE]
+    if typed.any():
+        ok &= ~typed | (octets[at + 1] < 0x80)
+        at = np.minimum(at + 2 * typed, limit)
+        tag = octets[at]
+
+    at = at + 1  # value
+    size = stops - at
+    word = words[at]
+    whole = _WHOLE[tag]
+    number, length, good = _varint(word, 8)
+    ok &= np.where(whole, good & (length == size), size == _SIZE[tag])
+    number &= _WIDTH[tag]
+    number[tag == _BOOLEAN] = number[tag == _BOOLEAN] != 0
+
+    row = np.flatnonzero(ok)
+    word = word[row]
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        short = (word & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.float32).astype(np.float64)
+    real = np.where(tag[row] == _FLOAT, short, word.view(np.float64))
+    columns = Columns(
+        row, named[row] & ~aliased[row], alias[row], (parts.starts[row] + 2, names[row]),
+        time[row], number[row], real, whole[row], [],
+    )  # fmt: skip
+    return columns, ok
 
 
-def _take(columns: Columns, shape: Shape, rows: Places, matrix: Bytes) -> None:
-    columns.known[rows] = True
-    numbers = (matrix & np.uint8(0x7F)).astype(np.uint64) @ shape.weights
-    columns.alias[rows] = numbers[:, 0]
-    columns.time[rows] = numbers[:, 1]
-    if shape.field == wire.FLOAT:
-        columns.real[rows] = _reals(matrix, shape.start, "<f4")
-    elif shape.field == wire.DOUBLE:
-        columns.real[rows] = _reals(matrix, shape.start, "<f8")
-    else:
-        columns.whole[rows] = True
-        word = numbers[:, 2]
-        if shape.field == wire.INT:
-            word &= np.uint64(0xFFFFFFFF)
-        elif shape.field == wire.BOOLEAN:
-            word = (word != 0).astype(np.uint64)
-        columns.word[rows] = word
+def _varint(word: Words, most: int) -> tuple[Words, Places, Mask]:
+    """Return the varint at the low end of each word, its bytes, and whether these are `most`."""
+    ends = ~word & _GOES_ON
+    lowest = ends & (~ends + np.uint64(1))  # the bit that ends it
+    bits = lowest | (lowest - np.uint64(1))  # all bits up to it
+    x = word & bits & ~_GOES_ON
+    x = (x & np.uint64(0x007F007F007F007F)) | (x & np.uint64(0x7F007F007F007F00)) >> np.uint64(1)
+    x = (x & np.uint64(0x00003FFF00003FFF)) | (x & np.uint64(0x3FFF00003FFF0000)) >> np.uint64(2)
+    x = (x & np.uint64(0x000000000FFFFFFF)) | (x & np.uint64(0x0FFFFFFF00000000)) >> np.uint64(4)
+    length = (np.bitwise_count(bits) >> 3).astype(np.intp)
+    return x, length, (ends != 0) & (length <= most)
 
 
-def _reals(matrix: Bytes, start: int, form: str) -> NDArray[np.floating]:
-    size = np.dtype(form).itemsize
-    return np.ascontiguousarray(matrix[:, start : start + size]).view(form)[:, 0]
+_EMPTY = Columns(
+    np.zeros(0, np.intp), np.zeros(0, np.bool_), np.zeros(0, np.uint64),
+    (np.zeros(0, np.intp), np.zeros(0, np.intp)), np.zeros(0, np.uint64), np.zeros(0, np.uint64),
+    np.zeros(0), np.zeros(0, np.bool_), [],
+)  # fmt: skip

@@ -14,7 +14,7 @@ from deungdae.core.types import MILLISECOND, Batch, Event, Flag, Severity, Signa
 from deungdae.core.units import scaling
 
 from . import wire
-from .columns import Columns, Cut, Template
+from .columns import Columns, Cut, cut, read
 from .wire import Metric, Type
 
 _BAD = int(Severity.BAD)
@@ -124,7 +124,6 @@ class Edge:
         self._wanted = dict(wanted)
         self._table = table
         self._settings = settings
-        self._template = Template()
         self._born: list[Born] = []
         self._by_name: dict[tuple[str, str], int] = {}
         self._bdseq: int | None = None
@@ -217,8 +216,8 @@ class Edge:
 
     def _in_order(self, message: Message, now: float) -> None:
         """Take a message whose turn it is, and those that waited for it; hold any other."""
-        message, cut = self._open(message)
-        seq = cut.outline.seq
+        message, parts = self._open(message)
+        seq = parts.seq
         if seq is None or seq > 255:
             raise BadReply("it has no sequence number from 0 to 255")
         if seq != self._next:
@@ -226,28 +225,26 @@ class Edge:
             return
         self._next = (seq + 1) % 256
         while self._next in self._held:
-            self._apply(message, cut)
-            message, cut = self._open(self._held.pop(self._next))
+            self._apply(message, parts)
+            message, parts = self._open(self._held.pop(self._next))
             self._next = (self._next + 1) % 256
         if not self._held:
             self._deadline = None
-        self._apply(message, cut)
+        self._apply(message, parts)
 
-    def _apply(self, message: Message, cut: Cut) -> None:
+    def _apply(self, message: Message, parts: Cut) -> None:
         if message.kind in ("NDATA", "DDATA"):
-            self._data(message, self._template.read(message.data, cut), cut.outline.timestamp)
+            self._data(message, read(message.data, parts), parts.timestamp)
         else:
             self._device(message)
 
     def _open(self, message: Message) -> tuple[Message, Cut]:
         """Return a message unpacked, and where its metrics stand."""
-        cut = self._template.cut(message.data)
-        if not cut.outline.uuid:
-            return message, cut
-        message = msgspec.structs.replace(
-            message, data=wire.unfold(message.data, cut.outline, self._settings.limit)
-        )
-        return message, self._template.cut(message.data)
+        parts = cut(message.data)
+        if not parts.uuid:
+            return message, parts
+        inner = wire.unfold(message.data, wire.outline(message.data), self._settings.limit)
+        return msgspec.structs.replace(message, data=inner), cut(inner)
 
     def _hold(self, seq: int, message: Message, now: float) -> None:
         """Keep a message that came before one that is missing."""
@@ -340,6 +337,9 @@ class Edge:
     def _index(self) -> None:
         """Arrange what is born as columns, by alias."""
         self._by_name = {(born.device, born.name): i for i, born in enumerate(self._born)}
+        self._names: dict[str, dict[bytes, int]] = {}
+        for i, born in enumerate(self._born):
+            self._names.setdefault(born.device, {})[born.name.encode()] = i
         aliased = sorted((b.alias, i) for i, b in enumerate(self._born) if b.alias is not None)
         self._aliases = np.array([alias for alias, _ in aliased], np.uint64)
         self._places = np.array([place for _, place in aliased], np.intp)
@@ -379,24 +379,16 @@ class Edge:
     # data
 
     def _data(self, message: Message, columns: Columns, timestamp: int) -> None:
-        known = columns.known
         place, ok = self._lookup(columns.alias)
-        if not (ok | ~known).all():
+        if columns.named.any():
+            self._find_names(message, columns, place, ok)
+        if not ok.all():
             self._want_rebirth = True
-        wanted = known & ok
-        wanted[wanted] = self._slots[place[wanted]] >= 0
-        place = place[wanted]
+        ok[ok] = self._slots[place[ok]] >= 0
+        place = place[ok]
         slot = self._slots[place]
-        word = columns.word[wanted]
-        shift = self._shift[place]
-        value = np.where(
-            self._signed[place], (word << shift).view(np.int64) >> shift.view(np.int64), 0
-        ).astype(np.float64)
-        unsigned = ~self._signed[place]
-        value[unsigned] = word[unsigned]
-        real = ~columns.whole[wanted]
-        value[real] = columns.real[wanted][real]
-        time, status = _times(columns.time[wanted], timestamp, message.received)
+        value = np.where(columns.whole[ok], self._whole(columns.word[ok], place), columns.real[ok])
+        time, status = _times(columns.time[ok], timestamp, message.received)
         status[~np.isfinite(value)] |= np.uint8(_BAD)
         number = self._table.number[slot]
         if not number.all():
@@ -409,6 +401,31 @@ class Edge:
             self._rows.append(Rows(slot, time, value, status))
         for _, metric in columns.plain:
             self._plain(message, metric, timestamp)
+
+    def _whole(self, word: NDArray[np.uint64], place: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return whole numbers as their types mean them: with a sign or without."""
+        shift = self._shift[place]
+        value = ((word << shift).view(np.int64) >> shift.view(np.int64)).astype(np.float64)
+        return np.where(self._signed[place], value, word.astype(np.float64))
+
+    def _find_names(
+        self,
+        message: Message,
+        columns: Columns,
+        place: NDArray[np.intp],
+        ok: NDArray[np.bool_],
+    ) -> None:
+        """Look up the metrics that come by name instead of alias."""
+        rows = np.flatnonzero(columns.named)
+        starts, stops = columns.name
+        names = self._names.get(message.device, {})
+        data = message.data
+        places = [
+            names.get(data[start:stop], -1)
+            for start, stop in zip(starts[rows].tolist(), stops[rows].tolist(), strict=True)
+        ]
+        place[rows] = places
+        ok[rows] = place[rows] >= 0
 
     def _lookup(self, alias: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return which metric each alias means, and whether it means one."""

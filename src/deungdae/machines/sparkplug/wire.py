@@ -254,6 +254,8 @@ def _field(data: bytes, place: int) -> tuple[int, int, int, int, int]:
     """Return number, wire type, value or start, stop, and where the next field begins."""
     tag, place = varint(data, place)
     number, kind = tag >> 3, tag & 7
+    if number == 0:
+        raise BadReply("a Sparkplug payload has a field with the number 0")
     if kind == 0:
         value, place = varint(data, place)
         return number, kind, value, place, place
@@ -263,7 +265,7 @@ def _field(data: bytes, place: int) -> tuple[int, int, int, int, int]:
     if kind in (1, 5):
         end = place + (8 if kind == 1 else 4)
         return number, kind, place, end, end
-    raise BadReply(f"a Sparkplug payload has a field of wire type {kind}, which protobuf left")
+    raise BadReply(f"a Sparkplug payload has a field of wire type {kind}, which is not in use")
 
 
 def varint(data: bytes, place: int) -> tuple[int, int]:
