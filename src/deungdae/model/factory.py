@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -241,46 +241,26 @@ class _Reader:
 
     def _signals(self, table: Mapping[str, Any], machines: set[str]) -> dict[str, Signal]:
         signals: dict[str, Signal] = {}
-        drivers = table.get("machines") or {}
-        for signal, file, line, key in self._written_signals(table.get("signals", [])):
-            faults = list(_signal_faults(signal, machines, file, line, key))
-            if signal.id in signals:
-                faults.append(_fault_at(file, line, f"{key}.id", signal.id, "is declared twice"))
-            faults += self._address_faults(signal, drivers, file, line, key)
+        seen: set[str] = set()
+        for signal, place in self._written_signals(table.get("signals", [])):
+            faults = list(_signal_faults(signal, machines, place))
+            faults += _address_faults(signal, table.get("machines") or {}, place)
+            if signal.id in seen:
+                faults.append(place.fault("id", signal.id, "is declared twice"))
+            seen.add(signal.id)
             self.faults += faults
             if not faults:
                 signals[signal.id] = signal
         return signals
 
-    def _address_faults(
-        self, signal: Signal, drivers: Mapping[str, Any], file: str, line: int | None, key: str
-    ) -> list[Fault]:
-        """Return what the driver itself finds wrong with the address before anything starts."""
-        driver = drivers.get(signal.machine)
-        if not isinstance(driver, dict):
-            return []
-        try:
-            cls = registry.load("machines", str(driver.get("type")))
-            if hasattr(cls, "check_address"):
-                cls.check_address(signal.address)
-        except (registry.UnknownTypeError, ImportError):
-            return []  # told already, at the machine's own table
-        except ValueError as error:
-            return [_fault_at(file, line, f"{key}.source", signal.source, str(error))]
-        return []
-
-    def _written_signals(self, written: object) -> Iterator[tuple[Signal, str, int | None, str]]:
-        """Yield each signal with the file, line and key where it is written."""
+    def _written_signals(self, written: object) -> Iterator[tuple[Signal, _Place]]:
+        """Yield each signal with the place where it is written."""
         if isinstance(written, str):
             yield from self._csv_signals(self.path.parent / written)
             return
         if not isinstance(written, list):
-            self._fault(
-                ("signals",),
-                written,
-                "must be a list",
-                'write [[signals]] or signals = "signals.csv"',
-            )
+            remedy = 'write [[signals]] or signals = "signals.csv"'
+            self._fault(("signals",), written, "must be a list", remedy)
             return
         for number, entry in enumerate(written):
             key = ("signals", number)
@@ -290,9 +270,10 @@ class _Reader:
             signal, problems = strict.decode(Signal, entry, key)
             self._note(problems)
             if signal is not None:
-                yield signal, str(self.path), self._line(key), f"signals[{number}]"
+                lines = {field: self._line((*key, field)) for field in ("", *entry)}
+                yield signal, _Place(str(self.path), f"signals[{number}]", lines)
 
-    def _csv_signals(self, path: Path) -> Iterator[tuple[Signal, str, int | None, str]]:
+    def _csv_signals(self, path: Path) -> Iterator[tuple[Signal, _Place]]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file, strict=True)
@@ -305,24 +286,21 @@ class _Reader:
 
     def _csv_signal(
         self, path: Path, line: int, row: dict[Any, Any]
-    ) -> Iterator[tuple[Signal, str, int | None, str]]:
+    ) -> Iterator[tuple[Signal, _Place]]:
+        place = _Place(str(path), str(row.get("id") or "row"), {"": line})
         if None in row:
-            self.faults.append(
-                _fault_at(str(path), line, "row", row[None], "has more cells than the header",
-                          'put text with a comma in "quotes"')
-            )  # fmt: skip
+            remedy = 'put text with a comma in "quotes"'
+            self.faults.append(place.fault("", row[None], "has more cells than the header", remedy))
             return
         filled = {k: v.strip() for k, v in row.items() if v is not None and v.strip() != ""}
         if not filled:
             return
         signal, problems = strict.decode(Signal, filled, text=True)
         for problem in problems:
-            key = ".".join(str(part) for part in problem.key) or "row"
-            self.faults.append(
-                _fault_at(str(path), line, key, problem.value, problem.problem, problem.remedy)
-            )
+            field = ".".join(str(part) for part in problem.key)
+            self.faults.append(place.fault(field, problem.value, problem.problem, problem.remedy))
         if signal is not None:
-            yield signal, str(path), line, signal.id
+            yield signal, place
 
     def _assets(self, tables: object, signals: dict[str, Signal]) -> dict[str, Asset]:
         assets: dict[str, Asset] = {}
@@ -352,9 +330,8 @@ class _Reader:
 
     def _fault(self, key: strict.Key, value: object, problem: str, remedy: str = "") -> None:
         words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-        self.faults.append(
-            _fault_at(str(self.path), self._line(key), words.lstrip("."), value, problem, remedy)
-        )
+        place = _Place(str(self.path), words.lstrip("."), {"": self._line(key)})
+        self.faults.append(place.fault("", value, problem, remedy))
 
     def _line(self, key: strict.Key) -> int | None:
         """Return the line of the key, or of the nearest thing around it that has one."""
@@ -365,44 +342,75 @@ class _Reader:
         return None
 
 
-def _signal_faults(
-    signal: Signal, machines: set[str], file: str, line: int | None, key: str
-) -> Iterator[Fault]:
+class _Place(NamedTuple):
+    """Where something is written: file, key, and the line of each of its fields ('': of it all)."""
+
+    file: str
+    key: str
+    lines: Mapping[str, int | None]
+
+    def fault(self, field: str, value: object, problem: str, remedy: str = "") -> Fault:
+        """Return a fault of one field."""
+        return Fault(
+            file=self.file,
+            line=self.lines.get(field, self.lines[""]),
+            key=f"{self.key}.{field}" if field else self.key,
+            value=value,
+            problem=problem,
+            remedy=remedy,
+        )
+
+
+def _signal_faults(signal: Signal, machines: set[str], place: _Place) -> Iterator[Fault]:
     """Yield what is wrong with a signal beyond the types of its fields."""
     if not _ID.match(signal.id):
         remedy = "<asset>.<name>, e.g. press1.count: letters, digits, _ and - between dots"
-        yield _fault_at(file, line, f"{key}.id", signal.id, "is no signal id", remedy)
-    for name in ("unit", "source_unit"):
-        code = getattr(signal, name)
-        if code:
-            try:
-                units.parse(code)
-            except units.UnknownUnitError as error:
-                yield _fault_at(file, line, f"{key}.{name}", code, str(error), "see docs: units")
-                return
-    try:
-        units.scaling(signal)
-    except units.UnknownUnitError as error:
-        yield _fault_at(file, line, f"{key}.source_unit", signal.source_unit, str(error))
+        yield place.fault("id", signal.id, "is no signal id", remedy)
+    yield from _unit_faults(signal, place)
     if signal.scale == 0:
-        yield _fault_at(file, line, f"{key}.scale", 0, "would make every value the same")
+        yield place.fault("scale", 0, "would make every value the same")
     if signal.low is not None and signal.high is not None and not signal.low < signal.high:
-        yield _fault_at(file, line, f"{key}.low", signal.low, f"is not below high = {signal.high}")
+        yield place.fault("low", signal.low, f"is not below high = {signal.high}")
     if signal.deadband < 0:
-        yield _fault_at(file, line, f"{key}.deadband", signal.deadband, "is below 0")
+        yield place.fault("deadband", signal.deadband, "is below 0")
     if signal.source and ":" not in signal.source:
-        yield _fault_at(
-            file, line, f"{key}.source", signal.source, "has no address", "<machine>:<address>"
-        )
+        yield place.fault("source", signal.source, "has no address", "<machine>:<address>")
     elif signal.source and signal.machine not in machines:
         remedy = strict.closest(signal.machine, machines) or f"add [machines.{signal.machine}]"
-        yield _fault_at(file, line, f"{key}.source", signal.source, "names no machine", remedy)
+        yield place.fault("source", signal.source, "names no machine", remedy)
 
 
-def _fault_at(
-    file: str, line: int | None, key: str, value: object, problem: str, remedy: str = ""
-) -> Fault:
-    return Fault(file=file, line=line, key=key, value=value, problem=problem, remedy=remedy)
+def _unit_faults(signal: Signal, place: _Place) -> Iterator[Fault]:
+    unknown = False
+    for field, code in (("unit", signal.unit), ("source_unit", signal.source_unit or "1")):
+        try:
+            units.parse(code)
+        except units.UnknownUnitError as error:
+            unknown = True
+            yield place.fault(field, code, str(error), "a UCUM code, e.g. Cel, kW.h, mm, /min, 1")
+    if not unknown:
+        try:
+            units.scaling(signal)
+        except units.UnknownUnitError as error:
+            yield place.fault("source_unit", signal.source_unit, str(error))
+
+
+def _address_faults(signal: Signal, machines: Mapping[str, Any], place: _Place) -> list[Fault]:
+    """Return what the driver itself finds wrong with the address before anything starts."""
+    table = machines.get(signal.machine)
+    if not isinstance(table, dict):
+        return []
+    try:
+        cls = registry.load("machines", str(table.get("type")))
+    except (registry.UnknownTypeError, ImportError):
+        return []  # told already, at the machine's own table
+    if not hasattr(cls, "check_address"):
+        return []
+    try:
+        cls.check_address(signal.address)
+    except ValueError as error:
+        return [place.fault("source", signal.source, str(error))]
+    return []
 
 
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
