@@ -199,7 +199,7 @@ class _Rows:
             status = np.concatenate([status, status[rows]])
         values = values * np.asarray([target.gain for target in targets])
         values += np.asarray([target.bias for target in targets])
-        status[~np.isfinite(values)] |= Severity.BAD
+        status[~np.isfinite(values)] |= np.uint8(Severity.BAD)
         handles = np.asarray([target.handle for target in targets], np.int32)
         return Batch(handles, times, values, status, received)
 
