@@ -47,13 +47,18 @@ def birth(stamp: int) -> bytes:
     for i in range(METRICS):
         datatype, field = KINDS[i % 4]
         metrics.append(
-            Metric(name=f"tag{i}", alias=i, timestamp=stamp, datatype=datatype, field=field, value=0)
+            Metric(
+                name=f"tag{i}", alias=i, timestamp=stamp, datatype=datatype, field=field, value=0
+            )
         )
     return wire.encode(stamp, metrics, seq=0)
 
 
-def data(number: int, stamp: int, share: float = 1.0) -> bytes:
-    """Return the payload of one round; share: of the metrics that have changed."""
+def data(number: int, stamp: int, share: float = 1.0, *, open_end: bool = False) -> bytes:
+    """Return the payload of one round; share: of the metrics that have changed.
+
+    open_end: without its sequence number.
+    """
     draw = np.random.default_rng(number)
     noise = draw.normal(50, 20, METRICS)
     metrics = []
@@ -67,7 +72,7 @@ def data(number: int, stamp: int, share: float = 1.0) -> bytes:
         elif field == wire.BOOLEAN:
             value = int(value > 50)
         metrics.append(Metric(alias=i, timestamp=stamp, field=field, value=value))
-    return wire.encode(stamp, metrics, seq=(number + 1) % 256)
+    return wire.encode(stamp, metrics, seq=None if open_end else (number + 1) % 256)
 
 
 def signals(edges: int) -> list[Signal]:
@@ -174,7 +179,11 @@ def payload_class() -> Any:
             field.oneof_index = 0
     payload.field.add(name="timestamp", number=1, type=kinds.TYPE_UINT64, label=1)
     payload.field.add(
-        name="metrics", number=2, type=kinds.TYPE_MESSAGE, type_name=".bench.Payload.Metric", label=3
+        name="metrics",
+        number=2,
+        type=kinds.TYPE_MESSAGE,
+        type_name=".bench.Payload.Metric",
+        label=3,
     )
     payload.field.add(name="seq", number=3, type=kinds.TYPE_UINT64, label=1)
     pool = descriptor_pool.DescriptorPool()
@@ -239,7 +248,9 @@ def broker() -> Iterator[int]:
 def publish(port: int, edges: int, rate: float, seconds: float) -> None:
     """Be the edge nodes, in a process of their own: `rate` payloads a second each."""
     link = socket.create_connection(("127.0.0.1", port))
-    link.sendall(codec.connect(five=False, client="edges", clean=True, keep_alive=60, expiry=0, inflight=1))
+    link.sendall(
+        codec.connect(five=False, client="edges", clean=True, keep_alive=60, expiry=0, inflight=1)
+    )
     link.recv(4)
     first = time.time_ns() // 1_000_000
 
@@ -248,7 +259,7 @@ def publish(port: int, edges: int, rate: float, seconds: float) -> None:
 
     for edge in range(edges):
         send("NBIRTH", edge, birth(first))
-    made = [data(number, first) for number in range(32)]
+    made = [data(number, first, open_end=True) for number in range(32)]
     start = time.monotonic()
     for number in range(int(rate * seconds)):
         moment = time.time_ns() // 1_000_000
@@ -260,12 +271,13 @@ def publish(port: int, edges: int, rate: float, seconds: float) -> None:
 
 
 def _restamped(payload: bytes, old: int, new: int, seq: int) -> bytes:
-    """Return the payload with every time and the sequence number replaced."""
-    body = payload[: payload.rindex(b"\x18")]
-    return body.replace(wire._varint(old), wire._varint(new)) + b"\x18" + wire._varint(seq)
+    """Return the payload with every time replaced, and its sequence number behind it."""
+    return payload.replace(wire._varint(old), wire._varint(new)) + b"\x18" + wire._varint(seq)
 
 
-async def through_broker(port: int, edges: int, rate: float, seconds: float, folder: Path) -> tuple[float, float]:
+async def through_broker(
+    port: int, edges: int, rate: float, seconds: float, folder: Path
+) -> tuple[float, float]:
     """Return CPU s a point of the whole door and store, and the share that was stored."""
     declared = signals(edges)
     options = Sparkplug.Options(url=f"mqtt://127.0.0.1:{port}", rebirth=1000)

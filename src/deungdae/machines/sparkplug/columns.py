@@ -38,7 +38,13 @@ _WIDTH = np.full(256, 2**64 - 1, np.uint64)
 _WIDTH[_INT] = 2**32 - 1
 _SIZE = np.full(256, -1)
 _SIZE[[_FLOAT, _DOUBLE]] = 4, 8
+_ONE, _TWO, _FOUR, _ONE_BYTE = (np.uint64(bits) for bits in (1, 2, 4, 8))
+_LOW_BYTE = np.uint64(0xFF)
 _GOES_ON = np.uint64(0x8080808080808080)
+# every other group of 7, 14 and 28 bits
+_EVEN_7, _ODD_7 = np.uint64(0x007F007F007F007F), np.uint64(0x7F007F007F007F00)
+_EVEN_14, _ODD_14 = np.uint64(0x00003FFF00003FFF), np.uint64(0x3FFF00003FFF0000)
+_EVEN_28, _ODD_28 = np.uint64(0x000000000FFFFFFF), np.uint64(0x0FFFFFFF00000000)
 
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
@@ -143,17 +149,18 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
         names = np.where(named, at + 2 + lead, at)
         at = np.minimum(names, limit)
     word = words[at]
-    alias, length, good = _varint(word >> np.uint64(8), 7)
-    aliased = (word & np.uint64(0xFF)) == _TAG[wire.ALIAS]
+    alias, length, good = _varint(word >> _ONE_BYTE, 7)
+    aliased = (word & _LOW_BYTE) == _TAG[wire.ALIAS]
     ok &= (aliased & good) | (named & ~aliased)
     at = np.minimum(at + aliased * (1 + length), limit)
 
     word = words[at]  # time stamp, where there is one
-    stamped = (word & np.uint64(0xFF)) == _TAG[wire.TIMESTAMP]
-    time, length, good = _varint(word >> np.uint64(8), 7)
+    stamped = (word & _LOW_BYTE) == _TAG[wire.TIMESTAMP]
+    same = (word << _ONE_BYTE) == (word[0] << _ONE_BYTE)  # mostly: then one stands for all
+    time, length, good = _varint((word[:1] if same.all() else word) >> _ONE_BYTE, 7)
+    time, length = time * stamped, length * stamped
     ok &= good | ~stamped
-    time *= stamped
-    at = np.minimum(at + stamped * (1 + length), limit)
+    at = np.minimum(at + stamped + length, limit)
 
     tag = octets[at]  # data type, where there is one
     typed = tag == _TAG[wire.DATATYPE]
@@ -169,7 +176,8 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
     number, length, good = _varint(word, 8)
     ok &= np.where(whole, good & (length == size), size == _SIZE[tag])
     number &= _WIDTH[tag]
-    number[tag == _BOOLEAN] = number[tag == _BOOLEAN] != 0
+    boolean = tag == _BOOLEAN
+    number[boolean] = number[boolean] != 0
 
     row = np.flatnonzero(ok)
     word = word[row]
@@ -186,12 +194,11 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
 def _varint(word: Words, most: int) -> tuple[Words, Places, Mask]:
     """Return the varint at the low end of each word, its bytes, and whether these are `most`."""
     ends = ~word & _GOES_ON
-    lowest = ends & (~ends + np.uint64(1))  # the bit that ends it
-    bits = lowest | (lowest - np.uint64(1))  # all bits up to it
+    bits = ends ^ (ends - _ONE)  # all bits up to the one that ends it
     x = word & bits & ~_GOES_ON
-    x = (x & np.uint64(0x007F007F007F007F)) | (x & np.uint64(0x7F007F007F007F00)) >> np.uint64(1)
-    x = (x & np.uint64(0x00003FFF00003FFF)) | (x & np.uint64(0x3FFF00003FFF0000)) >> np.uint64(2)
-    x = (x & np.uint64(0x000000000FFFFFFF)) | (x & np.uint64(0x0FFFFFFF00000000)) >> np.uint64(4)
+    x = (x & _EVEN_7) | (x & _ODD_7) >> _ONE
+    x = (x & _EVEN_14) | (x & _ODD_14) >> _TWO
+    x = (x & _EVEN_28) | (x & _ODD_28) >> _FOUR
     length = (np.bitwise_count(bits) >> 3).astype(np.intp)
     return x, length, (ends != 0) & (length <= most)
 
