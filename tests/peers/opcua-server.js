@@ -72,6 +72,9 @@ async function main() {
     securityModes: [
       MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt,
     ],
+    userCertificateManager: new OPCUACertificateManager({
+      rootFolder: path.join(folder, "users"), automaticallyAcceptUnknownCertificate: false,
+    }),
     userManager: { isValidUser: (user, password) => user === "kim" && password === "등대-pass" },
     serverCapabilities: { minSupportedSampleRate: 10 },
   });

@@ -288,6 +288,9 @@ class Opcua:
         """End the subscription; after a lost link leave it to the server, to be taken up again."""
         current, self._subscription = self._subscription, None
         if current is not None:
+            if not lost:
+                with suppress(DoorError), in_words(self.options, "ending the subscription"):
+                    await current.delete()
             await current.stop()
             mark = current.mark if lost else None
             self._before = _Before(
@@ -295,9 +298,6 @@ class Opcua:
             )
         if lost:
             await self._drop()
-        elif current is not None:
-            with suppress(DoorError), in_words(self.options, "ending the subscription"):
-                await current.delete()
 
     async def _drop(self) -> None:
         link, self._link = self._link, None

@@ -27,7 +27,10 @@ from deungdae.core.errors import BadReply, DoorError, Unreachable
 from . import trust
 from .options import Options
 
-_POLICIES = "http://opcfoundation.org/UA/SecurityPolicy#"
+_MODES = {
+    ua.MessageSecurityMode.Sign: "sign",
+    ua.MessageSecurityMode.SignAndEncrypt: "encrypt",
+}
 SESSION_LIFETIME = 120.0  # s that the server keeps our session while we are silent
 _LIMITS = (11705, 11710, 11714, 12165)  # node ids of Limits' fields, OPC 10000-5 §6.3.11
 _REMEDIES = {
@@ -191,7 +194,7 @@ async def _open(client: Client, options: Options, password: str | None) -> None:
     await client.connect_socket()
     try:
         await client.send_hello()
-        await client.open_secure_channel()
+        await _open_channel(client, options)
         await client.create_session()
         _protect_password(client, options)
         await client.activate_session(options.user or None, password, client.user_certificate)
@@ -200,10 +203,23 @@ async def _open(client: Client, options: Options, password: str | None) -> None:
         raise
 
 
+async def _open_channel(client: Client, options: Options) -> None:
+    try:
+        await client.open_secure_channel()
+    except ConnectionError as error:
+        if options.security == "None":
+            raise
+        # many servers say nothing when they refuse a certificate
+        raise BadReply(
+            f"{options.url} closed the link while the secure channel was opened",
+            remedy=remedy(ua.StatusCodes.BadSecurityChecksFailed, options),
+        ) from error
+
+
 def _protect_password(client: Client, options: Options) -> None:
     """Raise DoorError before a password would travel in the clear."""
     policy = client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri
-    if options.user and options.security == "None" and policy in ("", _uri("None")):
+    if options.user and options.security == "None" and policy in ("", _policy("None").URI):
         raise DoorError(
             f"{options.url} would get the password in the clear",
             remedy="set `security` to a policy that the server offers",
@@ -221,8 +237,7 @@ async def _secure(name: str, client: Client, options: Options, clock: Clock) -> 
     if endpoint.ServerCertificate:
         await clock.call(_believe, folder, name, endpoint, clock.now(), options.trust == "first")
         if options.security != "None":
-            policy = getattr(security_policies, f"SecurityPolicy{options.security}")
-            client.security_policy = policy(
+            client.security_policy = _policy(options.security)(
                 _certificate(endpoint), own.certificate, own.key, _mode(options)
             )
             client.uaclient.set_security(client.security_policy)
@@ -244,18 +259,22 @@ def _certificate(endpoint: ua.EndpointDescription) -> x509.Certificate:
 
 async def _endpoint(client: Client, options: Options) -> ua.EndpointDescription:
     offered = await client.connect_and_get_server_endpoints()
-    mode = _mode(options)
+    policy, mode = _policy(options.security).URI, _mode(options)
     for endpoint in offered:
-        if endpoint.SecurityPolicyUri == _uri(options.security) and endpoint.SecurityMode == mode:
+        if endpoint.SecurityPolicyUri == policy and endpoint.SecurityMode == mode:
             return endpoint
-    found = sorted(
-        {f"{e.SecurityPolicyUri.removeprefix(_POLICIES)} {e.SecurityMode.name}" for e in offered}
-    )
+    found = sorted({_named(endpoint) for endpoint in offered})
     raise DoorError(
         f"{options.url} does not offer security {options.security} with mode {options.mode}; "
         f"it offers {', '.join(found) or 'nothing'}",
         remedy="set `security` and `mode` to one of these",
     )
+
+
+def _named(endpoint: ua.EndpointDescription) -> str:
+    """Return an endpoint's security as our options name it."""
+    policy = str(endpoint.SecurityPolicyUri).rpartition("#")[2].replace("_", "")
+    return f"{policy} {_MODES.get(endpoint.SecurityMode, '')}".strip()
 
 
 def _mode(options: Options) -> ua.MessageSecurityMode:
@@ -265,8 +284,8 @@ def _mode(options: Options) -> ua.MessageSecurityMode:
     return ua.MessageSecurityMode.SignAndEncrypt if encrypt else ua.MessageSecurityMode.Sign
 
 
-def _uri(policy: str) -> str:
-    return f"{_POLICIES}{policy}"
+def _policy(name: str) -> Any:
+    return getattr(security_policies, f"SecurityPolicy{name}")
 
 
 def _password(options: Options) -> str:

@@ -136,6 +136,7 @@ class Table:
         wrong = ~np.isfinite(value)
         if wrong.any():
             status = np.where(wrong, status & 0xFC | Severity.BAD, status).astype(np.uint8)
+            value = np.where(wrong, np.nan, value)
         if self._troubled or (status & 3 == Severity.BAD).any():
             self._judge(values, rows, status)
         return Batch(self.handle[rows], time, value, status, received)
