@@ -82,7 +82,7 @@ class Skipper:
 def _guess(fields: list[str], place: int) -> str:
     """Return the shape of the item that starts at `place`, from the shape of the line alone."""
     left = len(fields) - place
-    if left == 3:
+    if place == 1 and left == 3:
         return "MESSAGE"
     level = fields[place + 1].strip().upper() if left >= 6 else ""
     if level in ("WARNING", "FAULT"):
