@@ -537,8 +537,9 @@ async def test_a_device_that_hangs_up_ends_the_stream_even_while_it_waits() -> N
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0.02)
-        assert driver._link is not None
-        driver._link.connection_lost(None)
+        link = driver._station._link
+        assert link is not None
+        link.connection_lost(None)
         with pytest.raises(Unreachable, match="ended the connection"):
             await asyncio.wait_for(waiting, 5)
         await driver.close()
@@ -598,6 +599,65 @@ async def test_a_gap_that_is_refused_costs_no_signal() -> None:
         await driver.connect()
         merged = Batch.merge(await collect(driver, signals("holding/0", "holding/9"), 2))
         assert set(merged.signal.tolist()) == {0, 1}
+        assert driver.health.state == "online"
+        await driver.close()
+
+
+async def test_a_busy_device_is_asked_again_at_the_next_poll() -> None:
+    asked = 0
+
+    def answer(request: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        return mbap(request, b"\x83\x06") if asked == 2 else hold(request)
+
+    async with device(answer) as port:
+        driver = make(port, retry=3600)
+        await driver.connect()
+        merged = Batch.merge(await collect(driver, signals("holding/1", "holding/2"), 3))
+        assert (merged.status & 3).tolist() == [0, 0, 2, 2, 0, 0]
+        assert driver.health.state == "online"
+        await driver.close()
+
+
+async def test_a_given_up_serial_link_is_not_waited_for_in_a_busy_loop() -> None:
+    answered = 0
+
+    def answer(request: bytes) -> bytes:
+        nonlocal answered
+        if request[0] == 2:
+            return b""
+        answered += 1
+        return Rtu().wrap(0, request[0], request[1:2] + b"\x02\x00\x07")
+
+    async with device(answer) as port:
+        driver = make(port, "rtu+tcp", timeout=0.1, period=0.3, retry=3600)
+        await driver.connect()
+        turns = 0
+
+        async def count(schedule_delay: float) -> None:
+            nonlocal turns
+            turns += 1
+            await wait(schedule_delay)
+
+        wait = driver._station.wait
+        driver._station.wait = count  # type: ignore[method-assign]
+        await collect(driver, signals("1/holding/0", "2/holding/0"), 4)
+        assert answered >= 3
+        assert turns < 20
+        await driver.close()
+
+
+async def test_reads_that_cannot_keep_their_period_are_told() -> None:
+    async with device(hold) as port:
+        driver = make(port, period=1e-6)
+        await driver.connect()
+        stream = driver.stream(signals("holding/1"))
+        for _ in range(5):
+            await anext(stream)
+        assert driver.health.state == "degraded"
+        assert "late" in driver.health.problem
+        await stream.aclose()  # type: ignore[attr-defined]
         assert driver.health.state == "online"
         await driver.close()
 

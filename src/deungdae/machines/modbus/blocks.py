@@ -21,17 +21,14 @@ from deungdae.core.types import (
 )
 from deungdae.core.units import scaling
 
-from .address import BITS, Order, Point, Table, text_length
+from .address import BITS, Point, Table, text_length
+from .decode import Layout, characters
 
 FUNCTIONS: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 MOST_BITS = 2000
-FORMATS = {
-    "int16": ">i2", "uint16": ">u2", "int32": ">i4", "uint32": ">u4", "int64": ">i8",
-    "uint64": ">u8", "float32": ">f4", "float64": ">f8", "bool": ">u2", "bcd16": ">u2",
-    "bcd32": ">u4",
-}  # fmt: skip
 _BAD = np.uint8(Severity.BAD | Flag.RECEIVED_TIME)
 _GOOD = np.uint8(Flag.RECEIVED_TIME)
+_HUGE = 1e200  # a scale with which even an integer may become infinite
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -59,31 +56,11 @@ class Moment(NamedTuple):
     heartbeat: float
 
 
-class Column(msgspec.Struct, frozen=True):
-    """The values of one type within a block: where their bytes lie, and their rows."""
-
-    type: str
-    rows: NDArray[np.intp]
-    bytes: NDArray[np.intp]
-    bits: NDArray[np.uint16]
-
-    def decode(self, raw: NDArray[np.uint8]) -> FloatArray:
-        """Return the values, NaN where the bytes are none of the type."""
-        words = raw[self.bytes].view(FORMATS[self.type]).ravel()
-        if self.type == "bool":
-            # 16 stands for the whole register: true when it is not zero
-            chosen = np.where(self.bits < 16, words >> (self.bits & 15) & 1, words)
-            return np.asarray(chosen != 0, np.float64)
-        if self.type.startswith("bcd"):
-            return _decimal(words)
-        value: FloatArray = words.astype(np.float64)
-        return value
-
-
 class Block:
     """What one request reads: neighbouring entries of one table, with one period.
 
-    due: when it is read next, s on the monotonic clock; refused: the device does not give it.
+    due: when it is read next, s on the monotonic clock; behind: how much too late it was read
+    last, s; refused: the device does not give it.
     """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -95,6 +72,7 @@ class Block:
         self.first = head.number
         self.count = max(entry.point.end for entry in entries) - head.number
         self.due = 0.0
+        self.behind = 0.0
         self.refused = False
         self._measure()
 
@@ -116,9 +94,11 @@ class Block:
     def read(self, body: bytes, moment: Moment) -> tuple[Batch, tuple[Event, ...]]:
         """Return what a reply says."""
         value = self._values(body)
-        good = np.isfinite(value)
-        status = np.where(good, _GOOD, _BAD)
-        value[~good] = np.nan
+        status = self._fine.copy()
+        if not self._exact:
+            bad = ~np.isfinite(value)
+            status[bad] = _BAD
+            value[bad] = np.nan
         return self._tell(value, status, self._texts(body), moment)
 
     def lost(self, time: int) -> tuple[Batch, tuple[Event, ...]]:
@@ -137,60 +117,31 @@ class Block:
         numeric = [entry for entry in self.entries if not text_length(entry.point.type)]
         strings = [entry for entry in self.entries if text_length(entry.point.type)]
         self._signals = {entry.handle: entry.signal for entry in self.entries}
-        self._strings = {entry.handle: self._characters(entry.point) for entry in strings}
+        self._strings = {e.handle: characters(e.point, self.first) for e in strings}
         scales = [scaling(entry.signal) for entry in numeric]
         self._gain = np.array([scale.gain for scale in scales])
         self._bias = np.array([scale.bias for scale in scales])
         self._handles = np.array([entry.handle for entry in numeric], np.int32)
         self._number = np.array([entry.signal.kind == "number" for entry in numeric], bool)
+        self._states = np.flatnonzero(~self._number).tolist()
         self._deadband = np.array([entry.signal.deadband for entry in numeric])
         self._quiet = bool((self._deadband > 0).any())
-        self._columns = () if self.table in BITS else self._lay_out(numeric)
-        self._places = np.array([entry.point.number - self.first for entry in numeric], np.intp)
+        self._layout = Layout([entry.point for entry in numeric], self.first)
+        self._plain = all(scale.plain for scale in scales)
+        self._exact = self._layout.exact and bool((np.abs(self._gain) < _HUGE).all())
+        self._fine = np.full(len(numeric), _GOOD)
         self._told = np.full(len(numeric), np.nan)
         self._told_at = np.full(len(numeric), -np.inf)
         self._words: dict[int, str | None] = {}
 
-    def _characters(self, point: Point) -> list[int]:
-        # a string has no word order, but some devices swap the bytes of each word
-        order: Order = "BADC" if point.order in ("BADC", "DCBA") else "ABCD"
-        return self._bytes(point, order)[: text_length(point.type)]
-
-    def _lay_out(self, entries: Sequence[Entry]) -> tuple[Column, ...]:
-        columns = []
-        for type in sorted({entry.point.type for entry in entries}):
-            rows = [row for row, entry in enumerate(entries) if entry.point.type == type]
-            points = [entries[row].point for row in rows]
-            columns.append(
-                Column(
-                    type,
-                    np.array(rows, np.intp),
-                    np.array([self._bytes(point, point.order) for point in points], np.intp),
-                    np.array([16 if p.bit is None else p.bit for p in points], np.uint16),
-                )
-            )
-        return tuple(columns)
-
-    def _bytes(self, point: Point, order: Order) -> list[int]:
-        start = 2 * (point.number - self.first)
-        return [start + place for place in arrangement(order, 2 * point.size)]
-
     def _values(self, body: bytes) -> FloatArray:
         """Return all numbers in their signals' units; NaN or infinite where there is none."""
+        if self._exact:
+            value = self._layout.decode(body)
+            return value if self._plain else value * self._gain + self._bias
         with np.errstate(over="ignore", invalid="ignore"):
-            value: FloatArray = self._decode(body) * self._gain + self._bias
-        return value
-
-    def _decode(self, body: bytes) -> FloatArray:
-        raw = np.frombuffer(body, np.uint8, offset=1)
-        if self.table in BITS:
-            return np.unpackbits(raw, bitorder="little")[self._places].astype(np.float64)
-        if len(self._columns) == 1:
-            return self._columns[0].decode(raw)
-        value = np.empty(len(self._handles))
-        for column in self._columns:
-            value[column.rows] = column.decode(raw)
-        return value
+            scaled: FloatArray = self._layout.decode(body) * self._gain + self._bias
+        return scaled
 
     def _texts(self, body: bytes) -> dict[int, str | None]:
         found: dict[int, str | None] = {}
@@ -206,10 +157,10 @@ class Block:
         words: dict[int, str | None],
         moment: Moment,
     ) -> tuple[Batch, tuple[Event, ...]]:
-        for row in np.flatnonzero(~self._number):
+        for row in self._states:
             number = float(value[row])
             words[int(self._handles[row])] = _word(number) if np.isfinite(number) else None
-        events = self._changes(words, moment)
+        events = self._changes(words, moment) if words else ()
         time = np.full(len(value), moment.time, np.int64)
         batch = Batch(self._handles, time, value, status, moment.received)
         chosen = self._worth_telling(value, moment)
@@ -218,7 +169,7 @@ class Block:
     def _worth_telling(self, value: FloatArray, moment: Moment) -> NDArray[np.bool_] | None:
         """Return which rows go into the batch, None: all."""
         if not self._quiet:
-            return None if self._number.all() else self._number
+            return self._number if self._states else None
         moved = ~(np.abs(value - self._told) <= self._deadband)
         chosen: NDArray[np.bool_] = self._number & (
             moved | (self._deadband == 0) | (moment.now - self._told_at >= moment.heartbeat)
@@ -266,20 +217,6 @@ def merge(entries: Sequence[Entry], limits: Limits) -> list[Block]:
     return [*blocks, Block(run)] if run else blocks
 
 
-def arrangement(order: Order, width: int) -> list[int]:
-    """Return, for each byte of a big-endian value, its place in the registers.
-
-    ABCD: as the standard says; CDAB: the last word first; BADC: the bytes of each word swapped;
-    DCBA: both. width: bytes of the value.
-    """
-    places = list(range(width))
-    if order in ("BADC", "DCBA"):
-        places = [place ^ 1 for place in places]
-    if order in ("CDAB", "DCBA"):
-        places = [width - 2 - place if place % 2 == 0 else width - place for place in places]
-    return places
-
-
 def _joins(head: Entry, end: int, entry: Entry, limits: Limits) -> bool:
     a, b = head.point, entry.point
     if (a.unit, a.table, head.period) != (b.unit, b.table, entry.period):
@@ -287,14 +224,6 @@ def _joins(head: Entry, end: int, entry: Entry, limits: Limits) -> bool:
     bits = a.table in BITS
     most, gap = (MOST_BITS, 16 * limits.gap) if bits else (limits.registers, limits.gap)
     return b.number - end <= gap and max(end, b.end) - a.number <= most
-
-
-def _decimal(words: NDArray[np.unsignedinteger]) -> FloatArray:
-    """Return binary-coded decimals as numbers, NaN where a digit is above 9."""
-    shifts = np.arange(0, 8 * words.dtype.itemsize, 4, dtype=np.uint32)
-    digits = (words.astype(np.uint32)[:, None] >> shifts) & 15
-    value = (digits * 10.0 ** np.arange(len(shifts))).sum(axis=1)
-    return np.where((digits > 9).any(axis=1), np.nan, value)
 
 
 def _word(value: float) -> str:

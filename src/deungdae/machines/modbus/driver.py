@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -20,19 +18,13 @@ from deungdae.core.units import scaling
 
 from . import address, probe
 from .address import Defaults, Numbering, Order, Span, Table
-from .blocks import FUNCTIONS, Block, Entry, Limits, Moment, merge
-from .schedule import Schedule
-from .wire import Exceptional, Link, Mbap, Reply, Rtu, read_request
+from .blocks import Block, Entry, Limits
+from .poll import Poll
+from .station import Station, place_of
+from .wire import Exceptional
 from .write import write_request
 
-Told: TypeAlias = tuple[Batch, Events]
 State: TypeAlias = Literal["stopped", "connecting", "online", "degraded", "offline"]
-
-_HOLES = (2, 3)  # exceptions that say: not here, but perhaps in a part of it
-_BUSY = (4, 5, 6)  # exceptions that may be gone at the next poll
-_ASLEEP = (10, 11)  # exceptions by which a gateway says that the unit does not answer
-_NOTHING: Told = (Batch.of((), (), (), received=0), ())
-_DAY = 86_400.0
 
 
 class Modbus:
@@ -138,7 +130,7 @@ class Modbus:
         ] = ()
 
         def __post_init__(self) -> None:
-            _target(self.url)
+            place_of(self.url)
             for text, period in self.periods.items():
                 address.span(text, _defaults(self))
                 if not period > 0:
@@ -150,18 +142,22 @@ class Modbus:
         self.name = name
         self.options = options
         self._clock = clock
-        self._defaults = _defaults(options)
         self._log = logging.getLogger(f"deungdae.machines.{name}")
-        self._link: Link | None = None
-        self._opening = asyncio.Lock()
-        self._answered = False
-        self._problems: dict[str, str] = {}
-        self._silent: dict[int, tuple[float, DoorError]] = {}
-        self._last: DoorError | None = None
+        self._defaults = _defaults(options)
         self._limits = Limits(options.registers, options.gap)
         self._periods = [
             (address.span(text, self._defaults), period) for text, period in options.periods.items()
         ]
+        self._station = Station(
+            place_of(options.url),
+            clock,
+            timeout=options.timeout,
+            pause=options.pause,
+            outstanding=options.outstanding,
+            attempts=options.attempts,
+        )
+        self._poll: Poll | None = None
+        self._problems: dict[str, str] = {}
         self._health = Health(state="stopped", since=clock.now())
 
     @staticmethod
@@ -180,21 +176,31 @@ class Modbus:
     @property
     def health(self) -> Health:
         """Return how the link is doing, and each address that does not work."""
-        return msgspec.structs.replace(self._health, signals=dict(self._problems))
+        health = msgspec.structs.replace(self._health, signals=dict(self._problems))
+        if self._poll is not None and self._poll.behind:
+            return msgspec.structs.replace(
+                health,
+                state="degraded",
+                problem=f"reads come {self._poll.behind:.2g} s late: more than one period",
+                remedy="raise period, or gap so that fewer reads are needed",
+            )
+        if health.state != "degraded":
+            return health
+        return msgspec.structs.replace(
+            health,
+            problem=f"{len(self._problems)} signals do not work",
+            remedy="compare their addresses with the device's register list",
+        )
 
     async def connect(self) -> None:
         """Open the connection. Raises Unreachable."""
-        await self.close()
+        self._station.close()
         self._turn("connecting")
         try:
-            self._link = await self._open()
+            await self._station.open()
         except DoorError as error:
             self._turn("offline", error)
             raise
-        self._silent.clear()
-        self._problems.clear()
-        self._answered = False
-        self._last = None
         self._turn("online")
 
     async def browse(self) -> AsyncIterator[Node]:
@@ -204,7 +210,7 @@ class Modbus:
         """
 
         async def read(unit: int, table: Table, first: int, count: int) -> bytes:
-            return (await self._read(unit, table, first, count)).body
+            return (await self._station.read(unit, table, first, count)).body
 
         for span in self._spans():
             async for node in probe.browse(read, span, self.options.registers, self._defaults):
@@ -212,188 +218,87 @@ class Modbus:
 
     async def stream(self, signals: Mapping[int, Signal]) -> AsyncIterator[Batch | Events]:
         """Yield what each poll reads. Raises Unreachable or BadReply when nothing answers."""
-        await self._current()
         self._problems.clear()
         entries, refusals = self._entries(signals)
         for item in refusals:
             yield item
-        schedule = Schedule(merge(entries, self._limits), self._clock.monotonic())
-        units = {entry.point.unit for entry in entries}
+        self._poll = Poll(
+            self._station,
+            self._clock,
+            entries,
+            limits=self._limits,
+            retry=self.options.retry,
+            heartbeat=self.options.heartbeat,
+            report=self._report,
+        )
         try:
             while True:
-                await self._wait(schedule)
-                chosen = schedule.take(self._clock.monotonic(), self._outstanding)
-                for batch, events in await _all([self._poll(each, schedule) for each in chosen]):
+                for batch, events in await self._poll.next():
                     if len(batch):
                         yield batch
                     if events:
                         yield events
-                self._judge(units, len(signals))
         except DoorError as error:
-            self._drop()
+            self._station.close()
             self._turn("offline", error)
             raise
+        finally:
+            self._poll = None
 
     def confirm(self, items: int) -> None:
         """Do nothing: Modbus has nothing to acknowledge."""
 
     async def write(self, permit: Permit, signal: Signal) -> float | None:
-        """Write a coil or registers, read back, and return what the device now holds."""
+        """Write a coil or registers, read back, and return what the device now holds.
+
+        Raises Refused when the command expires before its turn comes.
+        """
         command = permit.command
-        point = address.parse(signal.address, self._defaults)
+
+        def may() -> None:
+            if self._clock.now() >= command.expires:
+                raise Refused("expired", f"command {command.id} came too late to {signal.id}")
+
+        entry = self._writable(signal)
+        point = entry.point
         raw = scaling(signal).raw(command.value)
         pdu = write_request(point, raw, multiple=self.options.multiple)
-        link = await self._current()
-        if self._clock.now() >= command.expires:
-            raise Refused("expired", f"command {command.id} came too late to {signal.id}")
         try:
-            await link.request(point.unit, pdu)
+            await self._station.request(point.unit, pdu, may)
         except Unreachable as error:
-            raise Unreachable(
-                f"{signal.id}: {error}; it is not known whether {raw:g} was written",
-                remedy=error.remedy,
-            ) from error
-        reply = await self._read(point.unit, point.table, point.number, point.size)
-        value = Block([Entry(0, signal, point, 0.0)]).value(reply.body)
+            problem = f"{signal.id}: {error}; it is not known whether {raw:g} was written"
+            raise Unreachable(problem, remedy=error.remedy) from error
+        except Exceptional as error:
+            problem = f"{signal.id}: {raw:g} was not written: {error}"
+            raise BadReply(problem, remedy=error.remedy) from error
+        value = await self._read_back(entry)
         self._log.info("write signal=%s value=%g read_back=%g", signal.id, command.value, value)
         return value
 
     async def close(self) -> None:
         """Close the connection."""
-        self._drop()
+        self._station.close()
         self._turn("stopped")
 
-    @property
-    def _outstanding(self) -> int:
-        rtu = _target(self.options.url).scheme == "rtu+tcp"
-        return 1 if rtu else self.options.outstanding
-
-    async def _open(self) -> Link:
-        where = _target(self.options.url)
-        link = Link(
-            Rtu() if where.scheme == "rtu+tcp" else Mbap(),
-            self._clock,
-            timeout=self.options.timeout,
-            pause=self.options.pause,
-            outstanding=self._outstanding,
-        )
-        await link.open(where.hostname or "", where.port or 502)
-        return link
-
-    async def _current(self) -> Link:
-        """Return the open link; a new one where the last was given up for a late reply."""
-        async with self._opening:
-            if self._link is None:
-                raise Unreachable(f"{self.name} is not connected", remedy="connect first")
-            if self._link.given_up:
-                self._link = await self._open()
-            return self._link
-
-    def _drop(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-
-    async def _read(self, unit: int, table: Table, first: int, count: int) -> Reply:
-        """Return the reply to one read, tried as often as the option says."""
-        pdu = read_request(FUNCTIONS[table], first, count)
-        for _ in range(self.options.attempts - 1):
-            link = await self._current()
-            try:
-                return await link.request(unit, pdu)
-            except Unreachable:
-                if link.ended.done() and not link.given_up:
-                    raise
-        return await (await self._current()).request(unit, pdu)
-
-    async def _wait(self, schedule: Schedule) -> None:
-        """Wait until a block is due. Raises what ended the link, if it ends before."""
-        link = await self._current()
-        delay = schedule.delay(self._clock.monotonic())
-        if delay == 0.0:
-            return
-        due = asyncio.ensure_future(self._clock.sleep(_DAY if delay is None else delay))
-        ends: set[asyncio.Future[Any]] = {due, link.ended}
+    def _writable(self, signal: Signal) -> Entry:
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            due.cancel()
-        if link.ended.done() and not link.given_up:
-            raise link.ended.result()
+            return self._entry(0, signal)
+        except ValueError as error:
+            raise DoorError(f"{signal.id}: {error}", remedy="correct its source") from error
 
-    async def _poll(self, block: Block, schedule: Schedule) -> Told:
-        """Return what one read gives; the block is scheduled anew."""
-        now = self._clock.monotonic()
-        until, reason = self._silent.get(block.unit, (now, None))
-        if reason is not None and until > now:
-            return self._lose(block, reason, schedule, until)
+    async def _read_back(self, entry: Entry) -> float:
+        point = entry.point
         try:
-            reply = await self._read(block.unit, block.table, block.first, block.count)
-        except Unreachable as error:
-            self._raise_if_ended(error)
-            return self._sleep(block, error, schedule)
-        except Exceptional as error:
-            if error.code in _ASLEEP:
-                return self._sleep(block, error, schedule)
-            self._heard(block.unit)
-            return self._refuse(block, error, schedule, split=error.code in _HOLES)
-        except BadReply as error:
-            self._raise_if_ended(error)
-            return self._refuse(block, error, schedule, split=True)
-        self._heard(block.unit)
-        return self._accept(block, reply, schedule)
-
-    def _accept(self, block: Block, reply: Reply, schedule: Schedule) -> Told:
-        now = self._clock.monotonic()
-        self._clear(block)
-        if block.refused:
-            _rejoin(block, schedule, self._limits, now)
-        else:
-            schedule.put(block, max(block.due + block.period, now))
-        middle = (reply.sent + reply.received) // 2
-        return block.read(reply.body, Moment(middle, reply.received, now, self.options.heartbeat))
-
-    def _refuse(self, block: Block, error: BadReply, schedule: Schedule, *, split: bool) -> Told:
-        now = self._clock.monotonic()
-        self._last = error
-        if split and len(block.entries) > 1:
-            for half in block.halves():
-                schedule.put(half, now)
-            return _NOTHING
-        busy = isinstance(error, Exceptional) and error.code in _BUSY
-        block.refused = not busy
-        wait = block.period if busy else max(self.options.retry, block.period)
-        return self._lose(block, error, schedule, now + wait)
-
-    def _sleep(self, block: Block, error: DoorError, schedule: Schedule) -> Told:
-        """Leave a unit in peace that does not answer, so that others are not held up."""
-        self._last = error
-        until = self._clock.monotonic() + max(self.options.retry, block.period)
-        self._silent[block.unit] = until, error
-        return self._lose(block, error, schedule, until)
-
-    def _lose(self, block: Block, error: DoorError, schedule: Schedule, due: float) -> Told:
-        for entry in block.entries:
-            self._blame(entry.signal, str(error))
-        schedule.put(block, due)
-        return block.lost(self._clock.now())
-
-    def _raise_if_ended(self, error: DoorError) -> None:
-        if self._link is None or (self._link.ended.done() and not self._link.given_up):
-            raise error
-
-    def _judge(self, units: set[int], signals: int) -> None:
-        """Raise the last error if nothing answers any more."""
-        if self._last is None:
-            return
-        if units <= self._silent.keys():
-            raise self._last
-        if not self._answered and len(self._problems) == signals:
-            raise self._last
-
-    def _heard(self, unit: int) -> None:
-        self._answered = True
-        self._silent.pop(unit, None)
+            reply = await self._station.read(point.unit, point.table, point.number, point.size)
+        except (Unreachable, BadReply) as error:
+            problem = f"{entry.signal.id}: written, but not read back: {error}"
+            kind = Unreachable if isinstance(error, Unreachable) else BadReply
+            raise kind(problem, remedy=error.remedy) from error
+        value = Block([entry]).value(reply.body)
+        if not math.isfinite(value):
+            problem = f"{entry.signal.id}: written, but the device now holds no number"
+            raise BadReply(problem, remedy="check type and order in its address")
+        return value
 
     def _entries(self, signals: Mapping[int, Signal]) -> tuple[list[Entry], list[Batch | Events]]:
         """Return what can be polled, and what to tell of the rest."""
@@ -403,7 +308,7 @@ class Modbus:
             try:
                 entries.append(self._entry(handle, signal))
             except ValueError as error:
-                self._blame(signal, str(error))
+                self._report(signal, str(error))
                 refused[handle] = signal
         return entries, _lost(refused, self._clock.now())
 
@@ -423,20 +328,17 @@ class Modbus:
             return [address.span(text, self._defaults) for text in self.options.scan]
         return [Span(self.options.unit, table, 0, 199) for table in address.TABLES]
 
-    def _blame(self, signal: Signal, problem: str) -> None:
-        if self._problems.get(signal.id) != problem:
+    def _report(self, signal: Signal, problem: str) -> None:
+        """Keep the problem of a signal; '': it works."""
+        if self._problems.get(signal.id, "") == problem:
+            return
+        if problem:
             self._problems[signal.id] = problem
             self._log.warning("signal=%s problem=%s", signal.id, problem)
-            self._turn("degraded")
-
-    def _clear(self, block: Block) -> None:
-        if not self._problems:
-            return
-        for entry in block.entries:
-            if self._problems.pop(entry.signal.id, None) is not None:
-                self._log.info("signal=%s works again", entry.signal.id)
-        if not self._problems:
-            self._turn("online")
+        else:
+            del self._problems[signal.id]
+            self._log.info("signal=%s problem=none", signal.id)
+        self._turn("degraded" if self._problems else "online")
 
     def _turn(self, state: State, error: DoorError | None = None) -> None:
         if state == self._health.state:
@@ -448,30 +350,6 @@ class Modbus:
             remedy=error.remedy if error else "",
         )
         self._log.info("state=%s url=%s problem=%s", state, self.options.url, error or "none")
-
-
-async def _all(polls: Sequence[Coroutine[Any, Any, Told]]) -> Sequence[Told]:
-    """Return what all polls give; one alone needs no task of its own."""
-    if len(polls) == 1:
-        return [await polls[0]]
-    done = await asyncio.gather(*polls, return_exceptions=True)
-    told = []
-    for result in done:
-        if isinstance(result, BaseException):
-            raise result
-        told.append(result)
-    return told
-
-
-def _rejoin(block: Block, schedule: Schedule, limits: Limits, now: float) -> None:
-    """Merge a block that is given again, and what its refusal had split, with the others."""
-    block.refused = False
-    blocks = [block, *schedule.clear()]
-    for refused in [each for each in blocks if each.refused]:
-        schedule.put(refused, refused.due)
-    given = [entry for each in blocks if not each.refused for entry in each.entries]
-    for merged in merge(given, limits):
-        schedule.put(merged, now)
 
 
 def _lost(signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:
@@ -492,12 +370,3 @@ def _lost(signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:
 
 def _defaults(options: Modbus.Options) -> Defaults:
     return Defaults(options.unit, options.numbering, options.order)
-
-
-def _target(url: str) -> SplitResult:
-    """Return the parts of the option `url`. Raises ValueError with a remedy."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("tcp", "rtu+tcp") or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError(f"url {url!r}: write tcp://host:502 or rtu+tcp://host:port")
-    _ = parts.port  # raises ValueError where it is none
-    return parts

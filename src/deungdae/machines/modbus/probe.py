@@ -8,12 +8,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deungdae.core.errors import BadReply
 from deungdae.core.ports import Node
 
 from .address import BITS, Defaults, Order, Span, Table, spell
-from .blocks import MOST_BITS, arrangement
-from .wire import Exceptional
+from .blocks import MOST_BITS
+from .decode import arrangement
+from .wire import Exceptional, Misfit, is_hole
 
 Words: TypeAlias = NDArray[np.uint16]
 Read: TypeAlias = Callable[[int, Table, int, int], Awaitable[bytes]]
@@ -51,8 +51,8 @@ async def _explore(read: Read, span: Span, most: int) -> dict[int, int]:
         first, end = open_ranges.pop()
         try:
             body = await read(span.unit, span.table, first, end - first)
-        except BadReply as error:
-            if isinstance(error, Exceptional) and error.code == 1:
+        except (Exceptional, Misfit) as error:
+            if not is_hole(error):
                 break
             if end - first > 1:
                 middle = (first + end) // 2

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from .blocks import Block
 
+_HOUR = 3600.0
+
 
 class Schedule:
     """Blocks and when they are due, s on the monotonic clock."""
@@ -24,11 +26,11 @@ class Schedule:
         self._count += 1
         heapq.heappush(self._later, (due, self._count, block))
 
-    def delay(self, now: float) -> float | None:
-        """Return how long there is nothing to do, s; None: for ever."""
+    def delay(self, now: float) -> float:
+        """Return how long there is nothing to do, s."""
         if self._ready:
             return 0.0
-        return max(self._later[0][0] - now, 0.0) if self._later else None
+        return max(self._later[0][0] - now, 0.0) if self._later else _HOUR
 
     def take(self, now: float, most: int) -> list[Block]:
         """Return, and forget, up to `most` blocks that are due."""
@@ -37,9 +39,14 @@ class Schedule:
             heapq.heappush(self._ready, (block.due + block.period, count, block))
         return [heapq.heappop(self._ready)[2] for _ in range(min(most, len(self._ready)))]
 
+    @property
+    def blocks(self) -> list[Block]:
+        """Return all blocks but those that were taken."""
+        return [block for _, _, block in (*self._later, *self._ready)]
+
     def clear(self) -> list[Block]:
         """Return, and forget, all blocks."""
-        blocks = [block for _, _, block in (*self._later, *self._ready)]
+        blocks = self.blocks
         self._later.clear()
         self._ready.clear()
         return blocks

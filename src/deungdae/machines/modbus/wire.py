@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from deungdae.core.clock import Clock
@@ -38,6 +39,10 @@ class Exceptional(BadReply):
             remedy="compare table, number and unit with the device's register list",
         )
         self.code = code
+
+
+class Misfit(BadReply):
+    """The reply belongs to the request but does not fit it, e.g. is too short."""
 
 
 class Reply(NamedTuple):
@@ -158,10 +163,15 @@ class Link(asyncio.Protocol):
                 remedy="is the device on, and does it offer Modbus on this port?",
             ) from error
 
-    async def request(self, unit: int, pdu: bytes) -> Reply:
-        """Return the reply to one request. Raises Exceptional, BadReply, Unreachable."""
+    async def request(self, unit: int, pdu: bytes, may: Callable[[], None] | None = None) -> Reply:
+        """Return the reply to one request. Raises Exceptional, BadReply, Unreachable.
+
+        may: called when the request's turn has come; what it raises keeps it from being sent.
+        """
         async with self._free:
             await self._pace()
+            if may:
+                may()
             return await self._exchange(unit, pdu)
 
     def close(self, reason: DoorError | None = None) -> None:
@@ -214,22 +224,27 @@ class Link(asyncio.Protocol):
         if self.ended.done() or self._transport is None:
             raise self.ended.result() if self.ended.done() else Unreachable("not connected")
         self._transaction = transaction = (self._transaction + 1) & 0xFFFF
-        waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         self._waiting[transaction] = waiting
         self._strays = 0
+        # cheaper than asyncio.timeout, which counts where a thousand reads are done in a second
+        timer = loop.call_later(self._timeout, _expire, waiting)
         sent = self._clock.now()
         self._transport.write(self._framing.wrap(transaction, unit, pdu))
         try:
-            async with asyncio.timeout(self._timeout):
-                answering, answer = await waiting
-        except TimeoutError:
-            raise self._silence(unit) from None
-        finally:
-            self._waiting.pop(transaction, None)
-            if waiting.cancelled() and isinstance(self._framing, Rtu):
+            answering, answer = await waiting
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if isinstance(self._framing, Rtu):
                 # without transaction ids the late reply would pass for the next one
                 self.given_up = True
                 self.close(Unreachable(f"a request to unit {unit} was given up"))
+            if isinstance(error, TimeoutError):
+                raise self._silence(unit) from None
+            raise
+        finally:
+            timer.cancel()
+            self._waiting.pop(transaction, None)
         received = self._clock.now()
         if self._pause:
             self._next = self._clock.monotonic() + self._pause
@@ -275,11 +290,22 @@ def judge(unit: int, request: bytes, answering: int, answer: bytes) -> bytes:
     body = answer[1:]
     if answer[0] == function and _fits(function, request, body):
         return body
-    raise BadReply(
+    raise Misfit(
         f"unit {unit} answered function {function} with {answer[:8].hex(' ')}"
         f" ({len(answer)} bytes)",
         remedy="the reply does not fit the request: update the device or the gateway",
     )
+
+
+def is_hole(error: BadReply) -> bool:
+    """Return whether an error says: not here, but perhaps in a part of what was asked."""
+    # some devices answer with exception 3 or 4, and some with less than was asked
+    return isinstance(error, Misfit) or (isinstance(error, Exceptional) and error.code in (2, 3, 4))
+
+
+def _expire(waiting: asyncio.Future[tuple[int, bytes]]) -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())
 
 
 def _fits(function: int, request: bytes, body: bytes) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from deungdae.core.errors import DoorError
 
 from .address import Point, text_length
-from .blocks import FORMATS, arrangement
+from .decode import FORMATS, arrangement
 
 
 def write_request(point: Point, value: float, *, multiple: bool) -> bytes:

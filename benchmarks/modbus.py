@@ -1,0 +1,160 @@
+"""CPU of reading Modbus: this driver beside pymodbus' client, and what merging saves.
+
+The server is libmodbus in a process of its own; only this process's CPU is counted. Figures are
+medians; trust the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pymodbus.client import AsyncModbusTcpClient
+
+from deungdae.core.clock import RealClock
+from deungdae.core.types import Batch, Signal
+from deungdae.machines.modbus import Modbus
+from deungdae.machines.modbus.address import Defaults, parse
+from deungdae.machines.modbus.blocks import Entry, Limits, merge
+
+SERVER = Path(__file__).resolve().parent.parent / "tests" / "peers" / "libmodbus_server.py"
+REGISTERS = 125
+FLOATS = 62
+
+
+def driver(port: int) -> Modbus:
+    """Return a driver that polls as fast as the server answers."""
+    options = {"url": f"tcp://127.0.0.1:{port}", "period": 1e-6}
+    return Modbus("bench", msgspec.convert(options, Modbus.Options), RealClock())
+
+
+async def ours(port: int, reads: int, wanted: dict[int, Signal]) -> None:
+    """Read one block so often through the driver, decoded into batches."""
+    door = driver(port)
+    await door.connect()
+    stream = door.stream(wanted)
+    for _ in range(reads):
+        batch = await anext(stream)
+        assert isinstance(batch, Batch)
+        assert len(batch) == len(wanted)
+    await stream.aclose()  # type: ignore[attr-defined]
+    await door.close()
+
+
+async def raw(port: int, reads: int) -> None:
+    """Read one block so often through pymodbus, registers as it gives them."""
+    async with AsyncModbusTcpClient("127.0.0.1", port=port) as client:
+        for _ in range(reads):
+            reply = await client.read_input_registers(0, count=REGISTERS)
+            assert len(reply.registers) == REGISTERS
+
+
+async def floats(port: int, reads: int) -> None:
+    """Read one block so often through pymodbus, converted by it to float32."""
+    async with AsyncModbusTcpClient("127.0.0.1", port=port) as client:
+        for _ in range(reads):
+            reply = await client.read_input_registers(0, count=2 * FLOATS)
+            values = client.convert_from_registers(reply.registers, client.DATATYPE.FLOAT32)
+            assert len(values) == FLOATS  # type: ignore[arg-type]
+
+
+def cpu(rounds: int, reads: int, work: Callable[[], Awaitable[None]]) -> float:
+    """Return the CPU of one read, µs, median over rounds."""
+    found = []
+    for _ in range(rounds):
+        before = time.process_time()
+        asyncio.run(work())  # type: ignore[arg-type]
+        found.append((time.process_time() - before) / reads * 1e6)
+    return statistics.median(found)
+
+
+def scattered(count: int, span: int) -> list[Entry]:
+    """Return float32 tags at random places of a table, as real machines scatter them."""
+    places = sorted(random.Random(1).sample(range(0, span, 2), count))
+    return [
+        Entry(n, Signal(id=f"b.s{n}"), parse(f"holding/{place}?float32", Defaults()), 1.0)
+        for n, place in enumerate(places)
+    ]
+
+
+def measure(port: int, rounds: int, reads: int) -> list[dict[str, Any]]:
+    words = {n: Signal(id=f"b.w{n}", source=f"b:input/{n}") for n in range(REGISTERS)}
+    pairs = {n: Signal(id=f"b.f{n}", source=f"b:input/{2 * n}?float32") for n in range(FLOATS)}
+    door = cpu(rounds, reads, lambda: ours(port, reads, words))
+    library = cpu(rounds, reads, lambda: raw(port, reads))
+    door_floats = cpu(rounds, reads, lambda: ours(port, reads, pairs))
+    library_floats = cpu(rounds, reads, lambda: floats(port, reads))
+    tags = scattered(500, 4000)
+    merged = len(merge(tags, Limits(REGISTERS, 16)))
+    adjacent = len(merge(tags, Limits(REGISTERS, 0)))
+    return [
+        row("125 registers: this driver, to batches", door, "µs/read"),
+        row("125 registers: pymodbus client, to a list", library, "µs/read"),
+        row("125 registers: ratio to pymodbus", door / library, "1", limit=1.0),
+        row("125 registers: this driver", door / REGISTERS, "µs/register"),
+        row("62 float32: this driver, to batches", door_floats, "µs/read"),
+        row("62 float32: pymodbus client, converted", library_floats, "µs/read"),
+        row("62 float32: ratio to pymodbus", door_floats / library_floats, "1", limit=1.0),
+        row("500 scattered tags: read one by one", len(tags), "reads"),
+        row("500 scattered tags: only neighbours merged", adjacent, "reads"),
+        row("500 scattered tags: merged across gaps", merged, "reads", limit=50),
+    ]
+
+
+def row(what: str, value: float, unit: str, limit: float | None = None) -> dict[str, Any]:
+    ok = limit is None or value <= limit
+    return {"what": what, "value": round(value, 4), "unit": unit, "limit": limit, "ok": ok}
+
+
+def serve() -> tuple[subprocess.Popen[bytes], int]:
+    """Return a libmodbus server and its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    server = subprocess.Popen([sys.executable, str(SERVER), "tcp", str(port)])
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                server.kill()
+                raise
+            time.sleep(0.05)
+        else:
+            return server, port
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few seconds, rougher")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    chosen = parser.parse_args()
+    server, port = serve()
+    try:
+        rows = measure(port, *((3, 500) if chosen.quick else (7, 3000)))
+    finally:
+        server.kill()
+        server.wait()
+    if chosen.json:
+        print(json.dumps({"name": "modbus", "rows": rows}))
+    else:
+        for each in rows:
+            limit = "" if each["limit"] is None else f"  (limit {each['limit']})"
+            print(f"{each['what']:<46} {each['value']:>10.3f} {each['unit']}{limit}")
+    return 0 if all(each["ok"] for each in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
