@@ -114,13 +114,14 @@ class Splitter:
     def _publish(self, data: bytes, first: int, body: int, stop: int) -> Message:
         topic, packet, start = _head(data, first, body, stop)
         if self._five:  # properties: nothing that a subscriber of ours asked for
-            if start >= stop:
-                raise BadReply("a PUBLISH of the broker ends before its properties")
-            length, used = _length(data[start : min(stop, start + 4)], 0)
-            start = start + used + length if used else stop + 1
+            if start < stop and data[start] == 0:
+                start += 1
+            else:
+                length, used = _length(data[start : min(stop, start + 4)], 0)
+                start = start + used + length if used else stop + 1
         if start > stop:
             raise BadReply("a PUBLISH of the broker is shorter than its own parts")
-        return Message(topic, data[start:stop], packet, bool(first & 1), stop - body)
+        return Message(topic, data[start:stop], packet, first & 1 == 1, stop - body)
 
     def _oversize(self, data: bytes, first: int, body: int, length: int) -> Message | None:
         """Return what stands for a packet over the limit; None while its head is incomplete."""

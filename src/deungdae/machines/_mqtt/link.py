@@ -14,7 +14,7 @@ from . import codec
 from .broker import Broker, endpoint, password
 from .codec import Message, Reply
 
-_GATHER = 0.005  # s: under load, let so much come together before reading again
+_GATHER = 0.01  # s: under load, let so much come together before reading again
 _FILTERS = 1_000  # a SUBSCRIBE of more is cut: brokers have limits on packets
 _MESSAGES = 100_000  # undecoded at most, however small they are
 
@@ -422,5 +422,8 @@ class Ledger:
         self._settle()
 
     def _settle(self) -> None:
+        packets: list[int] = []
         while self._owed and self._owed[0][0] <= self._durable:
-            self._pay(self._owed.popleft()[1])
+            packets += self._owed.popleft()[1]
+        if packets:
+            self._pay(packets)

@@ -15,7 +15,7 @@ from deungdae.core.units import scaling
 from deungdae.machines._mqtt.codec import Message, matches
 
 from .address import Address, AddressError, Getter, Path, getter, parse, spell
-from .moment import moment
+from .moment import moment, scaled
 
 _TOPICS = 200_000  # routes remembered: a broker full of nonsense must not fill the memory
 _RECEIVED = int(Flag.RECEIVED_TIME)
@@ -23,6 +23,7 @@ _SUSPECT = int(Flag.CLOCK_SUSPECT)
 _UNSURE = int(Severity.UNCERTAIN) | _RECEIVED
 _BAD = int(Severity.BAD)
 _NAN = float("nan")
+_LATEST = 2**63
 _WORDS = {"true": 1.0, "false": 0.0, "on": 1.0, "off": 0.0}
 _json = msgspec.json.Decoder().decode
 _WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -37,6 +38,7 @@ class Reader:
         self.signal = signal
         self.address = address
         self.number = signal.kind == "number"
+        self.bare = self.number and not address.epoch
         self.value = getter(_column(address.path, columns) if table else address.path)
         self.time: Getter | None = None
         if address.time is not None:
@@ -156,7 +158,7 @@ class Decoder:
         status = np.array(self._status, np.uint8)
         status[~np.isfinite(value)] |= np.uint8(_BAD)
         value = value * self._gain[slot] + self._bias[slot]
-        time = np.array(self._time, np.int64)
+        time = scaled(np.array(self._time, np.int64))
         self._slot, self._time, self._value, self._status = [], [], [], []
         return Batch(self._handles[slot], time, value, status, received), events
 
@@ -183,16 +185,14 @@ class Decoder:
         if reader.time is None:
             time, status = received, _UNSURE if retained else _RECEIVED
         else:
-            time, status = _when(reader, content, received)
+            time, status = _when(reader, reader.time, content, received)
         if not reader.number:
             self._event(reader, raw, time, status, received)
             return
-        value = float(raw) if type(raw) is float else _number(raw)
-        fault = "" if value - value == 0 else f"{_short(raw)} is not a number"
-        if status & _SUSPECT:
-            fault = fault or f"no time can be read from {reader.signal.address}"
-        reader.fault = fault
-        reader.seen = True
+        value = raw if type(raw) is float else _number(raw)
+        if value - value != 0 or status & _SUSPECT or not reader.seen or reader.fault:
+            reader.seen = True
+            reader.fault = _fault(reader, raw, value, status)
         self._slot.append(reader.slot)
         self._time.append(time)
         self._value.append(value)
@@ -279,14 +279,22 @@ class Decoder:
             self._status.append(_BAD | _RECEIVED)
 
 
-def _when(reader: Reader, content: Any, received: int) -> tuple[int, int]:
-    """Return the time that a payload states, and the status that it deserves."""
-    assert reader.time is not None
+def _when(reader: Reader, get: Getter, content: Any, received: int) -> tuple[int, int]:
+    """Return the time that a payload states (not yet `scaled`), and the status it deserves."""
     try:
-        time = moment(reader.time(content), reader.address.epoch)
+        raw = get(content)
     except (LookupError, TypeError, AttributeError):
-        time = None
+        return received, _RECEIVED | _SUSPECT
+    if type(raw) is int and reader.bare and 0 < raw < _LATEST:
+        return raw, 0
+    time = moment(raw, reader.address.epoch)
     return (received, _RECEIVED | _SUSPECT) if time is None else (time, 0)
+
+
+def _fault(reader: Reader, raw: object, value: float, status: int) -> str:
+    if value - value != 0:
+        return f"{_short(raw)} is not a number"
+    return f"no time can be read by {reader.signal.address}" if status & _SUSPECT else ""
 
 
 def _number(raw: object) -> float:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from deungdae.core.clock import from_iso
-from deungdae.core.types import MICROSECOND, MILLISECOND, SECOND
+from deungdae.core.types import MICROSECOND, MILLISECOND, SECOND, TimeArray
 
 _UNITS = {"s": SECOND, "ms": MILLISECOND, "us": MICROSECOND, "ns": 1}
-_LATEST = 2**63
+_FIRST, _LATEST = 10**17, 2**63  # 1973-03-03 and 2262-04-11
+
+
+def scaled(times: TimeArray) -> TimeArray:
+    """Return ns since 1970 of numbers in s, ms, µs or ns, int64[n], told by size."""
+    unit = np.where(times < 10**11, SECOND, np.where(times < 10**14, MILLISECOND, 1))
+    return times * np.where((times >= 10**14) & (times < 10**17), MICROSECOND, unit)
 
 
 def moment(raw: object, epoch: str = "") -> int | None:
-    """Return ns since 1970, or None where `raw` is no time after 1970 and before 2262.
+    """Return ns since 1970, or None where `raw` is no time from 1973 to 2262.
 
     epoch: unit of a number; '' tells it by size (s up to 10^11, then ms, µs, ns by thousands).
     """
@@ -25,7 +33,7 @@ def moment(raw: object, epoch: str = "") -> int | None:
             time = _number(raw, epoch)
     except (ValueError, OverflowError):
         return None
-    return time if 0 < time < _LATEST else None
+    return time if _FIRST <= time < _LATEST else None
 
 
 def _text(text: str, epoch: str) -> int:

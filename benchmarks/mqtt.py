@@ -1,0 +1,334 @@
+"""MQTT: one small JSON message per tag at 10,000 messages/s -> mean, alarm -> on disk, CPU a message.
+
+Ours: the door, 1-s windows with a threshold, and the historian with a commit every 100 ms; QoS 1
+is acknowledged only when durable. Beside it, in the same run and from the same publisher, what a
+user would build instead: Node-RED with its SQLite node, an insert for each message (`--peer
+node-red`, installed from benchmarks/peers by `npm ci` at the first run), and a small Python
+program of gmqtt, msgspec and SQLite in batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import psutil
+
+from deungdae.core.clock import RealClock
+from deungdae.core.types import SECOND, Batch, Signal
+from deungdae.historian.store import Historian
+from deungdae.machines._mqtt import codec
+from deungdae.machines.mqtt import Mqtt
+
+TAGS = 1000
+RATE = 10_000
+LIMIT = 80.0
+PEERS = Path(__file__).resolve().parent / "peers"
+
+
+@contextmanager
+def broker() -> Iterator[int]:
+    """Yield the port of a mosquitto without limits on what waits for a subscriber."""
+    port = free_port()
+    command = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        file.write("max_queued_messages 0\nmax_inflight_messages 0\n")
+        file.flush()
+        process = subprocess.Popen([command, "-c", file.name], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(port)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, within: float = 60.0) -> None:
+    end = time.monotonic() + within
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > end:
+            raise TimeoutError(f"nothing listens on port {port}")
+        time.sleep(0.05)
+
+
+def publish(port: int, quality: int, seconds: float) -> None:
+    """Offer RATE messages a second, 50 at a time, from a process of its own."""
+    link = socket.create_connection(("127.0.0.1", port))
+    link.sendall(
+        codec.connect(five=False, client="plant", clean=True, keep_alive=60, expiry=0, inflight=1)
+    )
+    link.recv(4)
+    noise = np.random.default_rng(1).normal(50, 20, TAGS).round(2).tolist()
+    part, sent, start = 50, 0, time.monotonic()
+    while sent < RATE * seconds:
+        stamp = time.time_ns() // 1_000_000
+        packets = []
+        for number in range(sent, sent + part):
+            tag = number % TAGS
+            payload = b'{"v":%.2f,"ts":%d}' % (noise[tag], stamp)
+            packet = (number % 65_535 + 1) if quality else 0
+            packets.append(codec.publish(f"plant/t{tag}", payload, packet=packet, five=False))
+        link.sendall(b"".join(packets))
+        sent += part
+        with suppress(BlockingIOError):  # the broker's acknowledgements
+            link.recv(1 << 20, socket.MSG_DONTWAIT)
+        time.sleep(max(0.0, start + sent / RATE - time.monotonic()))
+    time.sleep(0.5)
+
+
+async def offer(port: int, quality: int, seconds: float) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "--publish", str(port), str(quality), str(seconds)
+    )
+
+
+class Windows:
+    """One-second means of every tag, and how many were above the threshold."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.second = 0
+        self.total = np.zeros(n)
+        self.count = np.zeros(n)
+        self.alarms = 0
+
+    def update(self, batch: Batch) -> None:
+        seconds = batch.time // SECOND
+        for second in np.unique(seconds).tolist():
+            rows = seconds == second
+            if second > self.second:
+                seen = self.count > 0
+                self.alarms += int((self.total[seen] / self.count[seen] > LIMIT).sum())
+                self.total[:] = self.count[:] = 0
+                self.second = second
+            self.total += np.bincount(batch.signal[rows], batch.value[rows], self.n)
+            self.count += np.bincount(batch.signal[rows], minlength=self.n)
+
+
+async def ours(port: int, quality: int, seconds: float, folder: Path) -> tuple[float, float]:
+    """Return CPU s a message and the share of the messages that is on disk."""
+    declared = [Signal(id=f"p.t{i}", source=f"m:plant/t{i}?v&time=ts") for i in range(TAGS)]
+    options = Mqtt.Options(url=f"mqtt://127.0.0.1:{port}", qos=quality, topics=("plant/#",))
+    driver = Mqtt("m", options, RealClock())
+    with Historian(folder) as store:
+        handles = store.register(declared)
+        windows = Windows(int(handles.max()) + 1)
+        await driver.connect()
+        waiting: list[Batch] = []
+        count = stored = 0
+
+        async def collect() -> None:
+            nonlocal count
+            async for item in driver.stream(dict(zip(handles.tolist(), declared, strict=True))):
+                count += 1
+                if isinstance(item, Batch):
+                    waiting.append(item)
+
+        async def keep() -> None:
+            nonlocal stored
+            while True:
+                await asyncio.sleep(0.1)
+                if waiting:
+                    merged, done = Batch.merge(waiting), count
+                    waiting.clear()
+                    windows.update(merged)
+                    await asyncio.to_thread(store.append, [merged])
+                    stored += len(merged)
+                    driver.confirm(done)
+
+        tasks = [asyncio.create_task(collect()), asyncio.create_task(keep())]
+        await asyncio.sleep(0.3)
+        spent = time.process_time()
+        child = await offer(port, quality, seconds)
+        await child.wait()
+        while stored < RATE * seconds and (before := stored) >= 0:
+            await asyncio.sleep(1.0)
+            if stored == before:
+                break
+        spent = time.process_time() - spent
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await driver.close()
+    return spent / (RATE * seconds), stored / (RATE * seconds)
+
+
+def small_program(port: int, quality: int, file: str) -> None:
+    """The small program: gmqtt, msgspec, a commit of SQLite every 0.5 s. Runs until killed."""
+    from gmqtt import Client
+
+    async def run() -> None:
+        store = sqlite3.connect(file)
+        store.execute("PRAGMA journal_mode=WAL")
+        store.execute("PRAGMA synchronous=FULL")
+        store.execute("CREATE TABLE samples (tag TEXT, time INTEGER, value REAL)")
+        rows: list[tuple[str, int, float]] = []
+        decode = msgspec.json.Decoder().decode
+        totals: dict[str, list[float]] = {}
+        client = Client("small")
+
+        def on_message(_: Any, topic: str, payload: bytes, *__: Any) -> int:
+            content = decode(payload)
+            window = totals.setdefault(topic, [0.0, 0, 0])
+            window[0] += content["v"]
+            window[1] += 1
+            window[2] += window[0] / window[1] > LIMIT
+            rows.append((topic, content["ts"], content["v"]))
+            return 0
+
+        client.on_message = on_message
+        await client.connect("127.0.0.1", port)
+        client.subscribe("plant/#", qos=quality)
+        while True:
+            await asyncio.sleep(0.5)
+            if rows:
+                store.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
+                rows.clear()
+                store.commit()
+
+    asyncio.run(run())
+
+
+async def peer(
+    command: list[str], port: int, quality: int, seconds: float, file: Path, ready: int = 0
+) -> tuple[float, float]:
+    """Return CPU s a message offered, and the share stored, of a program that writes `file`."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        if ready:
+            await asyncio.to_thread(wait_for, ready)
+        await asyncio.sleep(3.0)
+        before = cpu(process.pid)
+        child = await offer(port, quality, seconds)
+        await child.wait()
+        await asyncio.sleep(1.0)
+        spent = cpu(process.pid) - before
+    finally:
+        process.kill()
+        await process.wait()
+    with sqlite3.connect(file) as store:
+        (stored,) = store.execute("SELECT count(*) FROM samples").fetchone()
+    return spent / (RATE * seconds), stored / (RATE * seconds)
+
+
+def cpu(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def node_red(folder: Path, port: int, quality: int, own: int) -> list[str]:
+    """Return the command of a Node-RED that inserts every message by its SQLite node."""
+    if not (PEERS / "node_modules" / "node-red").exists():
+        subprocess.run(["npm", "ci"], cwd=PEERS, check=True, stdout=subprocess.DEVNULL)
+    file = str(folder / "peer.sqlite")
+    with sqlite3.connect(file) as store:
+        store.execute("PRAGMA journal_mode=WAL")
+        store.execute("CREATE TABLE samples (tag TEXT, time INTEGER, value REAL)")
+    build = (
+        "msg.params = {$tag: msg.topic, $time: msg.payload.ts, $value: msg.payload.v};"
+        "msg.topic = 'INSERT INTO samples VALUES ($tag, $time, $value)'; return msg;"
+    )
+    flow = [
+        {"id": "tab", "type": "tab", "label": "bench"},
+        {"id": "broker", "type": "mqtt-broker", "broker": "127.0.0.1", "port": str(port),
+         "clientid": "nodered", "autoConnect": True, "usetls": False, "protocolVersion": "4",
+         "keepalive": "60", "cleansession": True},
+        {"id": "db", "type": "sqlitedb", "db": file, "mode": "RWC"},
+        {"id": "in", "type": "mqtt in", "z": "tab", "topic": "plant/#", "qos": str(quality),
+         "datatype": "json", "broker": "broker", "inputs": 0, "wires": [["f"]]},
+        {"id": "f", "type": "function", "z": "tab", "func": build, "outputs": 1, "wires": [["s"]]},
+        {"id": "s", "type": "sqlite", "z": "tab", "mydb": "db", "sqlquery": "msg.topic", "wires": [[]]},
+    ]  # fmt: skip
+    (folder / "flows.json").write_text(json.dumps(flow))
+    (folder / "settings.js").write_text(
+        f'module.exports = {{flowFile: "flows.json", uiHost: "127.0.0.1", uiPort: {own}, '
+        f'nodesDir: "{PEERS}/node_modules/node-red-node-sqlite", telemetry: {{enabled: false}}}};'
+    )
+    return ["node", str(PEERS / "node_modules/node-red/red.js"), "-u", str(folder),
+            "-s", str(folder / "settings.js"), str(folder / "flows.json")]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="shorter, and without Node-RED")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--publish", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--small", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.publish:
+        publish(int(given.publish[0]), int(given.publish[1]), float(given.publish[2]))
+        return
+    if given.small:
+        small_program(int(given.small[0]), int(given.small[1]), given.small[2])
+        return
+    seconds = 3.0 if given.quick else 10.0
+    rows = []
+    for quality in (1, 0):
+        with broker() as port, tempfile.TemporaryDirectory() as folder:
+            spent, share = asyncio.run(ours(port, quality, seconds, Path(folder)))
+        limit = 10.0 if quality else None
+        rows.append(row(f"ours, QoS {quality}: CPU", spent * 1e6, "µs/message", limit))
+        rows.append(row(f"ours, QoS {quality}: on disk", share * 100, "%", 100.0, least=True))
+        with broker() as port, tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "small.sqlite"
+            command = [sys.executable, __file__, "--small", str(port), str(quality), str(file)]
+            small, share = asyncio.run(peer(command, port, quality, seconds, file))
+        rows.append(row(f"gmqtt + SQLite, QoS {quality}: CPU", small * 1e6, "µs/message"))
+        rows.append(row(f"gmqtt + SQLite, QoS {quality}: on disk", share * 100, "%"))
+        rows.append(row(f"gmqtt + SQLite / ours, QoS {quality}", small / spent, "times"))
+    if not given.quick:
+        with broker() as port, tempfile.TemporaryDirectory() as folder:
+            own = free_port()
+            command = node_red(Path(folder), port, 0, own)
+            file = Path(folder) / "peer.sqlite"
+            red, share = asyncio.run(peer(command, port, 0, seconds, file, own))
+        rows.append(row("Node-RED + SQLite, QoS 0: CPU", red * 1e6, "µs/message"))
+        rows.append(row("Node-RED + SQLite, QoS 0: on disk", share * 100, "%"))
+    rows.append(
+        row("memory at most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
+    )
+    if given.json:
+        print(json.dumps({"name": "mqtt", "rows": rows}, ensure_ascii=False))
+        return
+    for one in rows:
+        limit = "" if one["limit"] is None else f"  limit {one['limit']:g}"
+        verdict = {True: "  ok", False: "  MISSED", None: ""}[one["ok"]]
+        print(f"{one['what']:<40}{one['value']:>10.2f} {one['unit']}{limit}{verdict}")
+
+
+def row(
+    what: str, value: float, unit: str, limit: float | None = None, *, least: bool = False
+) -> dict[str, Any]:
+    ok = None if limit is None else (value >= limit if least else value <= limit)
+    return {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok}
+
+
+if __name__ == "__main__":
+    main()
