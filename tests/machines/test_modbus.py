@@ -390,6 +390,7 @@ def test_frames_come_out_as_they_went_in(frames: list[tuple[int, int, bytes]]) -
         {"url": "tcp://"},
         {"url": "udp://10.0.0.7"},
         {"url": "tcp://h:99999"},
+        {"url": "tcp://h:x"},
         {"url": "tcp://h", "unit": 256},
         {"url": "tcp://h", "period": 0},
         {"url": "tcp://h", "periods": {"holding/0": 1}},

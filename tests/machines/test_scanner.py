@@ -151,7 +151,9 @@ def test_it_is_a_driver() -> None:
     assert isinstance(make(), Driver)
 
 
-@pytest.mark.parametrize("url", ["gate:9004", "tcp://host", "serial://", "http://x:1", "tcp://:1"])
+@pytest.mark.parametrize(
+    "url", ["gate:9004", "tcp://host", "serial://", "http://x:1", "tcp://:1", "tcp://h:x"]
+)
 def test_a_wrong_url_names_what_would_be_right(url: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="write tcp://"):
         make(url=url)
@@ -160,6 +162,10 @@ def test_a_wrong_url_names_what_would_be_right(url: str) -> None:
 def test_listening_to_the_network_needs_named_peers() -> None:
     with pytest.raises(msgspec.ValidationError, match="peers"):
         make(url="listen://0.0.0.0:9004")
+    with pytest.raises(msgspec.ValidationError, match="peers"):
+        make(url="listen://gate.example:9004")
+    with pytest.raises(msgspec.ValidationError, match=r"write e\.g\."):
+        make(url="listen://0.0.0.0:9004", peers=["10.0.0.20/8"])
     make(url="listen://0.0.0.0:9004", peers=["10.0.0.20/32"])
     make(url="listen://127.0.0.1:9004")
 

@@ -89,6 +89,10 @@ class Modbus:
             Meta(description="Where each quantity lies; quantities that it leaves out are hidden"),
         ] = {}
 
+        def __post_init__(self) -> None:
+            machine = plant.create(self.model, self.seed, self.parameters)
+            _cells(machine.quantities, self.map)
+
     def __init__(self, name: str, options: Options, clock: Clock) -> None:
         self.name = name
         self.options = options
@@ -129,7 +133,7 @@ class Modbus:
             self.plant.step(now - then)
             then = now
 
-    async def _act(  # noqa: PLR0917 - so the library calls it
+    async def _act(
         self,
         function: int,
         start: int,

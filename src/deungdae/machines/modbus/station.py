@@ -115,7 +115,12 @@ class Station:
 
 def place_of(url: str) -> Place:
     """Return what a URL means. Raises ValueError with a remedy."""
+    wrong = f"url {url!r}: write tcp://host:502 or rtu+tcp://host:port"
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(wrong) from error
     if parts.scheme not in ("tcp", "rtu+tcp") or not parts.hostname or parts.path not in ("", "/"):
-        raise ValueError(f"url {url!r}: write tcp://host:502 or rtu+tcp://host:port")
-    return Place(parts.hostname, parts.port or 502, parts.scheme == "rtu+tcp")
+        raise ValueError(wrong)
+    return Place(parts.hostname, port or 502, parts.scheme == "rtu+tcp")

@@ -125,7 +125,7 @@ class Scanner:
         def __post_init__(self) -> None:
             where = _target(self.url)
             for network in self.peers:
-                ipaddress.ip_network(network)
+                _check_network(network)
             if where.scheme == "listen" and not self.peers and not _loopback(where.host):
                 raise ValueError(
                     f"url {self.url!r} listens to the network: name who may connect in peers, "
@@ -393,16 +393,31 @@ class Target(NamedTuple):
 
 def _target(url: str) -> Target:
     """Return the parts of the option `url`. Raises ValueError with a remedy."""
+    wrong = (
+        f"url {url!r}: write tcp://host:port, listen://127.0.0.1:port or "
+        "serial:///dev/ttyUSB0?baud=9600"
+    )
     parts = urlsplit(url)
-    network = parts.scheme in ("tcp", "listen") and parts.hostname and parts.port is not None
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(wrong) from error
+    network = parts.scheme in ("tcp", "listen") and parts.hostname and port is not None
     if not network and not (parts.scheme == "serial" and parts.path):
-        raise ValueError(
-            f"url {url!r}: write tcp://host:port, listen://127.0.0.1:port or "
-            "serial:///dev/ttyUSB0?baud=9600"
-        )
+        raise ValueError(wrong)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    return Target(parts.scheme, parts.hostname or "", parts.port or 0, parts.path, query)
+    return Target(parts.scheme, parts.hostname or "", port or 0, parts.path, query)
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"peers: {error}: write e.g. 10.0.0.20/32 or 10.0.0.0/24") from error
 
 
 def _loopback(host: str) -> bool:
-    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
