@@ -100,7 +100,7 @@ async def test_codes_come_from_socat_that_calls_us(free_port: Callable[[], int])
         )
         await process.communicate(f"\x02{text}\x03".encode())
         (event,) = await take(stream, 1)
-        assert event.value == text
+        assert (event.value, event.data) == (text, {"reader": "127.0.0.1"})
     assert driver.health.state == "online"
     await driver.close()
 

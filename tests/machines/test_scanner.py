@@ -215,7 +215,7 @@ async def test_a_full_queue_leaves_a_counted_gap() -> None:
     driver = make(queue=2, repeat=0)
     for number in range(5):
         for code in Splitter("utf-8", 99).feed(b"C%d\r" % number):
-            driver._arrived(code)
+            driver._arrived(driver._feed(), code)
     stream = driver.stream({1: Signal(id="gate.label", kind="scan", source="gate:scan")})
     first = await anext(stream)
     assert [event.kind for event in first] == ["scan", "gap"]

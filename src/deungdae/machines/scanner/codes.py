@@ -18,8 +18,9 @@ NAMES = {
     "15": "best_before", "17": "expiry", "21": "serial", "30": "count", "37": "count",
     "240": "item", "241": "part", "400": "order", "414": "gln", "8003": "grai", "8004": "giai",
 }  # fmt: skip
-_HRI = re.compile(r"\(\d{2,4}\)")
-_UNMARKED = re.compile(r"0[12]\d{14}|00\d{18}")
+_HRI = re.compile(r"\([0-9]{2,4}\)")
+_UNMARKED = re.compile(r"0[12][0-9]{14}|00[0-9]{18}")
+_GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
 _LINK = re.compile(r"https?://[^/]+/(?:.*/)?(?:00|01|253|255|401|402|414|417|8003|8004|8006|8010)/")
 
 
@@ -57,7 +58,7 @@ def _parts(body: str, symbology: GS1Symbology | None, *, guess: bool) -> Meaning
         return _elements("gs1", GS1Message.parse_hri(body).element_strings)
     if guess and _UNMARKED.match(body):
         return _elements("gs1", GS1Message.parse(body).element_strings)
-    if guess and body.isdecimal() and len(body) in (8, 12, 13, 14):
+    if guess and _GTIN.fullmatch(body):
         return _perhaps_gtin(body)
     return Meaning({})
 

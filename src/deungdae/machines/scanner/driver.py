@@ -35,10 +35,11 @@ _GARBAGE = "check the reader's suffix (CR), its encoding, the cable and the baud
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """A code and when its end arrived, ns."""
+    """A code, when its end arrived, ns, and the address of the reader that connected to us."""
 
     code: Code
     time: int
+    reader: str
 
 
 class Want(NamedTuple):
@@ -61,7 +62,8 @@ class Scanner:
     text says: `format` (`gs1`, `gs1-link` or `gtin`), `gtin`, `lot`, `serial`, `sscc`, `expiry`,
     `best_before`, `produced`, `count` … and `ai<number>` for the rest. Codes that are not GS1 are
     kept as they are. A GS1 code that is wrong, e.g. in its check digit, is kept with status
-    uncertain and a `reason`. Bytes that are no text become an event of kind `note`.
+    uncertain and a `reason`. Bytes that are no text become an event of kind `note`. `reader` tells
+    the address of a reader that connected to us.
 
     The address is `scan` for every code, or `scan?prefix=LOT-` for those that begin so. The same
     code read again within `repeat` counts once.
@@ -138,7 +140,7 @@ class Scanner:
         self._clock = clock
         self._log = logging.getLogger(f"deungdae.machines.{name}")
         self._inbox: asyncio.Queue[Arrival | DoorError] = asyncio.Queue(options.queue)
-        self._seen: dict[str, float] = {}
+        self._seen: dict[tuple[Feed, str], float] = {}
         self._gap: tuple[int, int] | None = None  # time of the first code dropped, how many
         self._dropped = 0
         self._garbage = 0
@@ -161,10 +163,10 @@ class Scanner:
             (self._dropped, "dropped: the queue was full"),
         )
         said = ", ".join(f"{count} codes {what}" for count, what in counts if count)
-        fine = self._health.state == "online" and not said and not self._problems
+        worse = self._health.state == "online" and (said or self._problems)
         return msgspec.structs.replace(
             self._health,
-            state="degraded" if self._health.state == "online" and not fine else self._health.state,
+            state="degraded" if worse else self._health.state,
             problem=self._health.problem or said,
             remedy=self._health.remedy or (_GARBAGE if self._garbage else ""),
             signals=dict(self._problems),
@@ -222,6 +224,7 @@ class Scanner:
             feed.close()
         self._line, self._server = None, None
         self._feeds.clear()
+        self._seen.clear()
         self._inbox = asyncio.Queue(self.options.queue)
         self._turn("stopped")
 
@@ -248,15 +251,17 @@ class Scanner:
             admits=self._admits,
         )
 
-    def _admits(self, feed: Feed, host: str) -> bool:
+    def _admits(self, feed: Feed) -> bool:
         if self._server is not None:
-            networks = [ipaddress.ip_network(text) for text in self.options.peers]
-            known = _loopback(host) or any(ipaddress.ip_address(host) in each for each in networks)
+            known = _loopback(feed.peer) or any(
+                ipaddress.ip_address(feed.peer) in ipaddress.ip_network(network)
+                for network in self.options.peers
+            )
             if not known or len(self._feeds) >= self.options.readers:
                 reason = "too many readers" if known else "not in peers"
-                self._log.warning("refused reader=%s reason=%s", host, reason)
+                self._log.warning("refused reader=%s reason=%s", feed.peer, reason)
                 return False
-            self._log.info("reader=%s connected", host)
+            self._log.info("connected reader=%s", feed.peer)
         self._feeds.add(feed)
         return True
 
@@ -268,13 +273,14 @@ class Scanner:
             )
             self._put(error)
         else:
-            self._log.info("a reader is gone reason=%s", reason)
+            self._log.info("gone reader=%s reason=%s", feed.peer, reason)
 
-    def _arrived(self, code: Code) -> None:
-        if not code.problem and self._repeated(code.text):
+    def _arrived(self, feed: Feed, code: Code) -> None:
+        if not code.problem and self._repeated((feed, code.text)):
             return
         self._garbage = self._garbage + 1 if code.problem else 0
-        self._put(Arrival(code, self._clock.now()))
+        reader = feed.peer if self._server is not None else ""
+        self._put(Arrival(code, self._clock.now(), reader))
 
     def _put(self, item: Arrival | DoorError) -> None:
         if isinstance(item, DoorError) and self._inbox.full():
@@ -290,11 +296,11 @@ class Scanner:
             self._gap = min(first, item.time), count + 1
             self._dropped += 1
 
-    def _repeated(self, text: str) -> bool:
-        """Return whether the same code was read a moment ago; a code that stays counts once."""
+    def _repeated(self, sight: tuple[Feed, str]) -> bool:
+        """Return whether a reader read the same a moment ago; a code that stays counts once."""
         now, within = self._clock.monotonic(), self.options.repeat
-        repeated = now - self._seen.get(text, -math.inf) < within
-        self._seen[text] = now
+        repeated = now - self._seen.get(sight, -math.inf) < within
+        self._seen[sight] = now
         if len(self._seen) > _REMEMBERED:
             self._seen = {key: at for key, at in self._seen.items() if now - at < within}
         return repeated
@@ -316,8 +322,9 @@ class Scanner:
     def _events(self, arrival: Arrival, wants: list[Want]) -> Events:
         """Return what a code means to each signal that wants it."""
         code, time = arrival.code, arrival.time
+        reader = {"reader": arrival.reader} if arrival.reader else {}
         if code.problem:
-            data = {"reason": code.problem, "bytes": code.raw[:64].hex()}
+            data = {"reason": code.problem, "bytes": code.raw[:64].hex(), **reader}
             return tuple(
                 _event(want.id, "note", time, _BAD, value="unreadable code", data=data)
                 for want in wants
@@ -325,7 +332,9 @@ class Scanner:
             )
         meaning = codes.read(code.text, guess=self.options.guess)
         status = _UNCERTAIN if meaning.doubt else _GOOD
-        data = meaning.data | ({"reason": meaning.doubt} if meaning.doubt else {})
+        data = {**meaning.data, **reader}
+        if meaning.doubt:
+            data["reason"] = meaning.doubt
         return tuple(
             _event(want.id, want.kind, time, status, value=code.text, data=data)
             for want in wants

@@ -16,7 +16,7 @@ class Feed(asyncio.Protocol):
     """One connection: bytes in, codes out.
 
     arrived: told each code; ended: told once, with the reason, when the connection is gone;
-    silence: a pause, s, that ends a code, 0: none; admits: whether an address may connect.
+    silence: a pause, s, that ends a code, 0: none; admits: whether its peer may connect.
     """
 
     def __init__(
@@ -24,10 +24,11 @@ class Feed(asyncio.Protocol):
         splitter: Splitter,
         silence: float,
         *,
-        arrived: Callable[[Code], None],
+        arrived: Callable[[Feed, Code], None],
         ended: Callable[[Feed, str], None],
-        admits: Callable[[Feed, str], bool],
+        admits: Callable[[Feed], bool],
     ) -> None:
+        self.peer = ""
         self._splitter = splitter
         self._silence = silence
         self._arrived = arrived
@@ -39,15 +40,15 @@ class Feed(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        peer = transport.get_extra_info("peername")
-        if not self._admits(self, str(peer[0])):
+        self.peer = str(transport.get_extra_info("peername")[0])
+        if not self._admits(self):
             self.close()
             return
         keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         for code in self._splitter.feed(data):
-            self._arrived(code)
+            self._arrived(self, code)
         self._wind()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,7 +70,7 @@ class Feed(asyncio.Protocol):
 
     def _flush(self) -> None:
         for code in self._splitter.flush():
-            self._arrived(code)
+            self._arrived(self, code)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
