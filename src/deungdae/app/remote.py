@@ -1,0 +1,399 @@
+"""The history of a running instance, asked through its API: a Store that is elsewhere."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import numpy as np
+
+from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.ports import Rollup, Samples, Store
+from deungdae.core.types import Batch, Event, Finding, IntArray, Signal
+
+from . import wire
+
+if TYPE_CHECKING:
+    import httpx
+    import pyarrow as pa
+
+RUNNING = "running.json"  # in the history's folder while an instance has it open
+SQL_ROWS = 1_000_000  # of one answer
+PATIENCE = 300.0  # s for one answer; a SELECT over years takes its time
+
+
+class Archive(Store, Protocol):
+    """What the historian offers beyond the Store port, and what a Remote therefore offers too."""
+
+    def signals(self) -> list[Signal]:
+        """Return every signal that was ever registered."""
+        ...
+
+    def sql(self, query: str) -> pa.Table:
+        """Return what one SELECT gives. Raises StoreError."""
+        ...
+
+
+class _Request(msgspec.Struct, frozen=True, array_like=True):
+    """The arguments of all methods; each uses its own."""
+
+    ids: list[str] | None = None
+    start: int = 0
+    end: int = 0
+    every: int = 0
+    before: bool = False
+    kinds: list[str] | None = None
+    equal: dict[str, str] = {}
+    query: str = ""
+    nouns: bytes = b""
+
+
+class _Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What came of it. error: name of the error, '' for none."""
+
+    error: str
+    body: bytes
+
+
+class _TooLargeError(StoreError):
+    """The answer does not fit into one message."""
+
+
+_ERRORS: dict[str, type[Exception]] = {
+    error.__name__: error for error in (StoreError, NotEnoughData, ValueError, _TooLargeError)
+}
+
+
+# ---- the instance's half
+
+
+def answer(store: Archive, method: str, request: bytes, *, writes: bool = False) -> bytes:
+    """Return the reply to one call of a Remote. Blocks as long as the store does.
+
+    writes: whether `register` and `append` are allowed. What the caller did wrong and what the
+    store refuses goes into the reply and is raised at the other end.
+    """
+    try:
+        asked = wire.load(request, _Request)
+        if method not in _METHODS or (method in ("register", "append") and not writes):
+            raise StoreError(f"{method!r} is nothing that this history can be asked")
+        body = _METHODS[method](store, asked)
+    except (StoreError, NotEnoughData, ValueError) as error:
+        known = type(error).__name__ if type(error).__name__ in _ERRORS else "ValueError"
+        return wire.dump(_Reply(known, str(error).encode()))
+    return msgspec.msgpack.encode(_Reply("", body))
+
+
+def _register(store: Archive, asked: _Request) -> bytes:
+    signals = [noun for noun in wire.decode(asked.nouns) if isinstance(noun, Signal)]
+    return wire.dump(store.register(signals).tolist())
+
+
+def _append(store: Archive, asked: _Request) -> bytes:
+    nouns = wire.decode(asked.nouns)
+    store.append([noun for noun in nouns if isinstance(noun, Batch | Event | Finding)])
+    return b""
+
+
+def _query(store: Archive, asked: _Request) -> bytes:
+    ids = asked.ids or []
+    found = store.query(ids, asked.start, asked.end, before=asked.before)
+    return _encode([found[id] for id in ids])
+
+
+def _rollup(store: Archive, asked: _Request) -> bytes:
+    (id,) = asked.ids or [""]
+    return _encode([store.rollup(id, asked.start, asked.end, asked.every)])
+
+
+def _events(store: Archive, asked: _Request) -> bytes:
+    return _encode(
+        store.events(asked.start, asked.end, ids=asked.ids, kinds=asked.kinds, before=asked.before)
+    )
+
+
+def _findings(store: Archive, asked: _Request) -> bytes:
+    return _encode(store.findings(asked.start, asked.end, **asked.equal))
+
+
+def _last(store: Archive, asked: _Request) -> bytes:
+    return _encode([store.last(asked.ids or [])])
+
+
+def _signals(store: Archive, _: _Request) -> bytes:
+    return _encode(store.signals())
+
+
+def _sql(store: Archive, asked: _Request) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 — 80 MB of memory, only for those who ask in SQL
+
+    table = store.sql(bounded(asked.query, SQL_ROWS + 1))
+    if len(table) > SQL_ROWS:
+        raise StoreError(f"the answer has more than {SQL_ROWS} rows: ask for less, or with LIMIT")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+_METHODS: dict[str, Callable[[Archive, _Request], bytes]] = {
+    "register": _register,
+    "append": _append,
+    "query": _query,
+    "rollup": _rollup,
+    "events": _events,
+    "findings": _findings,
+    "last": _last,
+    "signals": _signals,
+    "sql": _sql,
+}
+
+
+def bounded(query: str, rows: int) -> str:
+    """Return the SELECT so that it gives at most so many rows."""
+    # the line break ends a comment at the end of the query
+    return f"SELECT * FROM ({query.strip().rstrip(';')}\n) LIMIT {rows:d}"  # noqa: S608
+
+
+def _encode(nouns: Sequence[wire.Noun]) -> bytes:
+    try:
+        return wire.encode(nouns)
+    except ValueError as error:
+        raise _TooLargeError(f"too much at once: {error}") from error
+
+
+# ---- the asker's half
+
+
+class Remote:
+    """A Store over a call to a running instance: `call(method, request)` returns the reply.
+
+    A long answer is fetched in parts of time, so parts may see different states of the history.
+    Raises what the store there raises; StoreError also where the instance does not answer.
+    """
+
+    def __init__(self, call: Callable[[str, bytes], bytes]) -> None:
+        self._call = call
+
+    @staticmethod
+    def at(url: str, token: str, certificate: str = "") -> Remote:
+        """Return the history of the instance at a URL. certificate: the file it must show."""
+        return Remote(_Http(client(url, token, certificate)))
+
+    def register(self, signals: Sequence[Signal]) -> IntArray:
+        """Return the handle of each signal, as the Store port says."""
+        body = self._ask("register", _Request(nouns=_encode(signals)))
+        return np.asarray(wire.load(body, list[int]), np.int32)
+
+    def append(self, items: Sequence[Batch | Event | Finding]) -> None:
+        """Make all items durable, as the Store port says."""
+        self._ask("append", _Request(nouns=_encode(items)))
+
+    def query(
+        self, ids: Sequence[str], start: int, end: int, *, before: bool = False
+    ) -> dict[str, Samples]:
+        """Return each signal's samples, as the Store port says."""
+        names = list(dict.fromkeys(ids))
+        request = _Request(ids=names, start=start, end=end, before=before)
+        parts = [_only(nouns, Samples) for nouns in self._in_parts("query", request)]
+        columns = zip(*parts, strict=True)  # of each signal, its samples in every part
+        return {id: _join(pieces) for id, pieces in zip(names, columns, strict=True)}
+
+    def rollup(self, id: str, start: int, end: int, every: int) -> Rollup:
+        """Return one signal in equal buckets, as the Store port says."""
+        request = _Request(ids=[id], start=start, end=end, every=every)
+        (found,) = _only(wire.decode(self._ask("rollup", request)), Rollup)
+        return found
+
+    def events(
+        self,
+        start: int,
+        end: int,
+        *,
+        ids: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        before: bool = False,
+    ) -> list[Event]:
+        """Return events in order of time, as the Store port says."""
+        request = _Request(start=start, end=end, ids=_list(ids), kinds=_list(kinds), before=before)
+        parts = [_only(nouns, Event) for nouns in self._in_parts("events", request)]
+        return [event for part in parts for event in part]
+
+    def findings(
+        self,
+        start: int,
+        end: int,
+        *,
+        origin: str | None = None,
+        asset: str | None = None,
+        name: str | None = None,
+    ) -> list[Finding]:
+        """Return findings in order of their end, as the Store port says."""
+        given = {"origin": origin, "asset": asset, "name": name}
+        equal = {key: value for key, value in given.items() if value is not None}
+        request = _Request(start=start, end=end, equal=equal)
+        parts = [_only(nouns, Finding) for nouns in self._in_parts("findings", request)]
+        return [finding for part in parts for finding in part]
+
+    def last(self, ids: Sequence[str]) -> Batch:
+        """Return the newest sample of each id that has one, in that order."""
+        (found,) = _only(wire.decode(self._ask("last", _Request(ids=list(ids)))), Batch)
+        return found
+
+    def signals(self) -> list[Signal]:
+        """Return every signal that was ever registered."""
+        return _only(wire.decode(self._ask("signals", _Request())), Signal)
+
+    def sql(self, query: str) -> pa.Table:
+        """Return what one SELECT gives: at most a million rows."""
+        import pyarrow as pa  # noqa: PLC0415 — as above
+
+        with pa.ipc.open_stream(self._ask("sql", _Request(query=query))) as reader:
+            return reader.read_all()
+
+    def _ask(self, method: str, request: _Request) -> bytes:
+        data = self._call(method, msgspec.msgpack.encode(request))
+        try:
+            reply = msgspec.msgpack.decode(data, type=_Reply)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"the instance answered {method} with nonsense: {error}") from error
+        if reply.error:
+            raise _ERRORS.get(reply.error, StoreError)(reply.body.decode())
+        return reply.body
+
+    def _in_parts(self, method: str, request: _Request) -> list[list[wire.Noun]]:
+        """Return the answers over the request's time: one, or two halves where that is too much."""
+        try:
+            return [wire.decode(self._ask(method, request))]
+        except _TooLargeError:
+            middle = (request.start + request.end) // 2
+            if middle <= request.start:
+                raise
+        early = msgspec.structs.replace(request, end=middle)
+        late = msgspec.structs.replace(request, start=middle, before=False)
+        return [*self._in_parts(method, early), *self._in_parts(method, late)]
+
+
+def _list(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _only(nouns: Sequence[wire.Noun], kind: type[wire.T]) -> list[wire.T]:
+    if not all(isinstance(noun, kind) for noun in nouns):
+        raise StoreError(f"the instance answered with something else than {kind.__name__}")
+    return list(nouns)  # type: ignore[arg-type]
+
+
+def _join(parts: Sequence[Samples]) -> Samples:
+    if len(parts) == 1:
+        return parts[0]
+    return Samples(
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.status for part in parts]),
+    )
+
+
+# ---- over HTTP, and who is running
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the instance that has a history open. certificate: '' where it speaks HTTP."""
+
+    url: str
+    pid: int
+    token: str
+    certificate: str = ""
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client of its API that shows the token."""
+        return client(self.url, self.token, self.certificate)
+
+
+class _Http:
+    """The call of a Remote as `POST /api/v1/store/<method>`."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def __call__(self, method: str, request: bytes) -> bytes:
+        import httpx  # noqa: PLC0415 — as below
+
+        headers = {"Content-Type": "application/msgpack"}
+        try:
+            reply = self._client.post(f"/api/v1/store/{method}", content=request, headers=headers)
+        except httpx.HTTPError as error:
+            place = self._client.base_url
+            raise StoreError(f"the instance at {place} does not answer: {error!r}") from error
+        if reply.status_code != 200:
+            raise StoreError(f"the instance at {self._client.base_url} refuses: {reply.text}")
+        return reply.content
+
+
+def client(url: str, token: str, certificate: str = "") -> httpx.Client:
+    """Return an HTTP client of an instance's API. certificate: the one that it must show."""
+    import httpx  # noqa: PLC0415 — commands that ask nobody start sooner without
+
+    headers = {"Authorization": f"Bearer {token}"}
+    # no proxy from the environment may come between two processes of one machine
+    return httpx.Client(
+        base_url=url,
+        headers=headers,
+        timeout=httpx.Timeout(PATIENCE, connect=2.0),
+        trust_env=False,
+        verify=_pinned(certificate) if certificate else True,
+    )
+
+
+def _pinned(certificate: str) -> ssl.SSLContext:
+    """Return a context that trusts this one certificate, under whatever name it is reached."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def announce(history: Path, running: Running) -> None:
+    """Leave word in the history's folder of who has it open, for this user's eyes only."""
+    draft = history / f"{RUNNING}.{running.pid}"
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as stream:
+        stream.write(msgspec.json.encode(running))
+    draft.replace(history / RUNNING)
+
+
+def withdraw(history: Path) -> None:
+    """Take that word back."""
+    (history / RUNNING).unlink(missing_ok=True)
+
+
+def running(history: Path) -> Running | None:
+    """Return who has the history open and answers, or None."""
+    try:
+        found = msgspec.json.decode((history / RUNNING).read_bytes(), type=Running)
+        os.kill(found.pid, 0)
+    except (OSError, msgspec.DecodeError):  # nobody, gone, or not for us to ask
+        return None
+    return found if _answers(found) else None
+
+
+def find(history: Path) -> Remote | None:
+    """Return the history of the instance that has it open and answers, or None."""
+    found = running(history)
+    return Remote.at(found.url, found.token, found.certificate) if found else None
+
+
+def _answers(found: Running) -> bool:
+    import httpx  # noqa: PLC0415 — as above
+
+    try:
+        with found.client() as asker:
+            reply: Mapping[str, Any] = asker.get("/api/v1/health", timeout=5.0).json()
+    except (httpx.HTTPError, OSError, ValueError):
+        return False
+    return reply.get("pid") == found.pid
