@@ -15,6 +15,7 @@ from . import units
 from .link import Link, chunks
 from .table import written
 
+_NODE = re.compile(r"(ns=\d{1,5};)?(i=\d{1,10}$|[sgb]=.)", re.ASCII | re.DOTALL)
 _URI = re.compile(r"nsu=(.*?);(?=[isgb]=)")
 _HIERARCHICAL, _PROPERTY, _SUBTYPE, _SERVER = 33, 46, 45, 2253
 _OBJECT, _VARIABLE = 1, 2
@@ -54,14 +55,13 @@ def parse(address: str, namespaces: Sequence[str]) -> ua.NodeId:
             )
         text = f"ns={namespaces.index(uri)};{text[match.end() :]}"
     try:
-        node = ua.NodeId.from_string(text)
+        if not _NODE.match(text):
+            raise ValueError(text)
+        return ua.NodeId.from_string(text)
     except (ua.UaError, ValueError, TypeError) as error:
         raise BadAddressError(
             f"{address!r} is no node id: write it like ns=2;s=Kiln.Temp or ns=2;i=1001"
         ) from error
-    if isinstance(node, ua.ExpandedNodeId):
-        raise BadAddressError(f"{address!r} points to another server")
-    return node
 
 
 class Type(NamedTuple):

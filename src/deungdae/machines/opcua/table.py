@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from asyncua import ua
@@ -26,7 +26,7 @@ from deungdae.core.types import (
 )
 
 from .link import said
-from .wire import Values
+from .wire import NEVER, Values
 
 _OVERFLOW = 0x0480  # InfoType DataValue with the overflow bit: OPC 10000-4 §7.39
 # sub-codes that say where a value comes from: UncertainLastUsableValue, UncertainSubstituteValue,
@@ -35,6 +35,26 @@ _ORIGINS = {
     0x4090: Flag.STALE, 0x4091: Flag.SUBSTITUTED, 0x0096: Flag.SUBSTITUTED,
     0x00A2: Flag.SUBSTITUTED, 0x00A3: Flag.SUBSTITUTED,
 }  # fmt: skip
+
+
+class _Samples(NamedTuple):
+    """Values on their way to a Batch or to Events, one row of the table for each."""
+
+    values: Values
+    rows: NDArray[np.intp]
+    time: TimeArray
+    status: StatusArray
+    received: int
+
+    def take(self, places: NDArray[np.intp]) -> _Samples:
+        """Return the samples at these places."""
+        return _Samples(
+            self.values.take(places),
+            self.rows[places],
+            self.time[places],
+            self.status[places],
+            self.received,
+        )
 
 
 class Table:
@@ -70,30 +90,27 @@ class Table:
         if len(rows) and rows.max() >= len(self.signals):
             known = np.flatnonzero(rows < len(self.signals))
             values, rows = values.take(known), rows[known]
-        if gaps := self._overflows(values, rows, received):
+        samples = _samples(values, rows, received)
+        if gaps := self._overflows(samples):
             yield gaps
-        self.last[rows] = values.time
-        yield from self._items(values, rows, received)
+        self.last[rows] = samples.time
+        yield from self._sorted(samples)
 
     def past(self, row: int, values: Values, received: int) -> Iterator[Batch | Events]:
         """Yield what one row's history says."""
-        yield from self._items(values, np.full(len(values), row, np.intp), received)
+        rows = np.full(len(values), row, np.intp)
+        yield from self._sorted(_samples(values, rows, received))
 
-    def _items(
-        self, values: Values, rows: NDArray[np.intp], received: int
-    ) -> Iterator[Batch | Events]:
-        status = severity(values.code)
-        time = _times(values.time, status, received)
-        numeric = self.numeric[rows]
+    def _sorted(self, samples: _Samples) -> Iterator[Batch | Events]:
+        """Yield numbers as a batch and the rest as events."""
+        numeric = self.numeric[samples.rows]
         if numeric.all():
-            if len(rows):
-                yield self._batch(values, rows, time, status, received)
+            if len(samples.rows):
+                yield self._batch(samples)
             return
         if numeric.any():
-            some = np.flatnonzero(numeric)
-            yield self._batch(values.take(some), rows[some], time[some], status[some], received)
-        rest = np.flatnonzero(~numeric)
-        yield self._events(values.take(rest), rows[rest], time[rest], status[rest], received)
+            yield self._batch(samples.take(np.flatnonzero(numeric)))
+        yield self._events(samples.take(np.flatnonzero(~numeric)))
 
     def bad(self, problems: Mapping[int, str], received: int) -> Iterator[Batch | Events]:
         """Yield a bad sample for each row that does not work, and keep its problem."""
@@ -124,64 +141,55 @@ class Table:
             for signal, begin in zip(self.signals, self.last, strict=True)
         )  # fmt: skip
 
-    def _batch(
-        self,
-        values: Values,
-        rows: NDArray[np.intp],
-        time: TimeArray,
-        status: StatusArray,
-        received: int,
-    ) -> Batch:
-        value = values.value if self.plain else values.value * self.gain[rows] + self.bias[rows]
+    def _batch(self, samples: _Samples) -> Batch:
+        rows, value, status = samples.rows, samples.values.value, samples.status
+        if not self.plain:
+            value = value * self.gain[rows] + self.bias[rows]
         wrong = ~np.isfinite(value)
         if wrong.any():
             status = np.where(wrong, status & 0xFC | Severity.BAD, status).astype(np.uint8)
             value = np.where(wrong, np.nan, value)
         if self._troubled or (status & 3 == Severity.BAD).any():
-            self._judge(values, rows, status)
-        return Batch(self.handle[rows], time, value, status, received)
+            self._judge(samples, status)
+        return Batch(self.handle[rows], samples.time, value, status, samples.received)
 
-    def _judge(self, values: Values, rows: NDArray[np.intp], status: StatusArray) -> None:
+    def _judge(self, samples: _Samples, status: StatusArray) -> None:
         """Name the signals that turned bad and strike out those that are good again."""
         bad = status & 3 == Severity.BAD
         for i in np.flatnonzero(bad).tolist():
-            row = int(rows[i])
-            self.problems[self.signals[row].id] = _problem(values, i)
+            row = int(samples.rows[i])
+            self.problems[self.signals[row].id] = _problem(samples.values, i)
             self._troubled.add(row)
-        for row in self._troubled.intersection(rows[~bad].tolist()):
+        for row in self._troubled.intersection(samples.rows[~bad].tolist()):
             self.problems.pop(self.signals[row].id, None)
             self._troubled.discard(row)
 
-    def _events(
-        self, values: Values, rows: NDArray[np.intp], time: TimeArray, status: StatusArray,
-        received: int,
-    ) -> Events:  # fmt: skip
-        found = []
-        for i, row in enumerate(rows.tolist()):
+    def _events(self, samples: _Samples) -> Events:
+        values, found = samples.values, []
+        for i, row in enumerate(samples.rows.tolist()):
             signal = self.signals[row]
-            value = values.others.get(i, values.value[i])
             found.append(
                 Event(
                     id=signal.id,
-                    time=int(time[i]),
+                    time=int(samples.time[i]),
                     kind="text" if signal.kind == "number" else signal.kind,
-                    value=written(value, self.texts.get(row, {})),
-                    status=int(status[i]),
-                    received=received,
+                    value=written(values.others.get(i, values.value[i]), self.texts.get(row, {})),
+                    status=int(samples.status[i]),
+                    received=samples.received,
                 )
             )
         return tuple(found)
 
-    def _overflows(self, values: Values, rows: NDArray[np.intp], received: int) -> Events:
-        lost = np.flatnonzero(values.code & _OVERFLOW == _OVERFLOW)
+    def _overflows(self, samples: _Samples) -> Events:
+        lost = np.flatnonzero(samples.values.code & _OVERFLOW == _OVERFLOW)
         self.gaps += len(lost)
         found = []
         for place in lost.tolist():
-            row, until = int(rows[place]), int(values.time[place]) or received
+            row, until = int(samples.rows[place]), int(samples.time[place])
             data = {"reason": "the server's queue was too short", "until": str(until)}
             found.append(
                 Event(id=self.signals[row].id, time=int(self.last[row]) or until, kind="gap",
-                      value="queue overflow", received=received, data=data)
+                      value="queue overflow", received=samples.received, data=data)
             )  # fmt: skip
         return tuple(found)
 
@@ -218,13 +226,14 @@ def _since(moment: datetime) -> int:
     return whole // timedelta(microseconds=1) * (SECOND // 1_000_000)
 
 
-def _times(time: TimeArray, status: StatusArray, received: int) -> TimeArray:
-    """Return the times, the receive time where there is none; marks those in status."""
-    missing = time == 0
-    if not missing.any():
-        return time
-    status[missing] |= np.uint8(Flag.RECEIVED_TIME)
-    return np.where(missing, received, time)
+def _samples(values: Values, rows: NDArray[np.intp], received: int) -> _Samples:
+    """Return values with their status, and the receive time where the server gave no time."""
+    status, time = severity(values.code), values.time
+    missing = time == NEVER
+    if missing.any():
+        status[missing] |= np.uint8(Flag.RECEIVED_TIME)
+        time = np.where(missing, received, time)
+    return _Samples(values, rows, time, status, received)
 
 
 def _problem(values: Values, i: int) -> str:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from deungdae.core.errors import BadReply
 from deungdae.core.types import FloatArray, TimeArray
 
+NEVER = np.iinfo(np.int64).min  # the server gave no time
 EPOCH = 116_444_736_000_000_000  # 1970 in ticks of 100 ns since 1601
 _TICKS_LOW = EPOCH - 2**63 // 100 + 1
 _TICKS_HIGH = EPOCH + 2**63 // 100 - 1
@@ -41,7 +42,7 @@ class Values(msgspec.Struct, frozen=True, eq=False):
 
     handle: uint32[n], client handle (0 in a history); value: float64[n], NaN where there is no
     number; code: uint32[n], StatusCode; time: int64[n], source time, else server time, ns since
-    1970, 0 where the server gave neither; others: row -> value that is not one number.
+    1970, NEVER where the server gave neither; others: row -> value that is not one number.
     """
 
     handle: NDArray[np.uint32]
@@ -117,9 +118,9 @@ def values(body: bytes, place: int, *, handles: bool = True) -> tuple[Values, in
 
 
 def nanoseconds(ticks: NDArray[np.int64]) -> TimeArray:
-    """Return ns since 1970 of DateTimes, 0 where they are null; int64[n]."""
+    """Return ns since 1970 of DateTimes, NEVER where they are null; int64[n]."""
     since = (np.clip(ticks, _TICKS_LOW, _TICKS_HIGH) - EPOCH) * 100
-    return np.where(ticks > 0, since, 0)
+    return np.where(ticks > 0, since, NEVER)
 
 
 def ticks(moment: int) -> int:
@@ -164,7 +165,7 @@ class _Columns:
         self.handle = np.zeros(count, np.uint32)
         self.value = np.full(count, np.nan)
         self.code = np.zeros(count, np.uint32)
-        self.time = np.zeros(count, np.int64)
+        self.time = np.full(count, NEVER)
         self.others: dict[int, Any] = {}
 
     def values(self) -> Values:
@@ -233,7 +234,7 @@ class _Columns:
         for name in ("handle", "value", "code"):
             if name in names:
                 getattr(self, name)[rows] = records[name]
-        time = np.zeros(len(records), np.int64)
+        time = np.full(len(records), NEVER)
         for name in ("server", "source"):
             if name in names:
                 time = _prefer(nanoseconds(records[name]), records, f"{name}_ps", time)
@@ -249,8 +250,8 @@ def _prefer(
     """Return the time with its picoseconds (in tens, at most 99.99 ns), or otherwise if null."""
     if picoseconds in (records.dtype.fields or {}):
         fine = np.minimum(records[picoseconds], 9999).astype(np.int64) // 100
-        time = np.where(time != 0, time + fine, 0)
-    return np.where(time != 0, time, otherwise)
+        time = np.where(time != NEVER, time + fine, NEVER)
+    return np.where(time != NEVER, time, otherwise)
 
 
 def _guarded(read: Callable[..., Read], body: bytes, *arguments: object) -> Read:
