@@ -120,7 +120,7 @@ def test_errors_come_back_as_they_were(far: Remote, historian: Historian) -> Non
         far.sql("DROP TABLE signals")
     historian.close()
     with pytest.raises(StoreError, match="is closed"):
-        far.query(["kiln.power"], 0, 1)
+        far.events(0, 1)
 
 
 def test_not_enough_data_stays_so() -> None:
