@@ -199,6 +199,21 @@ def test_word_orders(order: str, data: str) -> None:
     assert batch.value[0] == 123456.0
 
 
+# 123456.0 is 0x40FE240000000000 as float64
+@pytest.mark.parametrize(
+    ("order", "data"),
+    [
+        ("ABCD", "40fe240000000000"),
+        ("CDAB", "00000000240040fe"),
+        ("BADC", "fe40002400000000"),
+        ("DCBA", "000000000024fe40"),
+    ],
+)
+def test_word_orders_of_eight_bytes(order: str, data: str) -> None:
+    batch, _ = read(Block([entry(f"input/0?float64,{order}")]), bytes.fromhex(data))
+    assert batch.value[0] == 123456.0
+
+
 def test_a_block_of_all_types_at_once() -> None:
     big = [
         ("int16", ">h", -2), ("uint16", ">H", 65535), ("int32", ">i", -70000),
@@ -824,6 +839,25 @@ async def test_a_write_that_is_refused_says_why() -> None:
         await driver.connect()
         with pytest.raises(BadReply, match="exception 2"):
             await driver.write(permit(1.0), signals("holding/0", access="rw")[0])
+        await driver.close()
+
+
+async def test_a_write_to_a_wrong_address_says_so() -> None:
+    with pytest.raises(DoorError, match="no Modbus table"):
+        await make(1).write(permit(1.0), signals("register/0", access="rw")[0])
+
+
+async def test_a_write_that_reads_back_as_no_number_says_so() -> None:
+    def answer(request: bytes) -> bytes:
+        if request[7] == 16:
+            return mbap(request, request[7:12])
+        return mbap(request, b"\x03\x04\x7f\xc0\x00\x00")
+
+    async with device(answer) as port:
+        driver = make(port)
+        await driver.connect()
+        with pytest.raises(BadReply, match="holds no number"):
+            await driver.write(permit(1.0), signals("holding/0?float32", access="rw")[0])
         await driver.close()
 
 
