@@ -738,6 +738,22 @@ async def test_a_late_answer_is_not_taken_for_the_next() -> None:
         await driver.close()
 
 
+async def test_a_device_that_is_always_too_late_is_told_to_be_slow() -> None:
+    before: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:  # each reply comes when the next request does
+        before.append(hold(request))
+        return before[-2] if len(before) > 1 else b""
+
+    async with device(answer) as port:
+        driver = make(port, attempts=3, timeout=0.2)
+        await driver.connect()
+        with pytest.raises(Unreachable) as caught:
+            await collect(driver, signals("holding/3"), 3)
+        assert "raise timeout" in caught.value.remedy
+        await driver.close()
+
+
 async def test_rtu_frames_over_tcp_and_a_late_reply_that_has_no_transaction() -> None:
     asked = 0
 

@@ -143,7 +143,9 @@ class Link(asyncio.Protocol):
         self._next = 0.0
         self._transaction = 0
         self._waiting: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
-        self._strays = 0
+        self._overdue: set[int] = set()  # transactions whose time was up
+        self._late = 0  # replies to them, and
+        self._strays = 0  # replies to what was never asked, since the last request
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -210,10 +212,13 @@ class Link(asyncio.Protocol):
         if transaction is None:
             transaction = self._transaction
         waiting = self._waiting.pop(transaction, None)
-        if waiting is None or waiting.done():
-            self._strays += 1
-        else:
+        if waiting is not None and not waiting.done():
             waiting.set_result((unit, pdu))
+        elif transaction in self._overdue:
+            self._overdue.remove(transaction)
+            self._late += 1
+        else:
+            self._strays += 1
 
     async def _pace(self) -> None:
         if self._pause:
@@ -221,13 +226,14 @@ class Link(asyncio.Protocol):
             self._next = self._clock.monotonic() + self._pause
 
     async def _exchange(self, unit: int, pdu: bytes) -> Reply:
-        if self.ended.done() or self._transport is None:
-            raise self.ended.result() if self.ended.done() else Unreachable("not connected")
+        if self.ended.done():
+            raise self.ended.result()
+        assert self._transport is not None
         self._transaction = transaction = (self._transaction + 1) & 0xFFFF
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         self._waiting[transaction] = waiting
-        self._strays = 0
+        self._late = self._strays = 0
         # cheaper than asyncio.timeout, which counts where a thousand reads are done in a second
         timer = loop.call_later(self._timeout, _expire, waiting)
         sent = self._clock.now()
@@ -239,6 +245,7 @@ class Link(asyncio.Protocol):
                 # without transaction ids the late reply would pass for the next one
                 self.given_up = True
                 self.close(Unreachable(f"a request to unit {unit} was given up"))
+            self._overdue.add(transaction)
             if isinstance(error, TimeoutError):
                 raise self._silence(unit) from None
             raise
@@ -258,10 +265,10 @@ class Link(asyncio.Protocol):
                 remedy="the device or gateway mixes up its clients; set outstanding = 1, or "
                 "restart it",
             )
-        return Unreachable(
-            f"unit {unit} did not answer within {self._timeout} s",
-            remedy="is the unit id right and the device switched on? else raise timeout",
-        )
+        remedy = "is the unit id right, and the device on?"
+        if self._late:
+            remedy = "it does answer, but later: raise timeout"
+        return Unreachable(f"unit {unit} did not answer within {self._timeout} s", remedy=remedy)
 
 
 def read_request(function: int, first: int, count: int) -> bytes:
