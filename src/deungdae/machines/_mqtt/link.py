@@ -15,6 +15,7 @@ from .broker import Broker, endpoint, password
 from .codec import Message, Reply
 
 _GATHER = 0.01  # s: under load, let so much come together before reading again
+_MUCH = 65_536  # bytes of one read that need no more to come together
 _FILTERS = 1_000  # a SUBSCRIBE of more is cut: brokers have limits on packets
 _MESSAGES = 100_000  # undecoded at most, however small they are
 
@@ -209,10 +210,10 @@ class Link(asyncio.Protocol):
             self._end(error)
             self.abort()
             return
-        self._bytes += len(data)
-        if self._waiting:
+        if self._waiting:  # what a refused message brings is gone already
+            self._bytes += len(data)
             self._wake.set()
-        if now - self._read < 2 * _GATHER and self._gather is None:
+        if len(data) < _MUCH and now - self._read < 2 * _GATHER and self._gather is None:
             self._gather = self._loop.call_later(_GATHER, self._gathered)
         self._read = now
         if self._gather is not None or self._full:
@@ -389,7 +390,7 @@ def _refusal(code: int, broker: Broker) -> tuple[str, str]:
         0x84: "set version to the MQTT version that the broker speaks",
         0x85: "set client_id to a name that the broker accepts",
         0x86: f"check user {broker.user!r} and the password in password_env or password_file",
-        0x87: "allow this user, client_id or certificate at the broker; set user and password",
+        0x87: f"check user {broker.user!r} and its password, or allow our client_id or certificate",
     }.get(code, "ask who runs the broker")
     return _reason(code), remedy
 
