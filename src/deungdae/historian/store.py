@@ -24,7 +24,8 @@ from deungdae.core.types import DAY, HOUR, MINUTE, Batch, Event, Finding, IntArr
 from . import events as records
 from . import rollup
 from .hold import Hold
-from .segments import Part, Retention, Segments, in_order
+from .segments import Retention, Segments
+from .snapshot import NOTHING, Snapshot, as_rows, in_order, joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +150,7 @@ class Historian:
         self._hot_rows = 0
         self._free = self._kept = 0  # bytes: unused in the database file, in day files
         path.mkdir(parents=True, exist_ok=True)
-        self._hold = Hold(path / "lock", f"the history at {path}")
+        self._hold = Hold(path / "history.lock", f"the history at {path}")
         try:
             self._open()
         except duckdb.Error as error:
@@ -196,13 +197,13 @@ class Historian:
 
     def _recall(self) -> None:
         """Find the newest sample of every signal again, without reading everything."""
-        with self._reading() as (cursor, parts):
+        with self._reading() as state:
             table = self._segments.hot.table
-            (self._hot_rows,) = cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
-            self._last.update(self._segments.latest(cursor))
+            (self._hot_rows,) = state.cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
+            self._last.update(state.latest())
             if self._signals:
                 handles = np.arange(len(self._signals), dtype=np.int32)
-                self._last.update(self._segments.newest_hot(cursor, parts, handles, EVER + 1))
+                self._last.update(state.newest_hot(handles, EVER + 1))
 
     def close(self) -> None:
         """Close; what was appended is durable already. May be called twice."""
@@ -290,14 +291,14 @@ class Historian:
     ) -> dict[str, Samples]:
         """Return each signal's samples with start <= time < end, as the Store port says."""
         known = sorted({self._handles[id] for id in ids if id in self._handles})
-        found = Batch.of((), (), (), received=0)
+        start, end = _span(start, end)
+        found = NOTHING
         if known:
             handles = np.array(known, np.int32)
-            with self._reading() as (cursor, parts):
-                found = self._segments.read(cursor, parts, handles, [_span(start, end)])
+            with self._reading() as state:
+                found = state.read(handles, joined([(start, end)]))
                 if before:
-                    earlier = self._segments.newest(cursor, parts, handles, _span(start, end)[0])
-                    found = in_order(Batch.merge([earlier, found]))
+                    found = in_order(Batch.merge([state.newest(handles, start), found]))
         return {id: _of_one(found, self._handles.get(id, -1)) for id in ids}
 
     def rollup(self, id: str, start: int, end: int, every: int) -> Rollup:
@@ -311,14 +312,12 @@ class Historian:
             raise ValueError(f"every must be above 0 ns, not {every}")
         handle = self._handles.get(id)
         start, end = _span(start, end)
-        empty = Batch.of((), (), (), received=0)
-        rows, earlier = rollup.Rows.of(empty.signal, empty.time, empty.value, empty.status), empty
+        rows, earlier = as_rows(NOTHING), NOTHING
         if handle is not None and start < end:
-            handles = np.array([handle], np.int32)
-            with self._reading() as (cursor, parts):
-                rows = self._segments.rows(cursor, parts, handle, (start, end), every)
+            with self._reading() as state:
+                rows = state.rows(handle, (start, end), every)
                 if len(rows):
-                    earlier = self._segments.newest(cursor, parts, handles, start)
+                    earlier = state.newest(np.array([handle], np.int32), start)
         before = Samples(earlier.time, earlier.value, earlier.status)
         return rollup.answer(rows, start, end, every, before)
 
@@ -332,8 +331,8 @@ class Historian:
         before: bool = False,
     ) -> list[Event]:
         """Return events with start <= time < end in order of (time, arrival)."""
-        with self._reading() as (cursor, _):
-            return records.read_events(cursor, *_span(start, end), ids, kinds, before=before)
+        with self._reading() as state:
+            return records.read_events(state.cursor, *_span(start, end), ids, kinds, before=before)
 
     def findings(
         self,
@@ -346,8 +345,8 @@ class Historian:
     ) -> list[Finding]:
         """Return findings that end in [start, end), in order of end."""
         equal = {"origin": origin, "asset": asset, "name": name}
-        with self._reading() as (cursor, _):
-            return records.read_findings(cursor, *_span(start, end), equal)
+        with self._reading() as state:
+            return records.read_findings(state.cursor, *_span(start, end), equal)
 
     def last(self, ids: Sequence[str]) -> Batch:
         """Return the newest sample (by source time) of each id that has one, in that order."""
@@ -409,8 +408,8 @@ class Historian:
 
     def verify(self) -> list[str]:
         """Return every problem that reading everything finds; damaged files are put aside."""
-        with self._tidying, self._reading(transaction=False) as (cursor, _):
-            return self._segments.verify(cursor)
+        with self._tidying, self._reading() as state:
+            return self._segments.verify(state.cursor)
 
     def size(self) -> int:
         """Return the bytes on disk that hold data."""
@@ -420,12 +419,12 @@ class Historian:
     # ---- inside
 
     def _measure(self) -> None:
-        with self._reading() as (cursor, _):
-            row = cursor.execute(
+        with self._reading() as state:
+            self._kept = sum(part.bytes for part in state.parts)
+            row = state.cursor.execute(
                 "SELECT free_blocks * block_size FROM pragma_database_size()"
             ).fetchall()
             self._free = int(row[0][0])
-            self._kept = self._segments.bytes(cursor)
 
     def _rotate(self, now: int) -> None:
         self._segments.rotate(self._connection, now)
@@ -483,18 +482,15 @@ class Historian:
         log.critical("path=%s state=failed problem=%r", self.path, str(error))
 
     @contextmanager
-    def _reading(
-        self, transaction: bool = True
-    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Part]]]:
-        """Give a cursor on one unchanging state, and the parts of that state."""
+    def _reading(self) -> Iterator[Snapshot]:
+        """Give one unchanging state to read from."""
         if self._closed:
             raise StoreError(self._failure)
         try:
             cursor = self._root.cursor()
             try:
-                if transaction:
-                    cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield cursor, self._segments.parts(cursor)
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield self._segments.snapshot(cursor)
             finally:
                 cursor.close()
         except duckdb.Error as error:
@@ -502,13 +498,13 @@ class Historian:
 
     @contextmanager
     def _selecting(self, query: str) -> Iterator[pa.RecordBatchReader]:
-        with self._reading() as (cursor, parts):
-            statements = cursor.extract_statements(query)
+        with self._reading() as state:
+            statements = state.cursor.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise StoreError("only one SELECT at a time can be asked: the history is read only")
-            self._segments.make_view(cursor, parts)
-            cursor.execute(_VIEWS)
-            yield cursor.sql(query).to_arrow_reader(100_000)
+            state.make_view()
+            state.cursor.execute(_VIEWS)
+            yield state.cursor.sql(query).to_arrow_reader(100_000)
 
 
 class _Last:
