@@ -66,6 +66,8 @@ class Block:
     def __init__(self, entries: Sequence[Entry]) -> None:
         head = entries[0].point
         self.entries = tuple(entries)
+        self.handles = tuple(entry.handle for entry in entries)
+        self.signals = tuple(entry.signal for entry in entries)
         self.unit = head.unit
         self.table = head.table
         self.period = entries[0].period
@@ -116,7 +118,6 @@ class Block:
         """Prepare what every reply needs: handles, scales and where the bytes lie."""
         numeric = [entry for entry in self.entries if not text_length(entry.point.type)]
         strings = [entry for entry in self.entries if text_length(entry.point.type)]
-        self._signals = {entry.handle: entry.signal for entry in self.entries}
         self._strings = {e.handle: characters(e.point, self.first) for e in strings}
         scales = [scaling(entry.signal) for entry in numeric]
         self._gain = np.array([scale.gain for scale in scales])
@@ -184,7 +185,7 @@ class Block:
             if handle in self._words and self._words[handle] == word:
                 continue
             self._words[handle] = word
-            signal = self._signals[handle]
+            signal = self.signals[self.handles.index(handle)]
             events.append(
                 Event(
                     id=signal.id,

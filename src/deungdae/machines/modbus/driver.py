@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -308,7 +308,7 @@ class Modbus:
             try:
                 entries.append(self._entry(handle, signal))
             except ValueError as error:
-                self._report(signal, str(error))
+                self._report((signal,), str(error))
                 refused[handle] = signal
         return entries, _lost(refused, self._clock.now())
 
@@ -328,16 +328,18 @@ class Modbus:
             return [address.span(text, self._defaults) for text in self.options.scan]
         return [Span(self.options.unit, table, 0, 199) for table in address.TABLES]
 
-    def _report(self, signal: Signal, problem: str) -> None:
-        """Keep the problem of a signal; '': it works."""
-        if self._problems.get(signal.id, "") == problem:
+    def _report(self, signals: Sequence[Signal], problem: str) -> None:
+        """Keep the problem of signals; '': they work."""
+        changed = [s.id for s in signals if self._problems.get(s.id, "") != problem]
+        if not changed:
             return
-        if problem:
-            self._problems[signal.id] = problem
-            self._log.warning("signal=%s problem=%s", signal.id, problem)
-        else:
-            del self._problems[signal.id]
-            self._log.info("signal=%s problem=none", signal.id)
+        for id in changed:
+            if problem:
+                self._problems[id] = problem
+            else:
+                del self._problems[id]
+        first, count = changed[0], len(changed)
+        self._log.warning("signals=%d first=%s problem=%s", count, first, problem or "none")
         self._turn("degraded" if self._problems else "online")
 
     def _turn(self, state: State, error: DoorError | None = None) -> None:

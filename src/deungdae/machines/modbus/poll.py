@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from deungdae.core.clock import Clock
 from deungdae.core.errors import BadReply, DoorError, Unreachable
@@ -18,16 +18,25 @@ from .wire import Exceptional, Reply, is_hole
 
 Told: TypeAlias = tuple[Batch, Events]
 
+_FIRST_REST = 1.0  # s that a silent unit is left in peace; doubles up to `retry`
 _BUSY = (4, 5, 6)  # exceptions that may be gone at the next poll
 _ASLEEP = (10, 11)  # exceptions by which a gateway says that the unit does not answer
 _NOTHING: Told = (Batch.of((), (), (), received=0), ())
+
+
+class Silence(NamedTuple):
+    """A unit that does not answer is asked again at `until`, after a rest of so many seconds."""
+
+    until: float
+    rest: float
+    error: DoorError
 
 
 class Poll:
     """Reads every entry at its period.
 
     retry: time until what was refused is tried again, s; heartbeat: longest time that a dead-band
-    hides a value, s. report: told the problem of a signal, '' when it works again.
+    hides a value, s. report: told the problem of signals, '' when they work again.
     """
 
     def __init__(
@@ -39,7 +48,7 @@ class Poll:
         limits: Limits,
         retry: float,
         heartbeat: float,
-        report: Callable[[Signal, str], None],
+        report: Callable[[Sequence[Signal], str], None],
     ) -> None:
         self._station = station
         self._clock = clock
@@ -50,7 +59,7 @@ class Poll:
         self._entries = tuple(entries)
         self._units = {entry.point.unit for entry in self._entries}
         self._schedule = Schedule(merge(self._entries, limits), clock.monotonic())
-        self._silent: dict[int, tuple[float, DoorError]] = {}
+        self._silent: dict[int, Silence] = {}
         self._failed: set[int] = set()
         self._answered = False
         self._last: DoorError | None = None
@@ -76,9 +85,9 @@ class Poll:
     async def _read(self, block: Block) -> Told:
         now = self._clock.monotonic()
         block.behind = max(now - block.due - block.period, 0.0)
-        until, reason = self._silent.get(block.unit, (now, None))
-        if reason is not None and until > now:
-            return self._lose(block, reason, until)
+        silence = self._silent.get(block.unit)
+        if silence is not None and silence.until > now:
+            return self._lose(block, silence.error, silence.until)
         try:
             reply = await self._station.read(block.unit, block.table, block.first, block.count)
         except Exceptional as error:
@@ -97,10 +106,9 @@ class Poll:
 
     def _accept(self, block: Block, reply: Reply) -> Told:
         now = self._clock.monotonic()
-        for entry in block.entries if self._failed else ():
-            if entry.handle in self._failed:
-                self._failed.remove(entry.handle)
-                self._report(entry.signal, "")
+        if self._failed and not self._failed.isdisjoint(block.handles):
+            self._failed.difference_update(block.handles)
+            self._report(block.signals, "")
         if block.refused:
             self._rejoin(block, now)
         else:
@@ -123,14 +131,15 @@ class Poll:
     def _sleep(self, block: Block, error: DoorError) -> Told:
         """Leave a unit that does not answer in peace, so that others are not held up."""
         self._last = error
-        until = self._clock.monotonic() + max(self._retry, block.period)
-        self._silent[block.unit] = until, error
-        return self._lose(block, error, until)
+        before = self._silent.get(block.unit)
+        rest = min(2 * before.rest if before else _FIRST_REST, self._retry)
+        silence = Silence(self._clock.monotonic() + rest, rest, error)
+        self._silent[block.unit] = silence
+        return self._lose(block, error, silence.until)
 
     def _lose(self, block: Block, error: DoorError, due: float) -> Told:
-        for entry in block.entries:
-            self._failed.add(entry.handle)
-            self._report(entry.signal, str(error))
+        self._failed.update(block.handles)
+        self._report(block.signals, str(error))
         self._schedule.put(block, due)
         return block.lost(self._clock.now())
 
