@@ -13,8 +13,9 @@ from lxml import etree
 from deungdae.core.clock import Clock
 from deungdae.core.errors import BadReply, Unreachable
 from deungdae.core.ports import Node
+from deungdae.machines import _moment as moment
 
-from . import document, model, moment, multipart
+from . import document, model, multipart
 from .document import Header, OutOfRangeError
 from .model import Item
 from .source import Gap, News

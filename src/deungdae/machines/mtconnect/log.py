@@ -22,8 +22,9 @@ from pyarrow import csv
 
 from deungdae.core.errors import BadReply, FactoryError, Fault
 from deungdae.core.types import Batch, Event, FloatArray, Severity, Signal, TimeArray
+from deungdae.machines import _moment as moment
 
-from . import document, model, moment, shdr
+from . import document, model, shdr
 from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, short
 
 _BLOCK = 16 << 20

@@ -10,8 +10,8 @@ from deungdae.core.clock import Clock
 from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Node
 from deungdae.core.types import SECOND
+from deungdae.machines import _moment as moment
 
-from . import moment
 from .lines import Reader, nodes
 from .log import opened
 from .reading import Reading

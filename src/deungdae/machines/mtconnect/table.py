@@ -12,8 +12,8 @@ import pyarrow as pa
 from deungdae.core.ports import Events
 from deungdae.core.types import SECOND, Batch, Event, Flag, Severity, Signal
 from deungdae.core.units import scaling
+from deungdae.machines import _moment as moment
 
-from . import moment
 from .model import Item
 from .reading import UNAVAILABLE, Reading, is_unavailable, short
 
