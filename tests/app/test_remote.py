@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow.dataset
 import pytest
 
 from deungdae.app import remote, wire
@@ -96,6 +97,20 @@ def test_signals_and_sql_travel(far: Remote) -> None:
         {"id": "kiln.power", "n": 10},
         {"id": "kiln.temperature", "n": 10},
     ]
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "samples.parquet"])
+def test_a_long_table_comes_in_pages(
+    far: Remote, historian: Historian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fill(far, 50)
+    monkeypatch.setattr(remote, "SQL_ROWS", 30)
+    query = "SELECT * FROM samples ORDER BY id, time"
+    assert far.sql(query).equals(historian.sql(query))
+    assert far.export(query, tmp_path / name) == 100
+    assert pyarrow.dataset.dataset(tmp_path / name, format=name[8:]).count_rows() == 100
+    with pytest.raises(StoreError, match=r"\.parquet or \.csv"):
+        far.export(query, tmp_path / "samples.xls")
 
 
 def test_a_long_answer_comes_in_parts(far: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RUNNING = "running.json"  # in the history's folder while an instance has it open
-SQL_ROWS = 1_000_000  # of one answer
+SQL_ROWS = 1_000_000  # of one page of an answer
 PATIENCE = 300.0  # s for one answer; a SELECT over years takes its time
 
 
@@ -131,9 +132,7 @@ def _signals(store: Archive, _: _Request) -> bytes:
 def _sql(store: Archive, asked: _Request) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 — 80 MB of memory, only for those who ask in SQL
 
-    table = store.sql(bounded(asked.query, SQL_ROWS + 1))
-    if len(table) > SQL_ROWS:
-        raise StoreError(f"the answer has more than {SQL_ROWS} rows: ask for less, or with LIMIT")
+    table = store.sql(bounded(asked.query, SQL_ROWS, asked.start))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -153,10 +152,11 @@ _METHODS: dict[str, Callable[[Archive, _Request], bytes]] = {
 }
 
 
-def bounded(query: str, rows: int) -> str:
-    """Return the SELECT so that it gives at most so many rows."""
+def bounded(query: str, rows: int, skip: int = 0) -> str:
+    """Return the SELECT so that it gives at most so many rows, after skipping some."""
     # the line break ends a comment at the end of the query
-    return f"SELECT * FROM ({query.strip().rstrip(';')}\n) LIMIT {rows:d}"  # noqa: S608
+    inner = query.strip().rstrip(";") + "\n"
+    return f"SELECT * FROM ({inner}) LIMIT {rows:d} OFFSET {skip:d}"  # noqa: S608
 
 
 def _encode(nouns: Sequence[wire.Noun]) -> bytes:
@@ -249,11 +249,38 @@ class Remote:
         return _only(wire.decode(self._ask("signals", _Request())), Signal)
 
     def sql(self, query: str) -> pa.Table:
-        """Return what one SELECT gives: at most a million rows."""
+        """Return what one SELECT gives, as the historian does."""
         import pyarrow as pa  # noqa: PLC0415 — as above
 
-        with pa.ipc.open_stream(self._ask("sql", _Request(query=query))) as reader:
-            return reader.read_all()
+        return pa.concat_tables(self._pages(query))
+
+    def export(self, query: str, target: Path) -> int:
+        """Write what one SELECT gives to a .parquet or .csv file; return the number of rows.
+
+        A long answer comes in pages, each asked anew: only ORDER BY keeps them apart for certain.
+        """
+        pages = self._pages(query)
+        if target.suffix not in (".parquet", ".csv"):
+            raise StoreError(f"cannot export to {target}: name it .parquet or .csv")
+        first = next(pages)
+        with _writer(target, first.schema) as file:
+            rows = 0
+            for page in chain([first], pages):
+                file.write_table(page)
+                rows += len(page)
+        return rows
+
+    def _pages(self, query: str) -> Iterator[pa.Table]:
+        """Yield the answer, SQL_ROWS at a time; at least one page."""
+        import pyarrow as pa  # noqa: PLC0415 — as above
+
+        for skip in count(0, SQL_ROWS):
+            body = self._ask("sql", _Request(query=query, start=skip))
+            with pa.ipc.open_stream(body) as reader:
+                page = reader.read_all()
+            yield page
+            if len(page) < SQL_ROWS:
+                return
 
     def _ask(self, method: str, request: _Request) -> bytes:
         data = self._call(method, msgspec.msgpack.encode(request))
@@ -276,6 +303,16 @@ class Remote:
         early = msgspec.structs.replace(request, end=middle)
         late = msgspec.structs.replace(request, start=middle, before=False)
         return [*self._in_parts(method, early), *self._in_parts(method, late)]
+
+
+def _writer(target: Path, schema: pa.Schema) -> Any:
+    if target.suffix == ".csv":
+        from pyarrow.csv import CSVWriter  # noqa: PLC0415 — as above
+
+        return CSVWriter(target, schema)
+    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 — as above
+
+    return ParquetWriter(target, schema, compression="zstd")
 
 
 def _list(names: Sequence[str] | None) -> list[str] | None:
