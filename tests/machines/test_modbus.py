@@ -795,6 +795,20 @@ async def test_wrong_addresses_are_bad_from_the_start_and_named() -> None:
         await driver.close()
 
 
+@pytest.mark.parametrize("wrong", [{"unit": "K", "source_unit": "bar"}, {"scale": 0.0}])
+async def test_a_scale_that_cannot_be_concerns_its_signal_alone(wrong: dict[str, Any]) -> None:
+    async with device(hold) as port:
+        driver = make(port)
+        await driver.connect()
+        wanted = signals("holding/1") | {9: Signal(id="a.x", source="m:holding/2", **wrong)}
+        batches = await collect(driver, wanted, 2)
+        assert batches[1].value.tolist() == [1.0]
+        assert list(driver.health.signals) == ["a.x"]
+        with pytest.raises(DoorError):
+            await driver.write(permit(1.0), wanted[9])
+        await driver.close()
+
+
 async def test_periods_by_range() -> None:
     async with device(hold) as port:
         driver = make(port, period=3600, periods={"holding/100-199": 0.01})

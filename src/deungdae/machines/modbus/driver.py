@@ -318,6 +318,8 @@ class Modbus:
             raise ValueError(f"{signal.address!r} is longer than one read: raise registers")
         if signal.kind == "number" and address.text_length(point.type):
             raise ValueError(f"{signal.address!r} is text: set kind = 'text'")
+        if scaling(signal).gain == 0:
+            raise ValueError("scale = 0 makes every value the same: set it to another number")
         period = next(
             (period for span, period in self._periods if span.holds(point)), self.options.period
         )

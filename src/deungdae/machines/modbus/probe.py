@@ -108,17 +108,11 @@ def _float_node(address: str, pair: Words, order: Order, defaults: Defaults) -> 
         path=address,
         type="float32",
         value=f"{value:.7g}",
-        description="looks like a float32 in two registers; compare with the register list",
+        description="looks like a float32; compare with the register list",
     )
 
 
 def _plain_node(address: str, table: Table, word: int) -> Node:
     if table in BITS:
         return Node(address=address, path=address, kind="state", type="bool", value=str(word))
-    return Node(
-        address=address,
-        path=address,
-        type="uint16",
-        value=str(word),
-        description="one register; its meaning stands in the device's register list",
-    )
+    return Node(address=address, path=address, type="uint16", value=str(word))
