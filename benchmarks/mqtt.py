@@ -1,10 +1,10 @@
-"""MQTT: one small JSON message per tag at 10,000 messages/s -> mean, alarm -> on disk, CPU a message.
+"""MQTT: a small JSON message per tag, 10,000 a second -> mean, alarm -> on disk, CPU a message.
 
 Ours: the door, 1-s windows with a threshold, and the historian with a commit every 100 ms; QoS 1
 is acknowledged only when durable. Beside it, in the same run and from the same publisher, what a
-user would build instead: Node-RED with its SQLite node, an insert for each message (`--peer
-node-red`, installed from benchmarks/peers by `npm ci` at the first run), and a small Python
-program of gmqtt, msgspec and SQLite in batches.
+user would build instead: Node-RED with its SQLite node, an insert for each message (installed into
+benchmarks/peers at the first run; not with --quick), and a small Python program of gmqtt, msgspec
+and SQLite in batches, which acknowledges before anything is on disk.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def small_program(port: int, quality: int, file: str) -> None:
 async def peer(
     command: list[str], port: int, quality: int, seconds: float, file: Path, ready: int = 0
 ) -> tuple[float, float]:
-    """Return CPU s a message offered, and the share stored, of a program that writes `file`."""
+    """Return CPU s a message stored, and the share stored, of a program that writes `file`."""
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -235,7 +235,7 @@ async def peer(
         await process.wait()
     with sqlite3.connect(file) as store:
         (stored,) = store.execute("SELECT count(*) FROM samples").fetchone()
-    return spent / (RATE * seconds), stored / (RATE * seconds)
+    return spent / max(stored, 1), stored / (RATE * seconds)
 
 
 def cpu(pid: int) -> float:
@@ -243,10 +243,19 @@ def cpu(pid: int) -> float:
     return float(times.user + times.system)
 
 
+def install() -> None:
+    """Install Node-RED, and compile its SQLite where npm does not run install scripts."""
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(["npm", "ci"], cwd=PEERS, **quiet)
+    sqlite = PEERS / "node_modules" / "sqlite3"
+    if not list(sqlite.glob("build/Release/*.node")):
+        subprocess.run(["npx", "--no-install", "node-gyp", "rebuild"], cwd=sqlite, **quiet)
+
+
 def node_red(folder: Path, port: int, quality: int, own: int) -> list[str]:
     """Return the command of a Node-RED that inserts every message by its SQLite node."""
     if not (PEERS / "node_modules" / "node-red").exists():
-        subprocess.run(["npm", "ci"], cwd=PEERS, check=True, stdout=subprocess.DEVNULL)
+        install()
     file = str(folder / "peer.sqlite")
     with sqlite3.connect(file) as store:
         store.execute("PRAGMA journal_mode=WAL")
@@ -264,7 +273,8 @@ def node_red(folder: Path, port: int, quality: int, own: int) -> list[str]:
         {"id": "in", "type": "mqtt in", "z": "tab", "topic": "plant/#", "qos": str(quality),
          "datatype": "json", "broker": "broker", "inputs": 0, "wires": [["f"]]},
         {"id": "f", "type": "function", "z": "tab", "func": build, "outputs": 1, "wires": [["s"]]},
-        {"id": "s", "type": "sqlite", "z": "tab", "mydb": "db", "sqlquery": "msg.topic", "wires": [[]]},
+        {"id": "s", "type": "sqlite", "z": "tab", "mydb": "db", "sqlquery": "msg.topic",
+         "wires": [[]]},
     ]  # fmt: skip
     (folder / "flows.json").write_text(json.dumps(flow))
     (folder / "settings.js").write_text(
@@ -293,8 +303,7 @@ def main() -> None:
     for quality in (1, 0):
         with broker() as port, tempfile.TemporaryDirectory() as folder:
             spent, share = asyncio.run(ours(port, quality, seconds, Path(folder)))
-        limit = 10.0 if quality else None
-        rows.append(row(f"ours, QoS {quality}: CPU", spent * 1e6, "µs/message", limit))
+        rows.append(row(f"ours, QoS {quality}: CPU", spent * 1e6, "µs/message", 10.0))
         rows.append(row(f"ours, QoS {quality}: on disk", share * 100, "%", 100.0, least=True))
         with broker() as port, tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "small.sqlite"
