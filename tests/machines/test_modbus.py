@@ -863,6 +863,11 @@ async def test_a_write_without_answer_is_not_repeated() -> None:
         await driver.close()
 
 
+async def test_a_write_without_a_connection_was_not_done() -> None:
+    with pytest.raises(Unreachable, match="1 was not written"):
+        await make(1).write(permit(1.0), signals("holding/0", access="rw")[0])
+
+
 async def test_a_write_that_is_refused_says_why() -> None:
     async with device(lambda r: mbap(r, b"\x86\x02")) as port:
         driver = make(port)

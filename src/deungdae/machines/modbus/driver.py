@@ -254,10 +254,13 @@ class Modbus:
         Raises Refused when the command expires before its turn comes.
         """
         command = permit.command
+        sent = False
 
         def may() -> None:
+            nonlocal sent
             if self._clock.now() >= command.expires:
                 raise Refused("expired", f"command {command.id} came too late to {signal.id}")
+            sent = True
 
         entry = self._writable(signal)
         point = entry.point
@@ -266,7 +269,8 @@ class Modbus:
         try:
             await self._station.request(point.unit, pdu, may)
         except Unreachable as error:
-            problem = f"{signal.id}: {error}; it is not known whether {raw:g} was written"
+            known = f"it is not known whether {raw:g} was" if sent else f"{raw:g} was not"
+            problem = f"{signal.id}: {error}; {known} written"
             raise Unreachable(problem, remedy=error.remedy) from error
         except Exceptional as error:
             problem = f"{signal.id}: {raw:g} was not written: {error}"
