@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from deungdae.core.clock import RealClock
-from deungdae.core.errors import BadReply
+from deungdae.core.errors import BadReply, Unreachable
 from deungdae.core.types import Batch, Command, Event, Permit, Severity, Signal
 from deungdae.machines.modbus import Modbus
 from deungdae.virtual.modbus import Modbus as Virtual
@@ -120,6 +120,30 @@ async def test_libmodbus_refuses_one_address_and_the_others_go_on(
                 seen |= dict(zip(batch.signal.tolist(), (batch.status & 3).tolist(), strict=True))
         assert seen == {0: 0, 1: 0, 2: 2, 3: 2}
         assert set(driver.health.signals) == {"a.s2", "a.s3"}
+        await driver.close()
+
+
+async def test_libmodbus_is_killed_and_comes_back(
+    free_port: Callable[[], int], running: Any
+) -> None:
+    port = free_port()
+    driver = make(f"tcp://127.0.0.1:{port}")
+    command = (sys.executable, LIBMODBUS, "tcp", str(port))
+    async with running(*command, port=port) as server:
+        await driver.connect()
+        stream = driver.stream(signals("input/7"))
+        await asyncio.wait_for(anext(stream), 15)
+        server.kill()
+        with pytest.raises(Unreachable):
+            while True:
+                await asyncio.wait_for(anext(stream), 15)
+        assert driver.health.state == "offline"
+        with pytest.raises(Unreachable):
+            await driver.connect()
+    async with running(*command, port=port):
+        await driver.connect()
+        assert await values(driver, signals("input/7")) == {"a.s0": 1007.0}
+        assert driver.health.state == "online"
         await driver.close()
 
 
