@@ -245,11 +245,11 @@ def cpu(pid: int) -> float:
 
 def install() -> None:
     """Install Node-RED, and compile its SQLite where npm does not run install scripts."""
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(["npm", "ci"], cwd=PEERS, **quiet)
     sqlite = PEERS / "node_modules" / "sqlite3"
+    subprocess.run(["npm", "ci"], cwd=PEERS, check=True, capture_output=True)
     if not list(sqlite.glob("build/Release/*.node")):
-        subprocess.run(["npx", "--no-install", "node-gyp", "rebuild"], cwd=sqlite, **quiet)
+        build = ["npx", "--no-install", "node-gyp", "rebuild"]
+        subprocess.run(build, cwd=sqlite, check=True, capture_output=True)
 
 
 def node_red(folder: Path, port: int, quality: int, own: int) -> list[str]:
