@@ -123,6 +123,11 @@ async def test_libmodbus_refuses_one_address_and_the_others_go_on(
         await driver.close()
 
 
+async def exhaust(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
 async def test_libmodbus_is_killed_and_comes_back(
     free_port: Callable[[], int], running: Any
 ) -> None:
@@ -135,8 +140,7 @@ async def test_libmodbus_is_killed_and_comes_back(
         await asyncio.wait_for(anext(stream), 15)
         server.kill()
         with pytest.raises(Unreachable):
-            while True:
-                await asyncio.wait_for(anext(stream), 15)
+            await asyncio.wait_for(exhaust(stream), 15)
         assert driver.health.state == "offline"
         with pytest.raises(Unreachable):
             await driver.connect()
