@@ -28,6 +28,7 @@ from . import document, model, shdr
 from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, short
 
 _BLOCK = 16 << 20
+_PIECE = 1 << 16
 _FIELDS = ["time", "item", "value"]
 
 
@@ -181,22 +182,27 @@ def _chunks(path: Path, shapes: Mapping[str, str]) -> Iterator[_Chunk]:
 
 def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
     """Yield a file's whole lines, and what broke the reading, if anything did."""
-    rest = b""
-    try:
-        with opened(path) as file:
-            while block := file.read(_BLOCK):
-                cut = block.rfind(b"\n") + 1
-                if not cut and len(rest) > _BLOCK:
-                    yield b"", f"a line is longer than {_BLOCK >> 20} MiB; the rest is left out"
-                    return
-                if cut:
-                    yield rest + block[:cut], ""
-                    rest = b""
-                rest += block[cut:]
-    except (OSError, EOFError, zlib.error) as error:
-        yield rest, f"the file breaks off here: {error}"
-        return
-    yield rest, ""
+    held = bytearray()
+    with opened(path) as file:
+        while True:
+            try:
+                piece = file.read(_PIECE)  # small: what a break loses is at most this much
+            except (OSError, EOFError, zlib.error) as error:
+                yield bytes(held), f"the file breaks off here: {error}"
+                return
+            if not piece:
+                break
+            held += piece
+            if len(held) < _BLOCK:
+                continue
+            cut = held.rfind(b"\n") + 1
+            if not cut:
+                yield b"", f"a line is longer than {_BLOCK >> 20} MiB; the rest is left out"
+                return
+            yield bytes(held[:cut]), ""
+            del held[:cut]
+    if held:
+        yield bytes(held), ""
 
 
 def opened(path: Path) -> BinaryIO:
@@ -229,7 +235,8 @@ def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[st
         numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), [n for n, _ in others])
         lines = table.take(list(wrong)).to_pylist()
         for (row, problem), line in zip(wrong.items(), lines, strict=True):
-            if not skipper.skips("|".join(line.values())):
+            # an empty line comes as a row of empty fields
+            if any(line.values()) and not skipper.skips("|".join(line.values())):
                 faults.append((first + int(numbers[row]) - 1, _fault(line["time"], problem)))
     names: dict[str, int] = {}
     item = _items(table["item"].combine_chunks(), names)
