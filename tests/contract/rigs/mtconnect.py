@@ -42,15 +42,17 @@ class Observation(NamedTuple):
 class Agent:
     """Keeps the last `size` observations. Set `version`, `streams` or `instance` before asking."""
 
-    def __init__(self, port: int, *, version: str = "1.3", size: int = 100) -> None:
+    def __init__(
+        self, port: int, *, size: int = 100, began: datetime = datetime(2026, 3, 1, tzinfo=UTC)
+    ) -> None:
         self.port = port
-        self.version = version
+        self.version = "1.3"
         self.size = size
         self.streams = True
         self.asked: list[str] = []
         self.answers: dict[str, bytes] = {}  # request -> a whole document to give instead
         self.mute = False  # accepts connections and says nothing
-        self._now = datetime(2026, 3, 1, tzinfo=UTC)
+        self._now = began
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._instance = 0
@@ -216,7 +218,7 @@ class Rig:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        self._agent = Agent(port)
+        self._agent = Agent(port, began=datetime.now(UTC) - timedelta(seconds=60))
         self._items = {"rig.a": "x1", "rig.b": "l1"}
         for number, item in zip(itertools.count(1), self._items.values(), strict=False):
             self._agent.set(item, f"{number}.5")
