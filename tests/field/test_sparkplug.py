@@ -12,6 +12,7 @@ import pytest
 
 from deungdae.core.clock import RealClock
 from deungdae.core.errors import DoorError
+from deungdae.core.ports import Node
 from deungdae.core.types import Batch, Command, Event, Permit, Signal
 from deungdae.machines.sparkplug import Sparkplug
 
@@ -184,3 +185,168 @@ async def test_births_data_and_death(port: int) -> None:
         assert host.events[-1].status == STALE
         assert "dead" in host.driver.health.signals["oven.temp"]
         assert host.driver.health.state == "degraded"
+
+
+def permit(value: float, signal: str = "oven.setpoint") -> Permit:
+    command = Command(
+        id="1", signal=signal, value=value, origin="test", because="", issued=0, expires=0
+    )
+    return Permit(command=command, granted=0, mode="auto")
+
+
+async def born(host: Collected, node: EdgeNode) -> None:
+    node.do("births", **BIRTHS)
+    await host.until(lambda: len({row[0] for row in host.rows}) == 3)
+
+
+async def test_a_lost_message_is_a_gap_and_asks_for_a_rebirth(port: int) -> None:
+    async with edge_node(port) as node, hosting(port) as host:
+        await born(host, node)
+        node.do("skip")
+        node.do("ndata", metrics=[{"alias": 1, "type": "Int32", "value": 77}])
+        # what waited for the lost message is not thrown away
+        await host.until(lambda: any(row[0] == 4 and row[2] == 77.0 for row in host.rows))
+        await node.until("ncmd")
+        await node.until("born", 2)
+        assert [event.kind for event in host.events].count("gap") == 1
+        await host.until(lambda: host.last(4) == (-5.0, 0))
+        assert "1 gaps" in host.driver.health.problem
+        assert node.process.returncode is None
+
+
+async def test_a_host_that_comes_late_asks_for_births(port: int) -> None:
+    async with edge_node(port) as node:
+        node.do("births", **BIRTHS)
+        await node.until("born")
+        async with hosting(port) as host:
+            await host.until(lambda: len({row[0] for row in host.rows}) == 3)
+            assert host.last(6) == (850.5 + 273.15, 0)
+
+
+async def test_a_dead_device_is_stale_and_the_rest_is_not(port: int) -> None:
+    async with edge_node(port) as node, hosting(port) as host:
+        await born(host, node)
+        node.do("ddeath", device="oven")
+        await host.until(lambda: host.last(6) == (850.5 + 273.15, STALE))
+        assert host.last(4) == (-5.0, 0)
+        assert set(host.driver.health.signals) == {"oven.temp", "oven.setpoint", "oven.recipe"}
+        node.do("births", **BIRTHS)
+        await host.until(lambda: host.last(6) == (850.5 + 273.15, 0))
+        assert host.driver.health.state == "online"
+
+
+async def test_a_node_that_never_answers_and_a_metric_that_is_not_there(port: int) -> None:
+    signals = SIGNALS | {
+        20: Signal(id="x.y", source="cells:plant/nobody/Speed"),
+        21: Signal(id="x.z", source="cells:plant/line1/oven/Nothing"),
+        22: Signal(id="x.w", source="cells:nonsense"),
+        23: Signal(id="x.s", source="cells:plant/line1/Speed"),
+    }
+    async with edge_node(port) as node, hosting(port, signals, patience=0.5) as host:
+        node.do("births", **BIRTHS)
+        await host.until(lambda: {20, 21, 22} <= {row[0] for row in host.rows if row[3] & 3 == 2})
+        await host.until(lambda: host.last(4) == (-5.0, 0))
+        problems = host.driver.health.signals
+        assert "no birth came" in problems["x.y"]
+        assert "no such metric" in problems["x.z"]
+        assert "group/edge/metric" in problems["x.w"]
+        assert "another signal" in problems["x.s"]
+
+
+async def test_commands_reach_the_node_with_and_without_data_type(port: int) -> None:
+    async with edge_node(port) as node, hosting(port) as host:
+        await born(host, node)
+        written = asyncio.create_task(host.driver.write(permit(905.5), SIGNALS[7]))
+        said = await node.until("dcmd")
+        # the trap: without a data type Eclipse's JavaScript client reads null
+        assert said["device"] == "oven"
+        assert said["metrics"][0]["alias"] == 4  # type: ignore[index]
+        assert said["metrics"][0].get("value") is None  # type: ignore[index]
+        node.do("ddata", device="oven", metrics=[{"alias": 4, "type": "Float", "value": 905.5}])
+        assert await written == 905.5
+    async with edge_node(port) as node, hosting(port, typed=("plant/line1",)) as host:
+        await born(host, node)
+        written = asyncio.create_task(host.driver.write(permit(910.0), SIGNALS[7]))
+        said = await node.until("dcmd")
+        assert said["metrics"][0]["value"] == 910.0  # type: ignore[index]
+        assert await written is None  # the node does not report it in time
+        with pytest.raises(DoorError, match="no number"):
+            await host.driver.write(permit(1, "oven.recipe"), SIGNALS[8])
+
+
+async def test_state_is_published_retained_and_an_old_will_is_corrected(port: int) -> None:
+    state = "spBv1.0/STATE/deungdae"
+
+    async def last() -> dict[str, object]:
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto_sub", "-p", str(port), "-t", state, "-C", "1",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        found: dict[str, object] = json.loads(out)
+        return found
+
+    async def becomes(online: bool) -> dict[str, object]:
+        async with asyncio.timeout(WITHIN):
+            while (found := await last())["online"] is not online:
+                await asyncio.sleep(0.02)
+        return found
+
+    async with hosting(port) as host:
+        await host.until(lambda: host.driver.health.state == "online")
+        await asyncio.sleep(0.2)
+        first = await becomes(True)
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto_pub", "-p", str(port), "-t", state, "-r", "-q", "1", "-m",
+            '{"online":false,"timestamp":1}',
+        )  # fmt: skip
+        await process.wait()
+        assert await becomes(True) == first
+    died = await becomes(False)
+    assert int(str(died["timestamp"])) > int(str(first["timestamp"]))
+
+
+async def test_compressed_payloads_are_read(port: int) -> None:
+    async with edge_node(port) as node, hosting(port) as host:
+        await born(host, node)
+        for algorithm in ("DEFLATE", "GZIP"):
+            node.do(
+                "ndata",
+                metrics=[{"alias": 1, "type": "Int32", "value": len(algorithm)}],
+                options={"compress": True, "algorithm": algorithm},
+            )
+            await host.until(lambda: host.last(4) == (float(len(algorithm)), 0))  # noqa: B023
+
+
+async def test_browse_lists_what_is_born(port: int) -> None:
+    async with edge_node(port) as node:
+        node.do("births", **BIRTHS)
+        await node.until("born")
+        options = Sparkplug.Options(url=f"mqtt://127.0.0.1:{port}", listen=2.5, rebirth=0.3)
+        driver = Sparkplug("cells", options, RealClock())
+        await driver.connect()
+        listening = asyncio.create_task(collect(driver))
+        await asyncio.sleep(0.3)
+        node.do("ndata", metrics=[{"alias": 1, "type": "Int32", "value": 1}])  # data, no birth
+        nodes = await listening
+        await driver.close()
+    assert nodes["plant/line1/oven/Temperature"].unit == "Cel"
+    assert nodes["plant/line1/oven/Temperature"].type == "Double"
+    assert nodes["plant/line1/oven/Recipe"].kind == "text"
+    assert "plant/line1/Line/Running" in nodes
+
+
+async def collect(driver: Sparkplug) -> dict[str, Node]:
+    return {node.address: node async for node in driver.browse()}
+
+
+async def test_a_malformed_payload_is_noted_and_the_node_is_born_again(port: int) -> None:
+    async with edge_node(port) as node, hosting(port) as host:
+        await born(host, node)
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto_pub", "-p", str(port), "-t", "spBv1.0/plant/NDATA/line1", "-m", "rubbish"
+        )
+        await process.wait()
+        await node.until("born", 2)
+        assert "1 malformed" in host.driver.health.problem
+        assert any(event.kind == "note" for event in host.events)

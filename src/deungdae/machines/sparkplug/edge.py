@@ -21,6 +21,7 @@ _BAD = int(Severity.BAD)
 _STALE = _BAD | int(Flag.STALE)
 _SUSPECT = int(Flag.RECEIVED_TIME | Flag.CLOCK_SUSPECT)
 _NAN = float("nan")
+_READ = wire.NUMBERS | wire.TEXTS
 _LATEST = 2**63 // MILLISECOND  # ms that fit
 _MOMENT = 1.0  # s
 _HELD = 1 << 24  # bytes of messages that wait for one that is missing
@@ -453,16 +454,15 @@ class Edge:
         if isinstance(quality, int):
             status |= _QUALITY.get(quality, 0)
         datatype = born.datatype or metric.datatype
-        if datatype not in wire.NUMBERS | wire.TEXTS and metric.field:
-            self._table.faults[slot] = f"a metric of type {_name(datatype)} is not read"
-            status |= _BAD
         if metric.null or metric.value is None:
             status |= _BAD
+            if not metric.null and datatype not in _READ:
+                self._table.faults[slot] = f"a metric of type {_name(datatype)} is not read"
         if not self._table.number[slot]:
             text = "" if metric.null or metric.value is None else _spell(datatype, metric.value)
             self._event(slot, text, time, status, received)
             return
-        value = _NAN if status & _BAD and metric.value is None else _number(metric, datatype)
+        value = _number(metric, datatype)
         if value - value != 0:
             status |= _BAD
         if not metric.historical:
