@@ -152,6 +152,30 @@ _METHODS: dict[str, Callable[[Archive, _Request], bytes]] = {
 }
 
 
+def rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows of an answer as plain values: times as ISO 8601 in UTC, to the nanosecond."""
+    columns = {name: _plain(table.column(name)) for name in table.column_names}
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _plain(column: pa.ChunkedArray) -> list[Any]:
+    import pyarrow.types as kind  # noqa: PLC0415 — as above
+
+    if kind.is_timestamp(column.type):
+        moments = column.cast("timestamp[ns]").to_numpy().astype("datetime64[ns]")
+        texts = np.datetime_as_string(moments, timezone="UTC").tolist()
+        return [None if text == "NaT" else text for text in texts]
+    if kind.is_decimal(column.type):  # what DuckDB makes of sums of whole numbers
+        make = float if column.type.scale else int
+        return [None if value is None else make(value) for value in column.to_pylist()]
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except ValueError:  # times within lists and tables, where Python has no nanoseconds
+        return [str(value) for value in column]
+
+
 def bounded(query: str, rows: int, skip: int = 0) -> str:
     """Return the SELECT so that it gives at most so many rows, after skipping some."""
     # the line break ends a comment at the end of the query

@@ -7,15 +7,17 @@ loaded only when a factory names it, so what is unused costs nothing.
 from __future__ import annotations
 
 import difflib
-import importlib
+import importlib.util
 import pkgutil
+import re
+from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-ROOMS = ("machines", "virtual", "exchange", "insight", "decide")
+ROOMS = ("machines", "virtual", "insight", "decide")
 
 
 class UnknownTypeError(LookupError):
@@ -43,7 +45,7 @@ def names(room: str) -> list[str]:
     ours = [
         module.name
         for module in pkgutil.iter_modules(package.__path__)
-        if not module.name.startswith("_")
+        if _is_plugin(room, module.name)
     ]
     theirs = [entry.name for entry in entry_points(group=f"deungdae.{room}")]
     return sorted({*ours, *theirs})
@@ -51,13 +53,23 @@ def names(room: str) -> list[str]:
 
 def load(room: str, type: str) -> Any:
     """Return the plug-in class. Raises UnknownTypeError; ImportError if it cannot be loaded."""
-    if type not in names(room):
-        raise UnknownTypeError(room, type, difflib.get_close_matches(type, names(room)))
     for entry in entry_points(group=f"deungdae.{room}"):
         if entry.name == type:
             return entry.load()
+    if not (type.isidentifier() and _is_plugin(room, type)):
+        raise UnknownTypeError(room, type, difflib.get_close_matches(type, names(room)))
     module = importlib.import_module(f"deungdae.{room}.{type}")
     return getattr(module, type.capitalize())
+
+
+def _is_plugin(room: str, type: str) -> bool:
+    """Return whether a module speaks of a class named like itself; does not import it."""
+    spec = importlib.util.find_spec(f"deungdae.{room}.{type}")
+    if spec is None or not isinstance(spec.loader, SourceLoader):
+        return False
+    return (
+        re.search(rf"\b{type.capitalize()}\b", spec.loader.get_source(spec.name) or "") is not None
+    )
 
 
 def options(plugin: Any) -> list[Option]:

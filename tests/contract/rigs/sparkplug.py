@@ -80,6 +80,10 @@ class Rig:
             await self._broker.wait()
         self._task = self._link = self._broker = None
 
+    def clean(self) -> None:
+        """Take the broker's folder away."""
+        self._folder.cleanup()
+
     async def change(self, id: str, value: float) -> None:
         """Have the machine hold another value, and say so."""
         name = id.removeprefix("rig.")

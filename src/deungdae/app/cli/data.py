@@ -1,0 +1,159 @@
+"""Verbs about what the historian holds: import, query, export, verify."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from deungdae.core.clock import to_iso
+from deungdae.core.types import SECOND, Severity
+from deungdae.historian.journal import Journal
+from deungdae.historian.store import Historian
+from deungdae.machines.mtconnect import read_log
+
+from .moments import add_period, add_store, open_store, period_of, zone_of
+from .output import Output
+
+FORMATS = ("mtconnect-log",)
+UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND}
+
+
+def add(verbs: Any) -> None:
+    """Add the verbs."""
+    load = verbs.add_parser("import", help="read logs of machines into a history")
+    load.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
+    load.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files, plain or gzip")
+    load.add_argument("--asset", required=True, metavar="A", help="id of the machine")
+    load.add_argument("--devices", type=Path, metavar="XML",
+                      help="the agent's device file: gives units and kinds")  # fmt: skip
+    add_store(load)
+    load.set_defaults(run=_import)
+
+    query = verbs.add_parser("query", help="ask a history, also while a factory runs on it")
+    query.add_argument("sql", nargs="?", metavar="SQL", help="one SELECT over samples, events, …")
+    query.add_argument("--signal", action="append", default=[], metavar="ID")
+    query.add_argument("--every", default="", metavar="1m", help="means of 10s, 1m, 1h, 1d")
+    add_store(query)
+    add_period(query)
+    query.set_defaults(run=_query)
+
+    export = verbs.add_parser("export", help="write samples of a period to .csv or .parquet")
+    export.add_argument("target", type=Path, metavar="FILE")
+    export.add_argument("--signal", action="append", default=[], metavar="ID", help="else all")
+    add_store(export)
+    add_period(export)
+    export.set_defaults(run=_export)
+
+    verify = verbs.add_parser("verify", help="read all of a history and its journal for damage")
+    add_store(verify)
+    verify.set_defaults(run=_verify)
+
+
+def _import(options: argparse.Namespace, output: Output) -> int:
+    missing = [str(path) for path in options.paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"no such file: {', '.join(missing)}")
+    recording = read_log(options.paths, options.asset, options.devices)
+    samples = events = lines = 0
+    faults: list[str] = []
+    with Historian(options.store) as store:
+        handles = store.register(recording.signals)
+        by_id = {s.id: int(h) for s, h in zip(recording.signals, handles, strict=True)}
+        for part in recording.parts(by_id, time.time_ns()):
+            store.append([part.batch, *part.events])
+            samples += len(part.batch)
+            events += len(part.events)
+            lines += part.lines
+            faults += part.faults
+        while store.tidy(time.time_ns()):
+            pass
+    for fault in faults:
+        output.note(fault)
+    counts = {"asset": options.asset, "files": len(options.paths), "lines": lines,
+              "signals": len(recording.signals), "samples": samples, "events": events,
+              "faulty_lines": len(faults)}  # fmt: skip
+    if output.as_json:
+        output.value(counts)
+    output.say(
+        f"{options.asset}: {len(options.paths)} files, {lines:,} lines: {samples:,} samples and"
+        f" {events:,} events of {len(recording.signals)} signals; {len(faults)} faulty lines"
+    )
+    return 0
+
+
+def _query(options: argparse.Namespace, output: Output) -> int:
+    store: Any = open_store(options.store)
+    if options.sql:
+        output.rows(store.sql(options.sql).to_pylist(), empty="no rows")
+        return 0
+    if not options.signal:
+        signals = store.signals()
+        output.rows([{"id": s.id, "unit": s.unit, "kind": s.kind} for s in signals])
+        return 0
+    start, end = period_of(options)
+    zone = zone_of(options)
+    unknown = set(options.signal) - {signal.id for signal in store.signals()}
+    if unknown:
+        raise ValueError(f"--signal {', '.join(sorted(unknown))}: not in this history")
+    if options.every:
+        every = _duration(options.every)
+        rows = [
+            {"id": id, "time": to_iso(at, zone), "count": n, "min": low, "max": high, "mean": mean}
+            for id in options.signal
+            for at, n, low, high, mean in _buckets(store.rollup(id, start, end, every))
+        ]
+        output.rows(rows, empty="no samples in this period")
+        return 0
+    found = store.query(options.signal, start, end)
+    rows = [
+        {"id": id, "time": to_iso(at, zone), "value": value, "status": Severity(s & 3).name.lower()}
+        for id, samples in found.items()
+        for at, value, s in zip(samples.time.tolist(), samples.value.tolist(),
+                                samples.status.tolist(), strict=True)
+    ]  # fmt: skip
+    rows += [
+        {"id": e.id, "time": to_iso(e.time, zone), "value": e.value,
+         "status": Severity(e.status & 3).name.lower()}
+        for e in store.events(start, end, ids=options.signal)
+    ]  # fmt: skip
+    output.rows(rows, empty="no samples in this period")
+    return 0
+
+
+def _buckets(rollup: Any) -> Any:
+    columns = (rollup.start, rollup.count, rollup.minimum, rollup.maximum, rollup.mean)
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _duration(text: str) -> int:
+    unit = UNITS.get(text[-1:])
+    if unit is None or not text[:-1].isdigit() or int(text[:-1]) == 0:
+        raise ValueError(f"--every {text}: write a whole number and s, m, h or d, e.g. 10m")
+    return int(text[:-1]) * unit
+
+
+def _export(options: argparse.Namespace, output: Output) -> int:
+    start, end = period_of(options)
+    store: Any = open_store(options.store)
+    known = {signal.id for signal in store.signals()}
+    unknown = set(options.signal) - known
+    if unknown:
+        raise ValueError(f"--signal {', '.join(sorted(unknown))}: not in this history")
+    quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in options.signal or sorted(known))
+    period = f"time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})"
+    sql = f"SELECT * FROM samples WHERE id IN ({quoted}) AND {period} ORDER BY id, time"  # noqa: S608
+    rows = store.export(sql, options.target)
+    output.say(f"wrote {rows:,} samples to {options.target}")
+    return 0
+
+
+def _verify(options: argparse.Namespace, output: Output) -> int:
+    store: Any = open_store(options.store)
+    problems = list(store.verify())
+    broken = Journal(options.store / "journal").verify()
+    if broken is not None:
+        problems.append(f"journal: {broken}")
+    output.rows([{"problem": problem} for problem in problems], empty="no damage found")
+    return 1 if problems else 0

@@ -1,0 +1,101 @@
+"""Verbs that start a factory: run, demo."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from deungdae.app import describe, house
+from deungdae.core.errors import FactoryError
+from deungdae.model.factory import Factory
+
+from .output import Output
+
+log = logging.getLogger("deungdae.run")
+DEMO = Path(__file__).parents[2] / "demo"
+
+
+def add(verbs: Any) -> None:
+    """Add the verbs."""
+    run = verbs.add_parser("run", help="run a factory until stopped")
+    run.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
+    run.add_argument("--as", dest="role", choices=house.ROLES, default="all",
+                     help="which part this process is, where [bus] joins several")  # fmt: skip
+    run.set_defaults(run=_run)
+
+    demo = verbs.add_parser("demo", help="a virtual plant, the platform and its page")
+    demo.add_argument("--keep", type=Path, metavar="DIR", help="keep its factory and history there")
+    demo.add_argument("--port", type=int, default=8080, help="of the page (8080)")
+    demo.add_argument("--open", action="store_true", help="open the page in the browser")
+    demo.set_defaults(run=_demo)
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
+    path = options.factory.resolve()
+    path = path / "factory.toml" if path.is_dir() else path
+    factory = describe.read(path)
+    os.chdir(path.parent)  # every path in the file is meant from the file's own folder
+    _serve(factory, options.role, output)
+    return 0
+
+
+def _demo(options: argparse.Namespace, output: Output) -> int:
+    kept = options.keep.resolve() if options.keep else None
+    folder = kept or Path(tempfile.mkdtemp(prefix="deungdae-demo-"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "factory.toml").exists():
+            text = (DEMO / "factory.toml").read_text(encoding="utf-8")
+            text = text.replace("port = 8080", f"port = {options.port}")
+            (folder / "factory.toml").write_text(text, encoding="utf-8")
+        os.chdir(folder)
+        factory = describe.read(folder / "factory.toml")
+        _serve(factory, "all", output, browser=options.open)
+    finally:
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _serve(factory: Factory, role: str, output: Output, *, browser: bool = False) -> None:
+    """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        running = asyncio.current_task()
+        home = house.House(factory, role)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, running.cancel)  # type: ignore[union-attr]
+        loop.add_signal_handler(signal.SIGHUP, home.look)
+        home.announce = lambda url: _announce(url, output, browser)
+        await home.run()
+
+    try:
+        asyncio.run(main())
+    except asyncio.CancelledError:
+        log.info("state=stopped")
+    except FactoryError:
+        raise
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _announce(url: str, output: Output, browser: bool) -> None:
+    output.say(f"\n  등대 Deungdae is running: {url}\n  stop with Ctrl+C\n")
+    if browser:
+        webbrowser.open(url)

@@ -1,0 +1,67 @@
+"""Options that say which part of which store: the same words in every command."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from deungdae.app import remote
+from deungdae.app.report import Memory
+from deungdae.core.clock import from_iso
+from deungdae.core.errors import StoreError
+from deungdae.historian.store import Historian
+
+
+def add_store(verb: argparse.ArgumentParser) -> None:
+    """Add --store."""
+    verb.add_argument(
+        "--store", type=Path, required=True, metavar="S", help="folder of the history"
+    )
+
+
+def add_period(verb: argparse.ArgumentParser) -> None:
+    """Add --from, --to and --tz."""
+    verb.add_argument(
+        "--from", dest="since", default="", metavar="TIME", help="ISO 8601; inclusive"
+    )
+    verb.add_argument("--to", dest="until", default="", metavar="TIME", help="exclusive; else now")
+    verb.add_argument("--tz", default="UTC", metavar="ZONE", help="IANA time zone (UTC)")
+
+
+def zone_of(options: argparse.Namespace) -> ZoneInfo:
+    """Return the time zone. Raises ValueError."""
+    try:
+        return ZoneInfo(options.tz)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"--tz {options.tz}: no such time zone, e.g. Asia/Seoul") from error
+
+
+def period_of(options: argparse.Namespace) -> tuple[int, int]:
+    """Return the period in ns. Raises ValueError naming the option."""
+    zone = zone_of(options)
+    ends = []
+    for name, text, default in (
+        ("--from", options.since, 0),
+        ("--to", options.until, time.time_ns()),
+    ):
+        try:
+            ends.append(from_iso(text, zone) if text else default)
+        except ValueError as error:
+            raise ValueError(f"{name} {text}: no ISO 8601 time, e.g. 2016-10-01") from error
+    if ends[0] >= ends[1]:
+        raise ValueError(f"--from {options.since} is not before --to {options.until}")
+    return ends[0], ends[1]
+
+
+def open_store(path: Path) -> Memory:
+    """Return the history at a folder: opened here, or through the factory that is running on it."""
+    if not path.is_dir():
+        raise ValueError(f"--store {path}: there is no such folder")
+    running = remote.find(path)
+    if running is not None:
+        return running
+    if not (path / "history.duckdb").exists():
+        raise StoreError(f"--store {path}: this folder holds no history")
+    return Historian(path)

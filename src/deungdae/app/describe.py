@@ -1,0 +1,44 @@
+"""Reads a factory with every table that this roof knows, and checks what only the whole shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deungdae.core.errors import FactoryError, Fault
+from deungdae.historian.store import HistorianOptions
+from deungdae.model import factory as model
+from deungdae.model.factory import Factory, Plugin
+
+from .auth import WebOptions
+from .bus import BusOptions
+from .thinking import is_thinker
+
+SECTIONS = {"historian": HistorianOptions, "app": WebOptions, "bus": BusOptions}
+
+
+def read(path: Path) -> Factory:
+    """Return the factory, checked whole. Raises FactoryError with every fault."""
+    factory = model.read(path, SECTIONS)
+    faults = [
+        fault
+        for room in ("insight", "decide")
+        for plugin in factory.room(room).values()
+        for fault in _thinker_faults(factory, plugin)
+    ]
+    if faults:
+        raise FactoryError(faults)
+    return factory
+
+
+def _thinker_faults(factory: Factory, plugin: Plugin) -> list[Fault]:
+    """Return what is wrong with a thinker that only shows when it is built."""
+    try:
+        work = plugin.cls(plugin.name, plugin.options, factory)
+    except FactoryError as error:
+        return list(error.faults)
+    except ValueError as error:
+        key = f"{plugin.room}.{plugin.name}"
+        return [Fault(file=str(factory.path), line=plugin.line, key=key, problem=str(error))]
+    if not is_thinker(plugin):
+        return []
+    return model.check_needs(factory, plugin, (*work.needs.signals, *work.needs.events))

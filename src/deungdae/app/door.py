@@ -1,0 +1,134 @@
+"""One south door kept open: connect, stream, and after a loss again, with jittered back-off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from deungdae.core.clock import Clock
+from deungdae.core.errors import DoorError
+from deungdae.core.ports import Driver, Events, Health
+from deungdae.core.types import Batch, Flag, Permit, Severity, Signal
+from deungdae.model.factory import Plugin
+
+from .intake import Intake
+from .live import Live
+
+FIRST_WAIT = 0.5  # s before the second try; doubles up to LONGEST_WAIT
+LONGEST_WAIT = 30.0
+STEADY = 30.0  # s a link must hold before its next loss counts as the first
+STALE = Severity.BAD | Flag.STALE
+
+
+class Door:
+    """A driver with its signals. A failing door degrades its own health, never the house."""
+
+    def __init__(
+        self,
+        plugin: Plugin,
+        signals: Mapping[int, Signal],
+        intake: Intake,
+        live: Live,
+        clock: Clock,
+    ) -> None:
+        self.plugin = plugin
+        self.signals = signals
+        self.driver: Driver = plugin.cls(plugin.name, plugin.options, clock)
+        self.delivering = asyncio.Event()  # set once this door has brought its first item
+        self._intake = intake
+        self._live = live
+        self._clock = clock
+        self._log = logging.getLogger(f"deungdae.machines.{plugin.name}")
+        self._random = random.Random(plugin.name)  # noqa: S311 — spreads retries, guards nothing
+        self._failure: Health | None = None
+
+    @property
+    def health(self) -> Health:
+        """Return how the door is doing; what made the last attempt fail stands until one works."""
+        return self._failure or self.driver.health
+
+    async def run(self) -> None:
+        """Keep the door open until cancelled."""
+        wait = FIRST_WAIT
+        try:
+            while True:
+                begun = self._clock.monotonic()
+                await self._attempt()
+                if self._clock.monotonic() - begun > STEADY:
+                    wait = FIRST_WAIT
+                await self._clock.sleep(wait * self._random.uniform(0.5, 1.5))
+                wait = min(2 * wait, LONGEST_WAIT)
+        finally:
+            await self.driver.close()
+
+    async def write(self, permit: Permit, signal: Signal) -> float | None:
+        """Write through the driver and return what it reads back. Raises DoorError.
+
+        What has expired on its way is never written: this is the last place before the wire.
+        """
+        if permit.command.expires <= self._clock.now():
+            raise DoorError(f"command {permit.command.id} has expired", remedy="ask again")
+        return await self.driver.write(permit, signal)
+
+    async def _attempt(self) -> None:
+        """Connect and stream until the link is lost."""
+        try:
+            await self.driver.connect()
+            self._recovered()
+            await self._stream()
+        except DoorError as error:
+            self._failed(str(error), error.remedy)
+        except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop the others
+            self._log.exception("state=failed")
+            self._failed(f"the driver failed: {error!r}", "report it with the log")
+        await self._mark_stale()
+
+    async def _stream(self) -> None:
+        count = 0
+        async for item in self.driver.stream(self.signals):
+            count += 1
+            await self._intake.put(item, self._confirmation(count))
+            self.delivering.set()
+        self._log.info("state=ended")
+
+    def _confirmation(self, count: int) -> Callable[[], None]:
+        return lambda: self.driver.confirm(count)
+
+    def _recovered(self) -> None:
+        if self._failure is not None:
+            self._log.info("state=online")
+        self._failure = None
+
+    def _failed(self, problem: str, remedy: str) -> None:
+        if self._failure is None or self._failure.problem != problem:
+            self._log.warning("state=offline problem=%r remedy=%r", problem, remedy)
+            since = self._clock.now()
+            self._failure = Health(state="offline", since=since, problem=problem, remedy=remedy)
+
+    async def _mark_stale(self) -> None:
+        """Say of each signal that its last value is no longer known to hold."""
+        for item in stale(self._live, self.signals, self._clock.now()):
+            await self._intake.put(item)
+
+
+def stale(live: Live, signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:
+    """Return the last values of the signals, marked stale at `now`; those already so are left."""
+    batch, events = live.last_of(signals)
+    fresh = batch.take(batch.status & np.uint8(Flag.STALE) == 0)
+    items: list[Batch | Events] = []
+    if len(fresh):
+        n = len(fresh)
+        times, status = np.full(n, now, np.int64), np.full(n, STALE, np.uint8)
+        items.append(Batch(fresh.signal, times, fresh.value, status, now))
+    gone = tuple(
+        event.__class__(
+            id=event.id, time=now, kind="state", value="UNAVAILABLE", status=STALE, received=now
+        )
+        for event in events
+        if event.kind == "state" and not event.status & Flag.STALE
+    )
+    return [*items, gone] if gone else items

@@ -1,0 +1,110 @@
+"""What is known now: the newest sample of each signal, the newest event, each door's health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from deungdae.core.ports import Events
+from deungdae.core.types import Batch, Event, Finding, IntArray, Severity, Signal
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The newest sample of one signal."""
+
+    value: float
+    time: int
+    status: int
+
+    @property
+    def good(self) -> bool:
+        """Return whether the status is good."""
+        return self.status & 3 == Severity.GOOD
+
+
+class Live:
+    """The present of a factory: kept by the intake, read by the gate, the API and the pages."""
+
+    def __init__(self) -> None:
+        self.signals: dict[int, Signal] = {}
+        self.handles: dict[str, int] = {}
+        self.events: dict[str, Event] = {}
+        self.findings: dict[tuple[str, str, str], Finding] = {}
+        self.version = 0  # rises with every change; each signal and event knows its own
+        self._event_versions: dict[str, int] = {}
+        self._value = np.zeros(0)
+        self._time = np.zeros(0, np.int64)
+        self._status = np.zeros(0, np.uint8)
+        self._changed = np.zeros(0, np.int64)
+
+    def know(self, signals: Sequence[Signal], handles: IntArray) -> None:
+        """Learn the signals of the factory and their handles; forgets none of their values."""
+        self.signals = dict(zip(handles.tolist(), signals, strict=True))
+        self.handles = {signal.id: handle for handle, signal in self.signals.items()}
+        missing = int(handles.max(initial=-1)) + 1 - len(self._value)
+        if missing > 0:
+            self._value = np.append(self._value, np.zeros(missing))
+            self._time = np.append(self._time, np.full(missing, np.iinfo(np.int64).min))
+            self._status = np.append(self._status, np.full(missing, Severity.BAD, np.uint8))
+            self._changed = np.append(self._changed, np.full(missing, -1, np.int64))
+
+    def take(self, item: Batch | Events) -> None:
+        """Take over what is newer than what is known."""
+        self.version += 1
+        if isinstance(item, Batch):
+            newer = item.time >= self._time[item.signal]
+            handles = item.signal[newer]
+            # rows of one signal come in order of time: of several the last assignment stands
+            self._value[handles] = item.value[newer]
+            self._time[handles] = item.time[newer]
+            self._status[handles] = item.status[newer]
+            self._changed[handles] = self.version
+            return
+        for event in item:
+            known = self.events.get(event.id)
+            if event.kind != "gap" and (known is None or event.time >= known.time):
+                self.events[event.id] = event
+                self._event_versions[event.id] = self.version
+
+    def conclude(self, finding: Finding) -> None:
+        """Take over what an analysis concluded."""
+        self.findings[finding.origin, finding.asset, finding.name] = finding
+
+    def reading(self, id: str) -> Reading | None:
+        """Return the newest sample of a signal, or None where there is none yet."""
+        handle = self.handles.get(id)
+        if handle is None or self._changed[handle] < 0:
+            return None
+        return Reading(
+            float(self._value[handle]), int(self._time[handle]), int(self._status[handle])
+        )
+
+    def readings(self, since: int = -1) -> dict[str, Reading]:
+        """Return the newest sample of every signal that changed after version `since`."""
+        found = np.flatnonzero(self._changed > since)
+        return {
+            self.signals[handle].id: Reading(value, time, status)
+            for handle, value, time, status in zip(
+                found.tolist(),
+                self._value[found].tolist(),
+                self._time[found].tolist(),
+                self._status[found].tolist(),
+                strict=True,
+            )
+            if handle in self.signals
+        }
+
+    def events_since(self, since: int) -> dict[str, Event]:
+        """Return the newest event of every id that changed after version `since`."""
+        return {
+            id: self.events[id] for id, version in self._event_versions.items() if version > since
+        }
+
+    def last_of(self, signals: Mapping[int, Signal]) -> tuple[Batch, Events]:
+        """Return the newest samples and events of the given signals, whatever their status."""
+        handles = np.asarray([h for h in signals if self._changed[h] >= 0], np.int32)
+        ids = {signal.id for signal in signals.values()}
+        batch = Batch(handles, self._time[handles], self._value[handles], self._status[handles], 0)
+        return batch, tuple(event for id, event in self.events.items() if id in ids)

@@ -1,0 +1,123 @@
+"""Reports over a store: the same rows for the command line, the API and the pages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from deungdae.core.errors import NotEnoughData
+from deungdae.core.ports import Store
+from deungdae.core.types import DAY, HOUR, SECOND, Signal, TimeArray
+from deungdae.insight import states as held
+
+STATE_NAMES = ("execution", "state", "Execution", "State")
+PERIODS = {"hour": HOUR, "day": DAY, "all": 0}
+
+
+class Memory(Store, Protocol):
+    """A store that also tells which signals it ever saw: the historian, here or over the wire."""
+
+    def signals(self) -> list[Signal]:
+        """Return every signal that was ever registered."""
+        ...
+
+
+class StateRow(msgspec.Struct, frozen=True):
+    """An asset was so many seconds in a state on a day (or hour, ISO 8601 with offset)."""
+
+    asset: str
+    day: str
+    state: str
+    seconds: float
+
+
+def state_signals(signals: Sequence[Signal], assets: Sequence[str] = ()) -> dict[str, Signal]:
+    """Return the signal that tells each asset's state, by asset.
+
+    It is the one called `execution` (MTConnect) or `state`, else the asset's only state signal.
+    Raises NotEnoughData for a wanted asset that has none.
+    """
+    by_asset: dict[str, list[Signal]] = defaultdict(list)
+    for signal in signals:
+        if signal.kind == "state":
+            by_asset[signal.asset].append(signal)
+    found: dict[str, Signal] = {}
+    for asset, own in by_asset.items():
+        named = [s for name in STATE_NAMES for s in own if s.short == name]
+        if named or len(own) == 1:
+            found[asset] = (named or own)[0]
+    missing = [asset for asset in assets if asset not in found]
+    if missing:
+        have = ", ".join(sorted(found)) or "none"
+        raise NotEnoughData(f"no state signal of {', '.join(missing)}; assets with one: {have}")
+    return {asset: found[asset] for asset in (assets or sorted(found))}
+
+
+def states(
+    store: Memory, start: int, end: int, *, by: str, zone: ZoneInfo, assets: Sequence[str] = ()
+) -> list[StateRow]:
+    """Return the seconds of each state of each asset in each period of [start, end).
+
+    by: `day` (of the zone), `hour` or `all`. Time without data is the state `unknown`; see
+    insight.states for the rule. Raises NotEnoughData where no asset has a state signal.
+    """
+    signals = store.signals()
+    chosen = state_signals(signals, assets)
+    if not chosen:
+        raise NotEnoughData("no asset in this store has a signal that tells its state")
+    rows = []
+    for asset, signal in chosen.items():
+        spells = _spells(store, signals, signal, start, end, zone)
+        edges = _edges(start, end, by, zone)
+        for (since, _), lengths in zip(pairwise(edges), held.durations(spells, edges), strict=True):
+            label = _label(since, by, zone)
+            rows += [StateRow(asset, label, s, ns / SECOND) for s, ns in sorted(lengths.items())]
+    return rows
+
+
+def _spells(
+    store: Memory, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
+) -> list[held.Spell]:
+    told = held.told(store.events(start, end, ids=[signal.id], kinds=["state"], before=True))
+    gaps = [
+        (event.time, int(event.data["until"]))
+        for event in store.events(start, end, ids=[signal.id], kinds=["gap"], before=True)
+        if "until" in event.data
+    ]
+    own = [s for s in signals if s.asset == signal.asset]
+    return held.spells(told, start, end, heard=heard(store, own, start, end), gaps=gaps, zone=zone)
+
+
+def heard(store: Store, signals: Sequence[Signal], start: int, end: int) -> TimeArray:
+    """Return moments at which anything was heard of the signals, at least one per hour: int64[m].
+
+    Looks a day beyond the end too, since later data tell that a source was only unavailable.
+    """
+    beyond = end + 400 * DAY
+    names = [signal.id for signal in signals if signal.kind != "number"]
+    moments = [event.time for event in store.events(start, beyond, ids=names)] if names else []
+    numbers = [signal.id for signal in signals if signal.kind == "number"]
+    starts = [store.rollup(id, start, beyond, HOUR).start for id in numbers]
+    return np.unique(np.concatenate([np.asarray(moments, np.int64), *starts]))
+
+
+def _edges(start: int, end: int, by: str, zone: ZoneInfo) -> list[int]:
+    if by == "day":
+        return held.days(start, end, zone)
+    if by == "hour":
+        return [start, *range((start // HOUR + 1) * HOUR, end, HOUR), end]
+    return [start, end]
+
+
+def _label(moment: int, by: str, zone: ZoneInfo) -> str:
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment // SECOND)).astimezone(
+        zone
+    )
+    return local.date().isoformat() if by == "day" else local.isoformat()

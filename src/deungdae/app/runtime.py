@@ -1,0 +1,198 @@
+"""Joins doors, historian, thinkers and gate into one running factory. Kept small on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from deungdae.core.clock import Clock
+from deungdae.core.ports import Bridge, Health, Store
+from deungdae.core.types import SECOND, Batch, Event, Finding, Signal
+from deungdae.model.factory import Factory, Plugin
+
+from .control import Control
+from .door import Door
+from .intake import Intake
+from .thinking import Thinking
+
+log = logging.getLogger("deungdae.runtime")
+
+ALIVE = "deungdae.runtime"  # id of the event that says, once a minute, that we were there
+TIDY = 5.0  # s between the historian's bounded turns of tidying
+TAKE_OVER = 10.0  # s that a changed door may take to deliver before the old one is closed
+
+
+class Runtime:
+    """A running factory. `store` is the memory; `journal` remembers commands and permits."""
+
+    def __init__(self, factory: Factory, store: Store, control: Control, clock: Clock) -> None:
+        self.factory = factory
+        self.store = store
+        self.control = control
+        self.clock = clock
+        self.live = control.live
+        self.intake = Intake(self._append, self.live, clock)
+        self.thinking = Thinking(store, self.live, clock, self.intake.conclude, control.submit)
+        self.doors: dict[str, Door] = {}
+        self.bridges: dict[str, Bridge] = {}
+        self.ready = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group = asyncio.TaskGroup()
+        self.intake.listeners.append(self.thinking.hear)
+        control.doors = self.doors
+
+    async def run(self) -> None:
+        """Run the factory until cancelled; then close every door and store what is pending."""
+        async with self._group:
+            start = self._group.create_task
+            storing = start(self.intake.run(), name="intake")
+            await self._wake()
+            start(self.thinking.run(), name="thinking")
+            start(self.control.run(), name="control")
+            start(self._every(60.0, self._say_alive), name="alive")
+            start(self._every(TIDY, self._tidy), name="tidy")
+            for name, plugin in self.factory.room("virtual").items():
+                self._open_bridge(name, plugin)
+            for name, plugin in self.factory.room("machines").items():
+                self._open_door(name, plugin)
+            self.ready.set()
+            log.info("state=ready factory=%s signals=%d", self.factory.id, len(self.live.signals))
+            await storing
+
+    async def reload(self, factory: Factory) -> list[str]:
+        """Take a changed description over without losing a sample; return what changed, in words.
+
+        Doors whose tables and signals stay are not touched. A changed door is opened beside the
+        old one, which is closed only when the new one delivers.
+        """
+        old, self.factory = self.factory, factory
+        await self._know(factory)
+        self.thinking.employ(factory)
+        changes = self.control.employ(factory)
+        before, after = old.room("machines"), factory.room("machines")
+        for name in before.keys() - after.keys():
+            await self._close_door(name)
+            changes.append(f"machines.{name} closed")
+        for name, plugin in after.items():
+            known = before.get(name)
+            if known is None or not _same_door(known, plugin, old, factory):
+                changes.append(f"machines.{name} {'opened' if known is None else 'changed'}")
+                await self._replace_door(name, plugin)
+        log.info("state=reloaded changes=%r", changes)
+        return changes
+
+    def health(self) -> dict[str, Health]:
+        """Return how every door is doing, by `<room>.<name>`."""
+        doors = {f"machines.{name}": door.health for name, door in self.doors.items()}
+        return doors | {f"virtual.{name}": bridge.health for name, bridge in self.bridges.items()}
+
+    async def _append(self, items: Sequence[Batch | Event | Finding]) -> None:
+        await self.clock.call(self.store.append, items)
+
+    async def _wake(self) -> None:
+        """Learn the signals, recall what was known, and say how long we were away."""
+        await self._know(self.factory)
+        self.thinking.employ(self.factory)
+        now = self.clock.now()
+        ids = [signal.id for signal in self.factory.signals.values()]
+        self.live.take(await self.clock.call(self.store.last, ids))
+        away = await self.clock.call(self._last_alive, now)
+        if away is None:
+            return
+        states = [s.id for s in self.factory.signals.values() if s.kind == "state"]
+        data = {"until": str(now), "reason": "the platform was not running"}
+        await self.intake.put(
+            tuple(
+                Event(id=id, time=away, kind="gap", value="away", received=now, data=data)
+                for id in states
+            )
+        )
+
+    def _last_alive(self, now: int) -> int | None:
+        """Return the last moment at which we surely ran, or None if just now or never."""
+        said = self.store.events(now, now, ids=[ALIVE], before=True)
+        if not said:
+            return None
+        heard = [r.time for r in self.live.readings().values() if r.time <= now]
+        last = max([said[-1].time, *heard])
+        return last if now - last > 10 * SECOND else None
+
+    async def _say_alive(self) -> None:
+        now = self.clock.now()
+        event = Event(id=ALIVE, time=now, kind="note", value="alive", received=now)
+        await self.intake.put((event,))
+
+    async def _tidy(self) -> None:
+        tidy = getattr(self.store, "tidy", None)
+        if tidy is not None:
+            await self.clock.call(tidy, self.clock.now())
+
+    async def _know(self, factory: Factory) -> None:
+        signals = list(factory.signals.values())
+        handles = await self.clock.call(self.store.register, signals)
+        self.live.know(signals, handles)
+        self.intake.limits(self.live.signals)
+
+    def _signals_of(self, machine: str) -> dict[int, Signal]:
+        return {h: s for h, s in self.live.signals.items() if s.machine == machine}
+
+    def _open_bridge(self, name: str, plugin: Plugin) -> None:
+        bridge: Bridge = plugin.cls(name, plugin.options, self.clock)
+        self.bridges[name] = bridge
+        self._tasks[f"virtual.{name}"] = self._group.create_task(
+            self._serve(name, bridge), name=f"virtual.{name}"
+        )
+
+    async def _serve(self, name: str, bridge: Bridge) -> None:
+        """Keep a bridge serving; one that fails does not stop the others."""
+        while True:
+            try:
+                await bridge.serve()
+            except Exception:
+                logging.getLogger(f"deungdae.virtual.{name}").exception("state=failed")
+            await self.clock.sleep(TIDY)
+
+    def _open_door(self, name: str, plugin: Plugin) -> Door:
+        signals = self._signals_of(name)
+        door = Door(plugin, signals, self.intake, self.live, self.clock)
+        self.doors[name] = door
+        self._tasks[f"machines.{name}"] = self._group.create_task(
+            door.run(), name=f"machines.{name}"
+        )
+        return door
+
+    async def _replace_door(self, name: str, plugin: Plugin) -> None:
+        old = self._tasks.pop(f"machines.{name}", None)
+        door = self._open_door(name, plugin)
+        if old is None:
+            return
+        try:
+            async with asyncio.timeout(TAKE_OVER):
+                await door.delivering.wait()
+        except TimeoutError:
+            log.warning("machines.%s state=slow: the changed door brought nothing yet", name)
+        await _ended(old)
+
+    async def _close_door(self, name: str) -> None:
+        del self.doors[name]
+        await _ended(self._tasks.pop(f"machines.{name}"))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await work()
+            await self.clock.sleep(seconds)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has cleaned up."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _same_door(a: Plugin, b: Plugin, before: Factory, after: Factory) -> bool:
+    return (
+        a.type == b.type
+        and bool(a.options == b.options)
+        and before.signals_of(a.name) == after.signals_of(b.name)
+    )

@@ -1,0 +1,202 @@
+"""Calls analyses and policies with the columns that they need, when they need them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from deungdae.core.clock import Clock, RealClock
+from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.ports import Analyser, Events, Needs, Policy, Samples, Store, Window
+from deungdae.core.types import SECOND, Batch, Command, Finding
+from deungdae.model.factory import Factory, Plugin
+
+from .live import Live
+
+HEAVY = 0.010  # s; what took longer last time goes to another process next time
+EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
+
+
+class Thinker:
+    """One analysis or policy with what is new for it, and how it fares."""
+
+    def __init__(self, plugin: Plugin, factory: Factory) -> None:
+        self.plugin = plugin
+        self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
+        self.needs: Needs = self.work.needs
+        self.problem = ""
+        self.seconds = 0.0  # what the last call took
+        self.since = 0  # end of the last window
+        self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
+
+    @property
+    def call(self) -> Callable[[int, Window], Sequence[Any]]:
+        """Return the method that thinks."""
+        return self.work.decide if isinstance(self.work, Policy) else self.work.update
+
+    def went(self, problem: str) -> None:
+        """Remember the outcome of a call; log it once when it changes."""
+        if problem != self.problem:
+            self.log.info("state=%s", f"waiting reason={problem!r}" if problem else "working")
+        self.problem = problem
+
+
+class Thinking:
+    """All thinkers of a factory. findings and commands: where conclusions and wishes go."""
+
+    def __init__(
+        self,
+        store: Store,
+        live: Live,
+        clock: Clock,
+        findings: Callable[[Sequence[Finding]], None],
+        commands: Callable[[Sequence[Command]], None],
+    ) -> None:
+        self.thinkers: dict[str, Thinker] = {}
+        self._store = store
+        self._live = live
+        self._clock = clock
+        self._findings = findings
+        self._commands = commands
+        self._pool: ProcessPoolExecutor | None = None
+
+    def employ(self, factory: Factory) -> None:
+        """Take the thinkers of a factory; those whose table did not change keep what they know."""
+        before = self.thinkers
+        self.thinkers = {}
+        for room in ("insight", "decide"):
+            for name, plugin in factory.room(room).items():
+                if not is_thinker(plugin):
+                    continue
+                key = f"{room}.{name}"
+                old = before.get(key)
+                same = old is not None and _same(old.plugin, plugin)
+                self.thinkers[key] = old if same and old else Thinker(plugin, factory)
+
+    def hear(self, item: Batch | Events) -> None:
+        """Call the thinkers that wait for what is new, with it."""
+        for thinker in self.thinkers.values():
+            if thinker.needs.every == 0 and thinker.needs.history == 0:
+                window = self._news(thinker, item)
+                if window is not None:
+                    self._think(thinker, window)
+
+    async def run(self) -> None:
+        """Call the thinkers that have a period, until cancelled."""
+        due: dict[str, int] = {}
+        try:
+            while True:
+                now = self._clock.now()
+                for key, thinker in list(self.thinkers.items()):
+                    period = thinker.needs.every or (EAGER if thinker.needs.history else 0)
+                    if period and now >= due.get(key, 0):
+                        due[key] = (now // period + 1) * period
+                        await self._think_back(thinker, now)
+                await self._clock.sleep(self._pause(due))
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pause(self, due: dict[str, int]) -> float:
+        next_due = min((due[key] for key in self.thinkers if key in due), default=0)
+        wait = (next_due - self._clock.now()) / SECOND
+        return min(max(wait, 0.001), 1.0) if next_due else 1.0
+
+    def _news(self, thinker: Thinker, item: Batch | Events) -> Window | None:
+        """Return the part of the item that the thinker needs, or None."""
+        now = self._clock.now()
+        if isinstance(item, tuple):
+            wanted = [event for event in item if event.id in thinker.needs.events]
+            if not wanted:
+                return None
+            events = {id: tuple(e for e in wanted if e.id == id) for id in {e.id for e in wanted}}
+            return Window(thinker.since, now, {}, events)
+        samples = {}
+        for id in thinker.needs.signals:
+            rows = item.signal == self._live.handles.get(id, -1)
+            if rows.any():
+                samples[id] = Samples(item.time[rows], item.value[rows], item.status[rows])
+        return Window(thinker.since, now, samples, {}) if samples else None
+
+    async def _think_back(self, thinker: Thinker, now: int) -> None:
+        """Call a thinker with its history from the store."""
+        start = now - thinker.needs.history if thinker.needs.history else thinker.since
+        try:
+            window = await self._clock.call(self._window, thinker.needs, start, now)
+        except StoreError as error:
+            thinker.went(str(error))
+            return
+        if thinker.seconds > HEAVY and isinstance(self._clock, RealClock):
+            await self._think_apart(thinker, window)
+        else:
+            self._think(thinker, window)
+
+    def _window(self, needs: Needs, start: int, end: int) -> Window:
+        samples = self._store.query(needs.signals, start, end, before=True) if needs.signals else {}
+        events = (
+            self._store.events(start, end, ids=needs.events, before=True) if needs.events else []
+        )
+        by_id = {id: tuple(e for e in events if e.id == id) for id in needs.events}
+        return Window(start, end, samples, by_id)
+
+    def _think(self, thinker: Thinker, window: Window) -> None:
+        begun = self._clock.monotonic()
+        try:
+            results = thinker.call(window.end, window)
+        except NotEnoughData as error:
+            thinker.went(str(error))
+        except Exception as error:
+            thinker.log.exception("state=failed")
+            thinker.problem = f"failed: {error!r}"
+        else:
+            self._deliver(thinker, results)
+        thinker.seconds = self._clock.monotonic() - begun
+        thinker.since = window.end
+
+    async def _think_apart(self, thinker: Thinker, window: Window) -> None:
+        """Let a heavy thinker with history think in another process: it keeps nothing by itself."""
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=context)
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(
+                self._pool, think, thinker.work, window.end, window
+            )
+        except NotEnoughData as error:
+            thinker.went(str(error))
+        except Exception as error:
+            thinker.log.exception("state=failed")
+            thinker.problem = f"failed: {error!r}"
+            self._pool.shutdown(wait=False)
+            self._pool = None
+        else:
+            self._deliver(thinker, results)
+        thinker.since = window.end
+
+    def _deliver(self, thinker: Thinker, results: Sequence[Any]) -> None:
+        thinker.went("")
+        if not results:
+            return
+        if isinstance(thinker.work, Policy):
+            self._commands(results)
+        else:
+            self._findings(results)
+
+
+def think(work: Analyser | Policy, now: int, window: Window) -> Sequence[Any]:
+    """Return what a thinker makes of a window: the one function that other processes run."""
+    return work.decide(now, window) if isinstance(work, Policy) else work.update(now, window)
+
+
+def is_thinker(plugin: Plugin) -> bool:
+    """Return whether a plug-in analyses or decides, and so is called with windows."""
+    return any(hasattr(plugin.cls, method) for method in ("update", "decide"))
+
+
+def _same(a: Plugin, b: Plugin) -> bool:
+    return a.type == b.type and bool(a.options == b.options)
