@@ -1,4 +1,5 @@
-// A node-opcua server with a variable of every kind. Usage: node opcua-server.js PORT FOLDER
+// A node-opcua server with a variable of every kind.
+// Usage: node opcua-server.js PORT FOLDER [MANY]; MANY more variables (s=N0 …) change twice a second.
 // Endpoints: no security, and Aes256Sha256RsaPss / Basic256Sha256 signed or encrypted.
 // Users: anonymous, and kim / 등대-pass. FOLDER/pki holds certificates; clients must be trusted.
 "use strict";
@@ -8,7 +9,7 @@ const {
   DataValue, VariantArrayType, standardUnits, coerceLocalizedText,
 } = require("node-opcua");
 
-const [port, folder] = [Number(process.argv[2]), process.argv[3]];
+const [port, folder, many] = [Number(process.argv[2]), process.argv[3], Number(process.argv[4] || 0)];
 
 const NUMBERS = {
   Boolean: true, SByte: -7, Byte: 7, Int16: -300, UInt16: 300, Int32: -70000, UInt32: 70000,
@@ -57,6 +58,25 @@ function addVariables(server) {
   }, 100);
 }
 
+function addMany(server) {
+  const space = server.engine.addressSpace.getOwnNamespace();
+  const folder = space.addFolder("ObjectsFolder", { browseName: "Many" });
+  const variables = [];
+  for (let i = 0; i < many; i++) {
+    variables.push(space.addVariable({
+      organizedBy: folder, browseName: `N${i}`, nodeId: `s=N${i}`, dataType: DataType.Double,
+      value: { dataType: DataType.Double, value: i }, minimumSamplingInterval: 0,
+    }));
+  }
+  let round = 0;
+  setInterval(() => {
+    round += 1;
+    variables.forEach((variable, i) => variable.setValueFromSource(
+      { dataType: DataType.Double, value: i + round },
+    ));
+  }, 500);
+}
+
 async function main() {
   const server = new OPCUAServer({
     port, resourcePath: "/UA/Peer", hostname: "127.0.0.1",
@@ -77,9 +97,11 @@ async function main() {
     }),
     userManager: { isValidUser: (user, password) => user === "kim" && password === "등대-pass" },
     serverCapabilities: { minSupportedSampleRate: 10 },
+    maxConnectionsPerEndpoint: 20,
   });
   await server.initialize();
   addVariables(server);
+  addMany(server);
   await server.start();
 }
 

@@ -8,8 +8,10 @@ Source: OPC 10000-6 §5.2 (binary encoding), OPC 10000-4 §5.14.5 (Publish), §7
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -119,6 +121,8 @@ def values(body: bytes, place: int, *, handles: bool = True) -> tuple[Values, in
 
 def nanoseconds(ticks: NDArray[np.int64]) -> TimeArray:
     """Return ns since 1970 of DateTimes, NEVER where they are null; int64[n]."""
+    if len(ticks) and ticks.min() >= _TICKS_LOW and ticks.max() <= _TICKS_HIGH:
+        return (ticks - EPOCH) * 100
     since = (np.clip(ticks, _TICKS_LOW, _TICKS_HIGH) - EPOCH) * 100
     return np.where(ticks > 0, since, NEVER)
 
@@ -172,52 +176,51 @@ class _Columns:
         return Values(self.handle, self.value, self.code, self.time, self.others)
 
     def read(self, place: int) -> int:
-        """Fill all rows; return where the array ends."""
-        done, place = self._run(place)
-        if done < self.count:
-            place = self._walk(done, place)
-        return place
+        """Fill all rows; return where the array ends.
 
-    def _run(self, place: int) -> tuple[int, int]:
-        """Read as many values as have the shape of the first: nearly always all of them."""
-        key = self._key(place) if self.count else 0
-        layout = _LAYOUTS[self.prefix].get(key)
-        if self.count == 0 or layout is None:
-            return 0, place
-        room = min(self.count, (len(self.body) - place) // layout.itemsize)
-        records = np.frombuffer(self.body, layout, room, place)
-        same = records["key"] == (key if key & 1 else key & 0xFF)
-        done = room if same.all() else int(same.argmin())
-        self._fill(slice(0, done), records[:done])
-        return done, place + done * layout.itemsize
+        Walks from run to run of values of one shape, then reads all of one shape together.
+        """
+        body, sizes, row = self.body, _SIZES[self.prefix], 0
+        starts, lengths = [], []
+        place += self.prefix  # where the mask is, from here on
+        while row < self.count:
+            start, length = place, 1
+            key = body[place] | body[place + 1] << 8
+            if size := sizes[key]:
+                place += size
+                if body[place : place + 2] == body[start : start + 2]:
+                    length = min(_run(body, start, key, size), self.count - row)
+                    place = start + length * size
+            else:
+                place += self._one(row, start)
+            starts.append(start)
+            lengths.append(length)
+            row += length
+        if place - self.prefix > len(body):
+            raise ValueError("the values end behind the message")
+        self._gather(np.array(starts, np.intp), np.array(lengths, np.intp))
+        return place - self.prefix
 
-    def _walk(self, done: int, place: int) -> int:
-        """Step from value to value, then read all of one shape together."""
-        body, prefix, sizes = self.body, self.prefix, _SIZES[self.prefix]
-        places, keys = [], []
-        for row in range(done, self.count):
-            key = body[place + prefix] | body[place + prefix + 1] << 8
-            places.append(place)
-            keys.append(key)
-            place += sizes[key] or self._one(row, place)
-        if place > len(body):
-            raise ValueError(f"the values end {place - len(body)} bytes behind the message")
-        self._gather(done, np.array(places), np.array(keys))
-        return place
-
-    def _gather(self, done: int, places: NDArray[np.intp], keys: NDArray[np.int64]) -> None:
+    def _gather(self, starts: NDArray[np.intp], lengths: NDArray[np.intp]) -> None:
+        """Read the values of fixed size in the runs that start at these masks."""
         octets = np.frombuffer(self.body, np.uint8)
-        for key in np.unique(keys):
-            layout = _LAYOUTS[self.prefix].get(int(key))
+        keys = octets[starts] | octets[starts + 1].astype(np.uint16) << 8
+        first = np.cumsum(lengths) - lengths
+        for key in set(keys.tolist()):
+            layout = _LAYOUTS[self.prefix].get(key)
             if layout is None:
                 continue
-            rows = np.flatnonzero(keys == key)
-            records = octets[places[rows, None] + np.arange(layout.itemsize)].view(layout)[:, 0]
-            self._fill(rows + done, records)
+            chosen = np.flatnonzero(keys == key)
+            length = lengths[chosen]
+            steps = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+            places = np.repeat(starts[chosen] - self.prefix, length) + steps * layout.itemsize
+            # one record at every byte, to pick those that we want from
+            shape = (len(octets) - layout.itemsize + 1,)
+            records = np.ndarray(shape, layout, self.body, strides=(1,))[places]
+            self._fill(np.repeat(first[chosen], length) + steps, records)
 
-    def _one(self, row: int, place: int) -> int:
-        """Read a value without fixed size; return how many bytes it takes."""
-        start = place + self.prefix
+    def _one(self, row: int, start: int) -> int:
+        """Read a value without fixed size whose mask is at `start`; return all its bytes."""
         mask = self.body[start]
         if mask > 63:
             raise ValueError(f"{mask:#x} is no mask of a DataValue")
@@ -226,32 +229,44 @@ class _Columns:
         tail = np.frombuffer(self.body, _TAILS[mask], 1, buffer.cur_pos - 1)
         self._fill(slice(row, row + 1), tail)
         if self.prefix:
-            (self.handle[row],) = struct.unpack_from("<I", self.body, place)
-        return int(buffer.cur_pos) - 1 + tail.itemsize - place
+            (self.handle[row],) = struct.unpack_from("<I", self.body, start - self.prefix)
+        return int(buffer.cur_pos) - 1 + tail.itemsize - start + self.prefix
 
     def _fill(self, rows: slice | NDArray[np.intp], records: NDArray[Any]) -> None:
         names: Mapping[str, Any] = records.dtype.fields or {}
         for name in ("handle", "value", "code"):
             if name in names:
                 getattr(self, name)[rows] = records[name]
-        time = np.full(len(records), NEVER)
-        for name in ("server", "source"):
-            if name in names:
-                time = _prefer(nanoseconds(records[name]), records, f"{name}_ps", time)
-        self.time[rows] = time
-
-    def _key(self, place: int) -> int:
-        return self.body[place + self.prefix] | self.body[place + self.prefix + 1] << 8
+        self.time[rows] = _times(records, names)
 
 
-def _prefer(
-    time: TimeArray, records: NDArray[Any], picoseconds: str, otherwise: TimeArray
-) -> TimeArray:
-    """Return the time with its picoseconds (in tens, at most 99.99 ns), or otherwise if null."""
-    if picoseconds in (records.dtype.fields or {}):
-        fine = np.minimum(records[picoseconds], 9999).astype(np.int64) // 100
-        time = np.where(time != NEVER, time + fine, NEVER)
-    return np.where(time != NEVER, time, otherwise)
+@lru_cache(maxsize=256)
+def _pattern(key: int, size: int) -> re.Pattern[bytes]:
+    """Return what matches a run of values of one shape, from mask to mask."""
+    shape = re.escape(key.to_bytes(2, "little"))
+    return re.compile(b"(?s:(?:%b.{%d})++)" % (shape, size - 2))
+
+
+def _run(body: bytes, start: int, key: int, size: int) -> int:
+    """Return how many values of the same shape follow each other from `start`; at least 1."""
+    found = _pattern(key, size).match(body, start)
+    return (found.end() - start) // size if found else 1
+
+
+def _times(records: NDArray[Any], names: Mapping[str, Any]) -> TimeArray:
+    """Return the source times, the server's where the source's are null, NEVER without both."""
+    time = np.full(len(records), NEVER)
+    for name in ("source", "server"):
+        if name not in names:
+            continue
+        found = nanoseconds(records[name].astype(np.int64))
+        if f"{name}_ps" in names:  # tens of picoseconds, at most 99.99 ns
+            fine = np.minimum(records[f"{name}_ps"], 9999).astype(np.int64) // 100
+            found = np.where(found != NEVER, found + fine, NEVER)
+        time = np.where(time == NEVER, found, time)
+        if (time != NEVER).all():
+            break
+    return time
 
 
 def _guarded(read: Callable[..., Read], body: bytes, *arguments: object) -> Read:
