@@ -99,6 +99,25 @@ def test_signals_and_sql_travel(far: Remote) -> None:
     ]
 
 
+def test_a_table_becomes_plain_rows(historian: Historian) -> None:
+    table = historian.sql(
+        "SELECT make_timestamp_ns(1700000000123456789) AS time, NULL::TIMESTAMP AS never,"
+        " sum(x) AS total, avg(x::DECIMAL(9, 2)) AS mean"
+        " FROM (VALUES (1), (2)) AS t(x)"
+    )
+    assert remote.rows(table) == [
+        {
+            "time": "2023-11-14T22:13:20.123456789Z",
+            "never": None,
+            "total": 3,
+            "mean": 1.5,
+        }
+    ]
+    assert remote.rows(historian.sql("SELECT id FROM samples")) == []
+    with pytest.raises(StoreError, match="unnest"):
+        remote.rows(historian.sql("SELECT [make_timestamp_ns(1)] AS times"))
+
+
 @pytest.mark.parametrize("name", ["samples.csv", "samples.parquet"])
 def test_a_long_table_comes_in_pages(
     far: Remote, historian: Historian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

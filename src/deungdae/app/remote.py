@@ -153,7 +153,10 @@ _METHODS: dict[str, Callable[[Archive, _Request], bytes]] = {
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Return the rows of an answer as plain values: times as ISO 8601 in UTC, to the nanosecond."""
+    """Return the rows of an answer as plain values: times as ISO 8601 in UTC, to the nanosecond.
+
+    Raises StoreError for times within lists.
+    """
     columns = {name: _plain(table.column(name)) for name in table.column_names}
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
@@ -172,8 +175,8 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
         return [None if value is None else make(value) for value in column.to_pylist()]
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
-    except ValueError:  # times within lists and tables, where Python has no nanoseconds
-        return [str(value) for value in column]
+    except ValueError as error:  # Python has no nanoseconds
+        raise StoreError("an answer has times within lists or tables: unnest them") from error
 
 
 def bounded(query: str, rows: int, skip: int = 0) -> str:
