@@ -103,6 +103,11 @@ class Doorkeeper:
         self._keys: deque[str] = deque(maxlen=KEYS)
         self._failures: dict[str, deque[float]] = {}
 
+    @property
+    def is_local(self) -> bool:
+        """Return whether only this machine can reach us."""
+        return self._options.is_local
+
     def link(self) -> str:
         """Return a link to the page that lets one person act; it works once."""
         key = secrets.token_urlsafe(24)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from deungdae.core.clock import Clock
@@ -45,6 +46,7 @@ class Intake:
         self._clock = clock
         self._low = np.zeros(0)
         self._high = np.zeros(0)
+        self._words: dict[str, dict[str, str]] = {}
         self._pending: list[Batch | Event | Finding] = []
         self._marks: list[Callable[[], None]] = []
         self._rows = 0
@@ -52,14 +54,15 @@ class Intake:
         self._room = asyncio.Event()
         self._room.set()
 
-    def limits(self, signals: dict[int, Signal]) -> None:
-        """Learn the physical range of each signal, by handle."""
+    def know(self, signals: dict[int, Signal]) -> None:
+        """Learn the physical range of each signal, by handle, and the words of its states."""
         size = max(signals, default=-1) + 1
         low, high = np.full(size, -np.inf), np.full(size, np.inf)
         for handle, signal in signals.items():
             low[handle] = -np.inf if signal.low is None else signal.low
             high[handle] = np.inf if signal.high is None else signal.high
         self._low, self._high = low, high
+        self._words = {signal.id: signal.words for signal in signals.values() if signal.states}
 
     async def put(self, item: Batch | Events, durable: Callable[[], None] | None = None) -> None:
         """Take an item over; waits while too much is pending. durable: called when it is stored."""
@@ -132,7 +135,7 @@ class Intake:
     def check(self, item: Batch | Events) -> Batch | Events:
         """Return the item with implausible times and values marked; nothing is taken away."""
         if isinstance(item, tuple):
-            return tuple(_check_event(event, self._clock.now()) for event in item)
+            return tuple(self._check_event(event) for event in item)
         time, status = item.time, item.status
         wrong = (time > item.received + AHEAD) | (time < EARLIEST)
         odd = ~np.isfinite(item.value) & (status & 3 != Severity.BAD)
@@ -148,20 +151,20 @@ class Intake:
         status[odd] = status[odd] & np.uint8(0xFC) | np.uint8(Severity.BAD)
         return Batch(item.signal, time, item.value, status, item.received)
 
-
-def _check_event(event: Event, now: int) -> Event:
-    received = event.received or now
-    if EARLIEST <= event.time <= received + AHEAD:
-        return event
-    return Event(
-        id=event.id,
-        time=received,
-        kind=event.kind,
-        value=event.value,
-        status=event.status | Flag.CLOCK_SUSPECT,
-        received=received,
-        data={**event.data, "source_time": str(event.time)},
-    )
+    def _check_event(self, event: Event) -> Event:
+        received = event.received or self._clock.now()
+        time, value, status, data = event.time, event.value, event.status, event.data
+        if not EARLIEST <= time <= received + AHEAD:
+            data = {**data, "source_time": str(time)}
+            time, status = received, status | Flag.CLOCK_SUSPECT
+        words = self._words.get(event.id)
+        if words is not None and event.kind == "state" and value in words:
+            value = words[value]
+        elif words is not None and event.kind == "state" and not status & 3:
+            if value not in words.values():
+                status |= Severity.UNCERTAIN
+        changes = {"time": time, "value": value, "status": status, "data": data}
+        return msgspec.structs.replace(event, received=received, **changes)
 
 
 def _merge(items: Sequence[Batch | Event | Finding]) -> list[Batch | Event | Finding]:

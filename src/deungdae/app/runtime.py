@@ -132,7 +132,7 @@ class Runtime:
         signals = list(factory.signals.values())
         handles = await self.clock.call(self.store.register, signals)
         self.live.know(signals, handles)
-        self.intake.limits(self.live.signals)
+        self.intake.know(self.live.signals)
 
     def _signals_of(self, machine: str) -> dict[int, Signal]:
         return {h: s for h, s in self.live.signals.items() if s.machine == machine}

@@ -67,6 +67,9 @@ class Driver(Protocol):
     may be called again; `stream` ends by raising DoorError when the link is lost, and the runtime
     then connects and streams anew, with jittered back-off. One bad signal never ends the stream:
     it yields bad status and is named in `health.signals`.
+
+    A class may also have `check_address(address, options)`, static, which raises ValueError with a
+    remedy: so `deungdae check` finds a wrong address before anything starts.
     """
 
     @property

@@ -41,7 +41,7 @@ class Flag(IntFlag):
     CLOCK_SUSPECT = 0x08  # the source's time was implausible: `time` is when we received it
     STALE = 0x10  # the source is gone: the value is the last that was known
     OUT_OF_RANGE = 0x20  # outside the physical range that the factory file states
-    SUBSTITUTED = 0x40  # not measured: entered by hand, held or simulated
+    SUBSTITUTED = 0x40  # not measured: entered by hand, or held
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     source_unit: UCUM code at the machine, when it differs; converted once, at the door.
     scale, offset: value = raw * scale + offset, in source_unit, for raw integers.
     kind: `number` travels in Batches; the others travel as Events of that kind.
+    states: words for the codes of a state, `0=running, 1=idle`; a code without a word stays as it
+    is, uncertain.
     low, high: physical range in `unit`; a value outside is kept, marked OUT_OF_RANGE.
     deadband: changes up to this size, in `unit`, need not be recorded.
     semantic: IRDI or IRI of the quantity's definition.
@@ -66,6 +68,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     scale: float = 1.0
     offset: float = 0.0
     kind: Literal["number", "state", "text", "scan", "alarm"] = "number"
+    states: str = ""
     access: Literal["r", "rw"] = "r"
     low: float | None = None
     high: float | None = None
@@ -81,6 +84,14 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     def short(self) -> str:
         """Return the last part of the id: the quantity's name within its asset."""
         return self.id.rpartition(".")[2]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Return the word of each code of a state. Raises ValueError for what is no `code=word`."""
+        pairs = [entry.partition("=") for entry in self.states.split(",") if entry.strip()]
+        if not all(equals and word.strip() for _, equals, word in pairs):
+            raise ValueError(f"{self.states!r} is not understood: write 0=running, 1=idle")
+        return {code.strip(): word.strip() for code, _, word in pairs}
 
     @property
     def machine(self) -> str:

@@ -371,6 +371,10 @@ def _signal_faults(signal: Signal, machines: set[str], place: _Place) -> Iterato
         yield place.fault("scale", 0, "would make every value the same")
     if signal.low is not None and signal.high is not None and not signal.low < signal.high:
         yield place.fault("low", signal.low, f"is not below high = {signal.high}")
+    try:
+        signal.words  # noqa: B018 — reading them is the check
+    except ValueError as error:
+        yield place.fault("states", signal.states, str(error))
     if signal.deadband < 0:
         yield place.fault("deadband", signal.deadband, "is below 0")
     if signal.source and ":" not in signal.source:
@@ -406,8 +410,11 @@ def _address_faults(signal: Signal, machines: Mapping[str, Any], place: _Place) 
         return []  # told already, at the machine's own table
     if not hasattr(cls, "check_address"):
         return []
+    options, problems = strict.decode(cls.Options, {k: v for k, v in table.items() if k != "type"})
+    if problems:
+        return []  # told already, too
     try:
-        cls.check_address(signal.address)
+        cls.check_address(signal.address, options)
     except ValueError as error:
         return [place.fault("source", signal.source, str(error))]
     return []

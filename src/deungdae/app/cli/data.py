@@ -152,7 +152,8 @@ def _export(options: argparse.Namespace, output: Output) -> int:
 def _verify(options: argparse.Namespace, output: Output) -> int:
     store: Any = open_store(options.store)
     problems = list(store.verify())
-    broken = Journal(options.store / "journal").verify()
+    journal = options.store / "journal"
+    broken = Journal(journal).verify() if journal.is_dir() else None
     if broken is not None:
         problems.append(f"journal: {broken}")
     output.rows([{"problem": problem} for problem in problems], empty="no damage found")

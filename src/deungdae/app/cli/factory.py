@@ -31,6 +31,8 @@ DOORS = {  # scheme of a URL -> the driver that speaks it
     "shdr": "mtconnect",
     "tcp": "modbus",
     "rtu+tcp": "modbus",
+    "listen": "scanner",
+    "serial": "scanner",
 }
 COLUMNS = ("id", "name", "unit", "source", "kind", "access", "low", "high")
 

@@ -13,7 +13,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from deungdae.app import describe, house
+from deungdae.app import describe
 from deungdae.core.errors import FactoryError
 from deungdae.model.factory import Factory
 
@@ -27,7 +27,7 @@ def add(verbs: Any) -> None:
     """Add the verbs."""
     run = verbs.add_parser("run", help="run a factory until stopped")
     run.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
-    run.add_argument("--as", dest="role", choices=house.ROLES, default="all",
+    run.add_argument("--as", dest="role", choices=("all",), default="all",
                      help="which part this process is, where [bus] joins several")  # fmt: skip
     run.set_defaults(run=_run)
 
@@ -69,6 +69,8 @@ def _serve(factory: Factory, role: str, output: Output, *, browser: bool = False
     """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
 
     async def main() -> None:
+        from deungdae.app import house  # noqa: PLC0415 — pages and API, 60 MB, for this verb alone
+
         loop = asyncio.get_running_loop()
         running = asyncio.current_task()
         home = house.House(factory, role)

@@ -151,7 +151,7 @@ class Scanner:
         self._health = Health(state="stopped", since=clock.now())
 
     @staticmethod
-    def check_address(text: str) -> None:
+    def check_address(text: str, options: Options | None = None) -> None:
         """Raise ValueError, with a remedy, unless the text is an address of a scanner."""
         _prefix(text)
 
