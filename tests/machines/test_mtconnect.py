@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 from contextlib import aclosing
@@ -219,7 +220,8 @@ def test_the_nist_stream_documents_are_read_in_full(shared_data: Path) -> None:
     ):
         content = gzip.decompress((folder / name).read_bytes())
         root = document.parse(content, "MTConnectStreams")
-        assert sum(1 for _ in document.readings(root)) == content.count(b" dataItemId=")
+        ids = {node.get("dataItemId", "") for node in root.iter("{*}*")}
+        assert sum(1 for _ in document.readings(root, ids)) == content.count(b" dataItemId=")
         assert document.header(root).next > 1
 
 
@@ -392,6 +394,16 @@ def test_any_bytes_are_a_log_or_faults(tmp_path: Path, content: bytes) -> None:
     assert total >= 1  # an asset's beginning may hide the end
 
 
+def test_a_time_series_in_a_log_is_all_its_values(tmp_path: Path) -> None:
+    devices = write(tmp_path, "Devices.xml", DEVICES.format(version="1.3"))
+    path = write(tmp_path, "log", f"{T0}|x2|3|100|1 2 UNAVAILABLE\n")
+    log = read_log([path], "Mill", devices)
+    (part,) = log.parts({"Mill.x2": 0}, received=9)
+    assert (part.batch.time - from_iso(T0)).tolist() == [-20_000_000, -10_000_000, 0]
+    assert part.batch.value[:2].tolist() == [1.0, 2.0]
+    assert part.batch.status.tolist() == [0, 0, 2]
+
+
 def test_the_nist_logs_have_no_corrupt_line(shared_data: Path) -> None:
     day = shared_data / NIST / "raw/GFAgie01/GFAgie01-20161014-20161015.txt.gz"
     signals, (part,) = parts(day, "GFAgie01")
@@ -424,6 +436,35 @@ def test_a_recording_plays_logs_at_their_pace_once(tmp_path: Path) -> None:
 
     clock.run(listen())
     assert seen == [(1.0, 0), (2.0, SECOND), (2.0, SECOND), (3.0, 6 * SECOND)]
+
+
+def played(path: Path) -> tuple[Mtconnect, SimulatedClock]:
+    """Return the door and the clock after a recording was played."""
+    clock = SimulatedClock(0)
+    driver = Mtconnect("r", Mtconnect.Options(url=f"file://{path}"), clock)
+
+    async def listen() -> None:
+        await driver.connect()
+        async for _ in driver.stream({1: Signal(id="m.x", source="r:x")}):
+            pass
+
+    with contextlib.suppress(BadReply):
+        clock.run(listen())
+    return driver, clock
+
+
+def test_a_recording_does_not_wait_long_for_its_gaps(tmp_path: Path) -> None:
+    text = "2026-03-01T00:00:00Z|x|1\n2026-03-15T00:00:00Z|x|2\n"
+    driver, clock = played(write(tmp_path, "a", text))
+    assert clock.now() == 60 * SECOND
+    assert driver.health.problem == ""
+
+
+def test_a_recording_says_where_it_breaks_off(tmp_path: Path) -> None:
+    whole = gzip.compress(b"2026-03-01T00:00:00Z|x|1\n")
+    driver, _ = played(write(tmp_path, "a", whole[:-8]))
+    assert driver.health.state == "offline"
+    assert "to its end" in driver.health.problem
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "10.0.0.1:5000", "file://"])

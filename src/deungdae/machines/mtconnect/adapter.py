@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Mapping
 from contextlib import aclosing, suppress
 
 from deungdae.core.clock import Clock
@@ -71,7 +71,7 @@ class Adapter:
         """Yield what is told within the first seconds; an adapter tells everything at once."""
         until = self._clock.monotonic() + self._settle
         heard: list[Reading] = []
-        async with aclosing(self.follow(lambda _: True)) as stream:
+        async with aclosing(self.follow(frozenset)) as stream:
             async for news in stream:
                 heard.extend(news.readings)
                 if self._clock.monotonic() > until:
@@ -80,7 +80,7 @@ class Adapter:
         for node in nodes(heard):
             yield node
 
-    async def follow(self, wanted: Callable[[str], bool]) -> AsyncGenerator[News, None]:
+    async def follow(self, wanted: Callable[[], Container[str]]) -> AsyncGenerator[News, None]:
         if self._streams is None:
             raise Unreachable(f"not connected to {self._place}")
         reader, writer = self._streams
@@ -100,8 +100,7 @@ class Adapter:
                 raise Unreachable(f"the adapter at {self._place} has fallen silent")
             if match := _PONG.search(data):
                 answers = int(match.group(1)) / 1000
-            readings = lines.feed(data)
-            yield News([reading for reading in readings if wanted(reading.item)])
+            yield News(lines.feed(data))
 
     async def _read(self, reader: asyncio.StreamReader, within: float) -> bytes:
         """Return what has come, b"" if nothing came in time."""

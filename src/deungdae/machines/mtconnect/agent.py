@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import NamedTuple
 
@@ -83,20 +83,21 @@ class Agent:
 
     async def browse(self) -> AsyncIterator[Node]:
         root = await self._get("current", {}, "MTConnectStreams")
-        values = {reading.item: reading.value for reading in document.readings(root)}
+        known = {item.id for item in self._items}
+        values = {reading.item: reading.value for reading in document.readings(root, known)}
         names = [item.name for item in self._items]
         for item in self._items:
             unique = item.name and names.count(item.name) == 1
             for node in _nodes(item, item.name if unique else item.id, values.get(item.id, "")):
                 yield node
 
-    async def follow(self, wanted: Callable[[str], bool]) -> AsyncGenerator[News, None]:
+    async def follow(self, wanted: Callable[[], Container[str]]) -> AsyncGenerator[News, None]:
         tries = 0
         while True:
             root = await self._get("current", self._filter(), "MTConnectStreams")
             header = document.header(root)
             news = await self._synchronise(header)
-            yield news._replace(readings=document.readings(root, wanted))
+            yield news._replace(readings=document.readings(root, wanted()))
             try:
                 async with aclosing(self._samples(header)) as samples:
                     async for root in samples:
@@ -105,7 +106,7 @@ class Agent:
                             break
                         self._place = _place(header)
                         tries = 0
-                        yield News(document.readings(root, wanted))
+                        yield News(document.readings(root, wanted()))
             except OutOfRangeError:
                 tries += 1
                 if tries > _TRIES:

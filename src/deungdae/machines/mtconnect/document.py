@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Container, Iterator
 
 import msgspec
 from lxml import etree
@@ -77,40 +77,35 @@ def header(root: etree._Element) -> Header:
         ) from error
 
 
-def readings(
-    root: etree._Element, wanted: Callable[[str], bool] = lambda _: True
-) -> Iterator[Reading]:
-    """Yield the observations of a streams document; item is the dataItemId.
-
-    wanted: tells the data items to yield.
-    """
+def readings(root: etree._Element, wanted: Container[str]) -> Iterator[Reading]:
+    """Yield the observations of the wanted data items of a streams document, by dataItemId."""
     for group in root.iter("{*}Samples", "{*}Events"):
         for node in group:
             get = node.get
             item = get("dataItemId", "")
-            if wanted(item):
-                data = _data(node)
-                value = node.text or "" if not len(node) else _joined(data)
-                yield Reading(item, get("timestamp", ""), value, data)
+            if item not in wanted:
+                continue
+            text = node.text or ""
+            if len(node):
+                entries = _entries(node)
+                joined = " ".join(f"{key}={value}" for key, value in entries.items())
+                yield Reading(item, get("timestamp", ""), joined, entries)
+            elif " " in text or get("nativeCode") is not None:
+                yield Reading(item, get("timestamp", ""), text, _data(node))
+            else:
+                yield Reading(item, get("timestamp", ""), text, None)
     for group in root.iter("{*}Condition"):
         for node in group:
-            if wanted(node.get("dataItemId", "")):
+            if node.get("dataItemId", "") in wanted:
                 yield _condition(node)
 
 
-def _joined(data: dict[str, str] | None) -> str:
-    return " ".join(f"{key}={value}" for key, value in (data or {}).items())
-
-
 def _data(node: etree._Element) -> dict[str, str] | None:
-    """Return the parts of an observation that is more than one value."""
-    if len(node):
-        return _entries(node)
-    rate = node.get("sampleRate")
-    if rate is None and node.get("sampleCount") is None:
-        code = node.get("nativeCode")
-        return None if code is None else {"nativeCode": code}
-    return {"sampleRate": rate or "", "sampleCount": node.get("sampleCount", "")}
+    """Return what else a time series or a message says."""
+    if node.get("sampleCount") is not None:
+        return {name: node.get(name, "") for name in ("sampleCount", "sampleRate")}
+    code = node.get("nativeCode")
+    return None if code is None else {"nativeCode": code}
 
 
 def _entries(node: etree._Element) -> dict[str, str]:

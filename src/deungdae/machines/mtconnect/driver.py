@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Literal
@@ -110,6 +110,10 @@ class Mtconnect:
         speed: Annotated[
             float, Meta(ge=0, description="Of a recording: 1 as recorded, 0 without waiting")
         ] = 1.0
+        pause: Annotated[
+            float,
+            Meta(ge=0, description="Longest wait in a recording's gap", extra={"unit": "s"}),
+        ] = 60.0
 
         def __post_init__(self) -> None:
             parts = urlsplit(self.url)
@@ -131,7 +135,7 @@ class Mtconnect:
         self._health = Health(state="stopped", since=clock.now())
 
     @staticmethod
-    def check_address(text: str) -> None:
+    def check_address(text: str, options: Options | None = None) -> None:
         """Raise ValueError, with a remedy, unless the text can be an address."""
         name, mark, part = text.partition("#")
         if not name or (mark and not part):
@@ -171,7 +175,7 @@ class Mtconnect:
         for item in self._resolve(signals):
             yield item
         try:
-            async with aclosing(self._source.follow(self._wants)) as all:
+            async with aclosing(self._source.follow(self._wanted)) as all:
                 async for news in all:
                     received = self._clock.now()
                     if news.changed:
@@ -190,8 +194,8 @@ class Mtconnect:
             self._turn("offline", error)
             raise
 
-    def _wants(self, item: str) -> bool:
-        return self._table.wants(item)  # of the present table: a restart brings another
+    def _wanted(self) -> Container[str]:
+        return self._table.items  # of the present table: a restart brings another
 
     def _resolve(self, signals: Mapping[int, Signal]) -> list[Batch | Events]:
         """Find the signals' data items; return bad status for those that are not there."""
@@ -244,7 +248,9 @@ def _source(options: Mtconnect.Options, clock: Clock, log: logging.Logger) -> So
         items = device_items(Path(options.devices), options.device)
         shapes = {name: item.shape for name, item in items.items()}
     if parts.scheme == "file":
-        return Recording(unquote(parts.path), clock, log, shapes=shapes, speed=options.speed)
+        return Recording(
+            unquote(parts.path), clock, log, shapes=shapes, speed=options.speed, pause=options.pause
+        )
     return Adapter(
         parts.hostname or "",
         parts.port or _PORT,

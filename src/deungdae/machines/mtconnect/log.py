@@ -25,7 +25,7 @@ from deungdae.core.types import Batch, Event, FloatArray, Severity, Signal, Time
 from deungdae.machines import _moment as moment
 
 from . import document, model, shdr
-from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, short
+from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, series, short
 
 _BLOCK = 16 << 20
 _PIECE = 1 << 16
@@ -229,7 +229,8 @@ def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[st
             except ValueError as error:
                 faults.append((first + number - 1, _fault(line, error)))
             else:
-                readings.extend((reading, time_of_line) for reading in parsed)
+                for reading in parsed:
+                    readings.extend(_placed(reading, time_of_line))
     time, wrong = moment.columns(table["time"].combine_chunks())
     if wrong:
         numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), [n for n, _ in others])
@@ -261,6 +262,16 @@ def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[st
         lines=len(table) + len(others),
         faults=sorted(faults),
     )
+
+
+def _placed(reading: Reading, time: int) -> list[tuple[Reading, int]]:
+    """Return a reading with its time, a time series as many."""
+    if reading.data is None or "sampleCount" not in reading.data:
+        return [(reading, time)]
+    return [
+        (Reading(reading.item, reading.time, text), time - before)
+        for before, text in series(reading)
+    ]
 
 
 def _table(block: bytes, others: list[tuple[int, str]]) -> Any:

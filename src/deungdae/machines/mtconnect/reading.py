@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
+
+from deungdae.core.types import SECOND
 
 from .model import Kind
 
@@ -11,7 +14,7 @@ UNAVAILABLE = "UNAVAILABLE"
 LEVELS = ("NORMAL", "WARNING", "FAULT", UNAVAILABLE)
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """item: id or name of the data item; time: as the source wrote it, '' for none.
 
     value: as text; of a condition its level, one of LEVELS. data: further parts: of a condition
@@ -23,6 +26,23 @@ class Reading(NamedTuple):
     time: str
     value: str
     data: dict[str, str] | None = None
+
+
+def series(reading: Reading, rate: float = 0.0) -> list[tuple[int, str]]:
+    """Return the values of a time series, each with how long before the reading's time it was, ns.
+
+    rate: values per second, where the reading does not say it; without one only the last value can
+    be placed. The reading's time is that of the last value.
+    Source: MTConnect 2.1, Observation Information Model, Representations, TimeSeries.
+    """
+    values = reading.value.split() or [""]
+    said = (reading.data or {}).get("sampleRate", "")
+    if re.fullmatch(r"\d+\.?\d*", said) and float(said) > 0:
+        rate = float(said)
+    if not rate:
+        return [(0, values[-1])]
+    last = len(values) - 1
+    return [(round((last - place) / rate * SECOND), text) for place, text in enumerate(values)]
 
 
 def is_unavailable(value: str) -> bool:

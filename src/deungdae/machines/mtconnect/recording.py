@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 from deungdae.core.clock import Clock
-from deungdae.core.errors import Unreachable
+from deungdae.core.errors import BadReply, FactoryError, Unreachable
 from deungdae.core.ports import Node
 from deungdae.core.types import SECOND
 from deungdae.machines import _moment as moment
@@ -34,13 +35,18 @@ class Recording:
         *,
         shapes: Mapping[str, str],
         speed: float,
+        pause: float,
     ) -> None:
-        """pattern: a path, its last part may hold `*`; speed: 1 as recorded, 0 without waiting."""
+        """pattern: a path, its last part may hold `*`; speed: 1 as recorded, 0 without waiting.
+
+        pause: longest wait, s. A file begins with older values, which would be waited for long.
+        """
         self._pattern = Path(pattern)
         self._clock = clock
         self._log = log
         self._shapes = shapes
         self._speed = speed
+        self._pause = pause
         self._paths: list[Path] = []
         self._played = False
 
@@ -61,7 +67,7 @@ class Recording:
         for node in nodes(heard):
             yield node
 
-    async def follow(self, wanted: Callable[[str], bool]) -> AsyncGenerator[News, None]:
+    async def follow(self, wanted: Callable[[], Container[str]]) -> AsyncGenerator[News, None]:
         if self._played:
             return
         now = 0  # time in the recording, ns; 0: not begun
@@ -72,19 +78,22 @@ class Recording:
                 if self._speed and time > now + _STEP:
                     yield News(due)
                     due = []
-                    await self._clock.sleep((time - now) / SECOND / self._speed if now else 0.0)
+                    gap = (time - now) / SECOND / self._speed if now else 0.0
+                    await self._clock.sleep(min(gap, self._pause))
                     now = time
-                if wanted(reading.item):
-                    due.append(reading)
+                due.append(reading)
             yield News(due)
         self._played = True
 
     async def _readings(self, paths: Sequence[Path]) -> AsyncIterator[list[Reading]]:
         lines = Reader(self._shapes, self._log)
         for path in paths:
-            with opened(path) as file:
-                while data := await self._clock.call(file.read, _CHUNK):
-                    yield lines.feed(data)
+            try:
+                with opened(path) as file:
+                    while data := await self._clock.call(file.read, _CHUNK):
+                        yield lines.feed(data)
+            except (FactoryError, OSError, EOFError, zlib.error) as error:
+                raise BadReply(f"{path} cannot be read to its end: {error}") from error
             yield lines.feed(b"\n")  # the last line of a file may lack its end
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from deungdae.core.ports import Node
@@ -41,8 +41,11 @@ class Source(Protocol):
         """Yield what there is."""
         ...
 
-    def follow(self, wanted: Callable[[str], bool]) -> AsyncGenerator[News, None]:
-        """Yield the current values, then news as they come; now and then, empty news."""
+    def follow(self, wanted: Callable[[], Container[str]]) -> AsyncGenerator[News, None]:
+        """Yield the current values, then news as they come; now and then, empty news.
+
+        wanted: gives the data items to tell of; others may be left out.
+        """
         ...
 
     async def close(self) -> None: ...

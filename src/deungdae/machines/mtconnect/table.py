@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import inf, isfinite, nan
+from collections.abc import Container, Iterable, Mapping, Sequence
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from deungdae.core.ports import Events
-from deungdae.core.types import SECOND, Batch, Event, Flag, Severity, Signal
+from deungdae.core.types import (
+    Batch,
+    Event,
+    Flag,
+    FloatArray,
+    Severity,
+    Signal,
+    StatusArray,
+    TimeArray,
+)
 from deungdae.core.units import scaling
 from deungdae.machines import _moment as moment
 
 from .model import Item
-from .reading import UNAVAILABLE, Reading, is_unavailable, short
+from .reading import UNAVAILABLE, Reading, is_unavailable, series, short
 
 _AXES = {"x": 0, "y": 1, "z": 2, "a": 0, "b": 1, "c": 2}
 
 
 class Target(NamedTuple):
-    """One signal that a data item feeds. part: behind '#' in the address; rate: of a series."""
+    """One signal that a data item feeds.
 
+    row: its place among all targets; part: behind '#' in the address; rate: of a series, 1/s.
+    """
+
+    row: int
     handle: int
     signal: Signal
     part: str
@@ -34,7 +47,7 @@ class Target(NamedTuple):
 class Table:
     """The signals of a stream, by data item.
 
-    problems: signal id -> why its address cannot be found. silent: signal id -> its data item, of
+    problems: signal id -> why its address cannot be found. silent: signal id -> its address, of
     those that nothing was heard of yet.
     """
 
@@ -44,6 +57,7 @@ class Table:
         self.problems: dict[str, str] = {}
         self.silent: dict[str, str] = {}
         self._targets: dict[str, list[Target]] = {}
+        rows: list[Target] = []
         for handle, signal in signals.items():
             name, _, part = signal.address.partition("#")
             try:
@@ -55,64 +69,59 @@ class Table:
             except ValueError as error:
                 self.problems[signal.id] = str(error)
                 continue
-            target = Target(handle, signal, part, scale.gain, scale.bias, rate)
-            self._targets.setdefault(item, []).append(target)
+            rows.append(Target(len(rows), handle, signal, part, scale.gain, scale.bias, rate))
+            self._targets.setdefault(item, []).append(rows[-1])
             self.silent[signal.id] = signal.address
+        self._handles = np.asarray([target.handle for target in rows], np.int32)
+        self._gains = np.asarray([target.gain for target in rows], np.float64)
+        self._biases = np.asarray([target.bias for target in rows], np.float64)
 
-    def wants(self, item: str) -> bool:
-        """Return whether any signal comes from the data item."""
-        return bool(self._of(item))
+    @property
+    def items(self) -> Container[str]:
+        """Return the data items that signals come from; of adapters, perhaps `device:item`."""
+        return self._targets.keys()
 
     def translate(self, readings: Iterable[Reading], received: int) -> list[Batch | Events]:
         """Return what the readings say about the signals: at most one Batch and one tuple."""
-        rows = _Rows()
-        events: list[Event] = []
+        rows, texts, times = _Rows(), [], []
+        targets, silent = self._targets, self.silent
         for reading in readings:
-            for target in self._of(reading.item):
-                if self.silent:
-                    self.silent.pop(target.signal.id, None)
-                if target.signal.kind == "number":
-                    rows.add(target, reading)
+            item = reading.item
+            for target in targets.get(item) or targets.get(short(item)) or ():
+                if silent:
+                    silent.pop(target.signal.id, None)
+                if target.signal.kind != "number":
+                    times.append(reading.time)
+                    texts.append((target, reading))
+                elif reading.data is None and not target.part:
+                    rows.add(target.row, reading.time, reading.value)
                 else:
-                    events.append(_event(target, reading, received))
+                    rows.add_part(target, reading)
         found: list[Batch | Events] = []
         if len(rows):
-            found.append(rows.batch(received))
-        if events:
-            found.append(tuple(events))
+            found.append(self._batch(rows, received))
+        if texts:
+            columns = zip(*(part.tolist() for part in _times(times, received)), strict=True)
+            found.append(
+                tuple(
+                    _event(target, reading, time, status, received)
+                    for (target, reading), (time, status) in zip(texts, columns, strict=True)
+                )
+            )
         return found
-
-    def _of(self, item: str) -> Sequence[Target]:
-        return self._targets.get(item) or self._targets.get(short(item)) or ()
 
     def bad(self, ids: Iterable[str], received: int) -> list[Batch | Events]:
         """Return bad status for the given signals, as of now."""
         chosen = set(ids)
-        status = Severity.BAD | Flag.RECEIVED_TIME
-        handles = [
-            handle
-            for handle, signal in self.signals.items()
-            if signal.id in chosen and signal.kind == "number"
-        ]
-        events = tuple(
-            Event(
-                id=signal.id,
-                time=received,
-                kind=signal.kind,
-                value=UNAVAILABLE,
-                status=status,
-                received=received,
-            )
-            for signal in self.signals.values()
-            if signal.id in chosen and signal.kind != "number"
-        )
-        count = len(handles)
+        status = int(Severity.BAD | Flag.RECEIVED_TIME)
         found: list[Batch | Events] = []
-        if handles:
-            times, values, states = [received] * count, [nan] * count, [status] * count
-            found.append(Batch.of(handles, times, values, states, received=received))
-        if events:
-            found.append(events)
+        for handle, signal in self.signals.items():
+            if signal.id not in chosen:
+                continue
+            if signal.kind == "number":
+                found.append(Batch.of([handle], [received], [nan], [status], received=received))
+            else:
+                found.append((_told(signal, received, UNAVAILABLE, status, received, {}),))
         return found
 
     def gap(self, since: int, until: int, why: str, received: int) -> Events:
@@ -128,6 +137,12 @@ class Table:
             )
             for signal in self.signals.values()
         )
+
+    def _batch(self, rows: _Rows, received: int) -> Batch:
+        row, time, value, status = rows.columns(received)
+        value = value * self._gains[row] + self._biases[row]
+        status[~np.isfinite(value)] |= np.uint8(Severity.BAD)
+        return Batch(self._handles[row], time, value, status, received)
 
 
 def find(address: str, items: Sequence[Item]) -> Item:
@@ -153,78 +168,75 @@ class _Rows:
     """Numeric readings as they come, made into columns at the end."""
 
     def __init__(self) -> None:
-        self._targets: list[Target] = []
+        self._rows: list[int] = []
         self._times: list[str] = []
         self._texts: list[str] = []
-        self._later: list[tuple[int, float, float]] = []  # row, value, s before the row's time
+        self._earlier: list[tuple[int, int]] = []  # place, ns before its text's time
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self._rows)
 
-    def add(self, target: Target, reading: Reading) -> None:
-        text = _part(reading, target.part) if target.part else reading.value
-        if reading.data is not None and "sampleCount" in reading.data and not target.part:
-            text = self._series(target, reading)
-        self._targets.append(target)
-        self._times.append(reading.time)
+    def add(self, row: int, time: str, text: str) -> None:
+        """Take one value of the target `row`."""
+        self._rows.append(row)
+        self._times.append(time)
         self._texts.append(text)
 
-    def _series(self, target: Target, reading: Reading) -> str:
-        """Return a time series' last value; the others follow as rows of their own.
+    def add_part(self, target: Target, reading: Reading) -> None:
+        """Take one part of a reading, or a whole time series."""
+        if target.part or "sampleCount" not in (reading.data or {}):
+            self.add(target.row, reading.time, _part(reading, target.part))
+            return
+        for before, text in series(reading, target.rate):
+            if before:
+                self._earlier.append((len(self._rows), before))
+            self.add(target.row, reading.time, text)
 
-        Its time is that of the last value. Source: MTConnect 2.1, Representations, TimeSeries.
-        """
-        values = reading.value.split()
-        rate = _number((reading.data or {}).get("sampleRate", "")) or target.rate
-        rate = rate if isfinite(rate) and rate > 0 else target.rate
-        if rate > 0:
-            for back, text in enumerate(reversed(values[:-1]), 1):
-                self._later.append((len(self._targets), _number(text), back / rate))
-        return values[-1] if values else ""
-
-    def batch(self, received: int) -> Batch:
-        times, wrong = moment.columns(pa.array(self._times, pa.string()))
-        status = np.zeros(len(times), np.uint8)
-        if wrong:
-            missing = list(wrong)
-            times[missing] = received
-            status[missing] = Flag.RECEIVED_TIME
-        targets, values = self._targets, _floats(self._texts)
-        if self._later:
-            rows = np.asarray([row for row, _, _ in self._later])
-            back = np.asarray([seconds for _, _, seconds in self._later])
-            targets = targets + [targets[row] for row in rows]
-            values = np.concatenate([values, [value for _, value, _ in self._later]])
-            times = np.concatenate([times, times[rows] - np.rint(back * SECOND).astype(np.int64)])
-            status = np.concatenate([status, status[rows]])
-        values = values * np.asarray([target.gain for target in targets])
-        values += np.asarray([target.bias for target in targets])
-        status[~np.isfinite(values)] |= np.uint8(Severity.BAD)
-        handles = np.asarray([target.handle for target in targets], np.int32)
-        return Batch(handles, times, values, status, received)
+    def columns(
+        self, received: int
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], TimeArray, FloatArray, StatusArray]:
+        """Return row, time, value and status of every value: [n] each."""
+        rows = np.asarray(self._rows, np.intp)
+        time, status = _times(self._times, received)
+        if self._earlier:
+            time = time.copy()  # it may be Arrow's own memory
+        value = _floats(self._texts)
+        for place, before in self._earlier:
+            time[place] -= before
+        return rows, time, value, status
 
 
-def _event(target: Target, reading: Reading, received: int) -> Event:
+def _times(texts: list[str], received: int) -> tuple[TimeArray, StatusArray]:
+    """Return ns and status of each text: where it is no time, that of receipt, marked so."""
+    times, wrong = moment.columns(pa.array(texts, pa.string()))
+    status = np.zeros(len(times), np.uint8)
+    if wrong:
+        missing = list(wrong)
+        times[missing] = received
+        status[missing] = Flag.RECEIVED_TIME
+    return times, status
+
+
+def _event(target: Target, reading: Reading, time: int, status: int, received: int) -> Event:
     text = _part(reading, target.part) if target.part else reading.value
-    unknown = is_unavailable(text)
-    status = int(Severity.BAD) if unknown else int(Severity.GOOD)
-    try:
-        time = moment.one(reading.time)
-    except ValueError:
-        time, status = received, status | Flag.RECEIVED_TIME
+    if is_unavailable(text):
+        text, status = UNAVAILABLE, status | Severity.BAD
+    return _told(target.signal, time, text, status, received, reading.data or {})
+
+
+def _told(
+    signal: Signal, time: int, text: str, status: int, received: int, data: dict[str, str]
+) -> Event:
+    kind = "text" if signal.kind == "number" else signal.kind
     return Event(
-        id=target.signal.id,
-        time=time,
-        kind="text" if target.signal.kind == "number" else target.signal.kind,
-        value=UNAVAILABLE if unknown else text,
-        status=status,
-        received=received,
-        data=reading.data or {},
+        id=signal.id, time=time, kind=kind, value=text, status=status, received=received, data=data
     )
 
 
 def _part(reading: Reading, part: str) -> str:
     """Return one axis of a position, one value by its place, or one entry of a data set."""
+    if not part:
+        return reading.value
     if reading.data is not None and part in reading.data:
         return reading.data[part]
     values = reading.value.split()
@@ -232,7 +244,7 @@ def _part(reading: Reading, part: str) -> str:
     return values[int(place)] if place < len(values) else UNAVAILABLE
 
 
-def _floats(texts: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _floats(texts: list[str]) -> FloatArray:
     """Return float64[n], NaN where the text is no number."""
     try:
         if "_" not in "".join(texts):
