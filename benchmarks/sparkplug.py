@@ -33,7 +33,8 @@ from deungdae.core.types import SECOND, Batch, Signal
 from deungdae.historian.store import Historian
 from deungdae.machines._mqtt import codec
 from deungdae.machines.sparkplug import Sparkplug, wire
-from deungdae.machines.sparkplug.edge import Edge, Message, Settings, Table
+from deungdae.machines.sparkplug.edge import Edge, Settings
+from deungdae.machines.sparkplug.metrics import Message, Table
 from deungdae.machines.sparkplug.wire import Metric, Type
 
 METRICS = 500

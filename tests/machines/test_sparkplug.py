@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from deungdae.core.errors import BadReply
 from deungdae.core.types import MILLISECOND, SECOND, Batch, Event, Signal
 from deungdae.machines.sparkplug import wire
-from deungdae.machines.sparkplug.edge import Edge, Message, Settings, Table
+from deungdae.machines.sparkplug.edge import Edge, Settings
+from deungdae.machines.sparkplug.metrics import Message, Table
 from deungdae.machines.sparkplug.wire import Metric, Type
 
 T = 1_790_000_000_000  # ms
@@ -222,7 +223,7 @@ def test_null_quality_history_and_odd_times(host: Host) -> None:
     )
     host.edge.drain()
     host.feed("NDEATH", [Metric(name="bdSeq", field=wire.LONG, value=4)])
-    assert host.rows()[0][2] == 7.0  # history does not update what is current
+    assert host.rows()[0][2] == 5.0  # the newest by its own time; history changes nothing
 
 
 def test_metrics_by_name_and_unknown_aliases(host: Host) -> None:
@@ -237,6 +238,22 @@ def test_metrics_by_name_and_unknown_aliases(host: Host) -> None:
     assert [row[2] for row in host.rows()] == [294.15]
     host.now += 60
     assert host.edge.ask(host.now)  # `other` was in no birth
+
+
+def test_one_malformed_message_does_not_spoil_those_read_with_it(host: Host) -> None:
+    host.edge.drain()
+    many = [Metric(alias=1, timestamp=T + i, field=wire.INT, value=i) for i in range(20)]
+    host.feed("NDATA", many, 2)
+    host.raw("NDATA", wire._block(2, b"\x08\xff") + wire._number(3, 3))
+    host.feed("DDATA", [Metric(name="temp", field=wire.DOUBLE, value=5.0)], 4, "oven")
+    host.feed("NDATA", [Metric(alias=1, timestamp=T + 50, field=wire.INT, value=50)], 5)
+    rows, events = host.edge.drain()
+    batch = host.table.batch(rows, NOW)
+    assert batch is not None
+    assert batch.value.tolist() == [*map(float, range(20)), 278.15, 50.0]
+    assert batch.time.tolist()[-2:] == [NOW, NOW + 50 * MILLISECOND]
+    assert host.edge.malformed == 1
+    assert [event.kind for event in events] == ["note"]
 
 
 def test_states_change_once(host: Host) -> None:

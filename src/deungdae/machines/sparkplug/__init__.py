@@ -21,7 +21,8 @@ from deungdae.machines._mqtt.codec import Message as Delivery
 from deungdae.machines._mqtt.link import Ledger, Link, dial
 
 from . import wire
-from .edge import REBIRTH, Born, Edge, Message, Rows, Settings, Table
+from .edge import REBIRTH, Edge, Settings
+from .metrics import Born, Message, Rows, Table
 from .wire import Metric, Type
 
 _SPACE = "spBv1.0"
