@@ -152,7 +152,8 @@ class World:
         assert not self.held
         assert self.mode in modes
         assert wish.id not in self.granted
-        assert now < wish.expires <= wish.issued + LIFE * SECOND
+        assert now < wish.expires
+        assert wish.expires - wish.issued <= LIFE * SECOND
         assert math.isfinite(wish.value)
         assert LOW <= wish.value <= HIGH
         for id in (VALVE, DOOR):
