@@ -100,6 +100,21 @@ class Gate:
 
     [[decide.gate.watchdog]]
     signal = "kiln1.heartbeat"
+
+    [[signals]]
+    id = "kiln1.zone3.valve"
+    unit = "%"
+    low = 0
+    high = 100
+    access = "rw"
+
+    [[signals]]
+    id = "kiln1.zone3.temperature"
+    unit = "Cel"
+
+    [[signals]]
+    id = "kiln1.heartbeat"
+    access = "rw"
     ```
     """
 
