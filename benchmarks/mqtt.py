@@ -119,8 +119,9 @@ class Windows:
 
     def update(self, batch: Batch) -> None:
         seconds = batch.time // SECOND
-        for second in np.unique(seconds).tolist():
-            rows = seconds == second
+        first, last = int(seconds.min()), int(seconds.max())
+        for second in range(first, last + 1):
+            rows = slice(None) if first == last else seconds == second
             if second > self.second:
                 seen = self.count > 0
                 self.alarms += int((self.total[seen] / self.count[seen] > LIMIT).sum())
