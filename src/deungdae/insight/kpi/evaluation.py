@@ -89,15 +89,12 @@ def evaluate(
     line = _from(whole, start)
     times = timeline.times(line)
     ledger = Ledger()
+    if spec.failures:
+        ledger.remark("failures are stops while one of `failures` told a fault", "FE")
     _enter_times(ledger, spec, times, start, end, factory)
     _enter_setup(ledger, spec, meaning, spells, times)
     _enter_failures(ledger, spec, meaning, spells, whole, start, times)
     Quantities(spec, factory, window, start, end).enter(ledger, line, times.PBT)
-    if not factory.calendar.shifts:
-        ledger.notes.append("no shifts are declared: all time but planned stops is PBT")
-    if times.outside:
-        ledger.notes.append(f"{times.outside:.0f} s of production lie outside planned time")
-    ledger.notes += _unnamed(meaning, line)
     reasons = window.events.get(spec.reason, ())
     return Report(
         asset=spec.asset,
@@ -107,7 +104,7 @@ def evaluate(
         results=tuple(_result(kpi, ledger, times) for kpi in KPIS),
         balance=balance(line, times, ledger.values, reasons),
         unknown=_unknown(line),
-        notes=tuple(ledger.notes),
+        notes=tuple(_notes(factory, times, meaning, line)),
     )
 
 
@@ -148,7 +145,9 @@ def _enter_times(
     elif times.PBT == 0:
         period = f"{to_iso(start, factory.zone)} and {to_iso(end, factory.zone)}"
         ledger.lack(f"no time was planned between {period}", *terms)
-    elif times.coverage == 0 or 100 * times.coverage < spec.coverage:
+    elif times.coverage == 0:
+        ledger.lack("the state is unknown for all of the planned time", *terms)
+    elif 100 * times.coverage < spec.coverage:
         share = f"{100 * times.coverage:.2f} % of the planned time"
         ledger.lack(
             f"the state is known for only {share}, less than coverage = {spec.coverage:g}", *terms
@@ -179,7 +178,7 @@ def _enter_setup(
         ledger.put("AUST", times.AUST)
     else:
         ledger.lack("the states do not tell setup: name its state under `states`", "AUST")
-        ledger.notes.append("setup is not told: it lies within the other times")
+        ledger.remark("setup is not told and lies within the other times", "AUPT", "AUBT")
 
 
 def _enter_failures(
@@ -192,8 +191,6 @@ def _enter_failures(
     times: Times,
 ) -> None:
     told = _told(spec, meaning, spells)
-    if spec.failures:
-        ledger.notes.append("failures are stops while one of `failures` told a fault")
     if "PBT" in ledger.missing:
         ledger.lack(ledger.missing["PBT"], "FE", "TBF", "TTF", "TTR")
     elif spec.failures or told & FAILED:
@@ -232,8 +229,14 @@ def _told(
     return named | {what for s in spells if (what := categorise(meaning, s.state)) is not None}
 
 
-def _unnamed(meaning: Mapping[str, Category], line: list[Stretch]) -> Iterator[str]:
-    """Yield a note for each state that nobody gave a meaning."""
+def _notes(
+    factory: Factory, times: Times, meaning: Mapping[str, Category], line: list[Stretch]
+) -> Iterator[str]:
+    """Yield what to know of all times: the calendar, and states that nobody gave a meaning."""
+    if not factory.calendar.shifts:
+        yield "no shifts are declared: all time but planned stops is PBT"
+    if times.outside:
+        yield f"{times.outside:.0f} s of production lie outside planned time"
     unnamed: dict[str, int] = {}
     for part in line:
         if part.category == "unknown" and categorise(meaning, part.state) is None:
@@ -276,21 +279,17 @@ def _result(kpi: Definition, ledger: Ledger, times: Times) -> KpiResult:
         )
     low, high = _bounds(kpi, ledger.values, times.unknown, value)
     return msgspec.structs.replace(
-        result, value=value, low=low, high=high, terms=terms, reason=_remark(kpi, terms, times)
+        result, value=value, low=low, high=high, terms=terms, reason=_remark(kpi, ledger, times)
     )
 
 
-def _remark(kpi: Definition, terms: Mapping[str, float], times: Times) -> str:
-    remarks = []
-    if terms.get("PQ known") == 0 or terms.get("PQ") == 0:
-        remarks.append("no part was counted")
-    if terms.get("FE") == 0:
-        remarks.append("no failure began")
+def _remark(kpi: Definition, ledger: Ledger, times: Times) -> str:
+    remarks = [text for term in kpi.terms for text in ledger.remarks.get(term, ())]
     if times.unknown and kpi.timed:
         remarks.append(f"over the known {100 * times.coverage:.1f} % of the planned time")
-    if times.unknown and "FE" in terms:
+    if times.unknown and "FE" in kpi.terms:
         remarks.append(f"failures in {times.unknown:.0f} s of unknown time are not counted")
-    return "; ".join(remarks)
+    return "; ".join(dict.fromkeys(remarks))
 
 
 def _bounds(

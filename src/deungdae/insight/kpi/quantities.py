@@ -23,12 +23,12 @@ _NOTHING = Samples(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint8))
 
 
 class Ledger:
-    """Terms by name, and of each that is missing the reason."""
+    """Terms by name, of each that is missing the reason, and what to know of others."""
 
     def __init__(self) -> None:
         self.values: dict[str, float] = {}
         self.missing: dict[str, str] = {}
-        self.notes: list[str] = []
+        self.remarks: dict[str, list[str]] = {}
 
     def put(self, term: str, value: float) -> None:
         """Enter a term."""
@@ -37,6 +37,11 @@ class Ledger:
     def lack(self, reason: str, *terms: str) -> None:
         """Say why there are no such terms."""
         self.missing.update(dict.fromkeys(terms, reason))
+
+    def remark(self, text: str, *terms: str) -> None:
+        """Say what to know of terms."""
+        for term in terms:
+            self.remarks.setdefault(term, []).append(text)
 
 
 class Quantities:
@@ -99,9 +104,11 @@ class Quantities:
             return
         ledger.put(term, rises.total)
         if rises.resets:
-            ledger.notes.append(f"{id} fell {rises.resets} times: counted on from 0")
+            ledger.remark(f"{id} fell {rises.resets} times: counted on from 0", term)
         if rises.known > self.start:
-            ledger.notes.append(f"{id} is known only from {self._at(rises.known)} on")
+            ledger.remark(f"{id} is known only from {self._at(rises.known)} on", term)
+        if rises.total == 0:
+            ledger.remark(f"{id} did not rise", term)
 
     def _known_parts(self, ledger: Ledger, line: Sequence[Stretch]) -> None:
         """Enter the parts that were seen to be made in known planned time, and that time's APT."""
@@ -119,9 +126,8 @@ class Quantities:
         producing = [p for p in line if p.category == "production" and p.busy and p.end > since]
         ledger.put("PQ known", made)
         ledger.put("APT counted", sum(p.end - max(p.start, since) for p in producing) / SECOND)
-        if not made and producing and not ledger.values["PQ"]:
-            names = " and ".join(id for id in ids if id)
-            ledger.notes.append(f"{names} did not rise although the machine was in production")
+        for text in ledger.remarks.get("PQ", ()):
+            ledger.remark(text, "PQ known")
 
     def _planned(self, ledger: Ledger, planned_seconds: float) -> None:
         spec = self.spec
@@ -286,11 +292,14 @@ class Quantities:
 
 
 def _seen(rises: Increments, line: Sequence[Stretch]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which increments fell in planned time without unknown time since the sample before."""
+    """Return which increments fell in planned time without unknown time since the sample before.
+
+    What a sample shows was made before it, so that of two stretches that meet there the first has.
+    """
     busy = _edges([p for p in line if p.busy and p.category != "unknown"])
     unknown = _edges([p for p in line if p.category == "unknown"])
-    at = np.searchsorted(busy[0], rises.time, "right") - 1
-    inside = (at >= 0) & (rises.time < np.append(busy[1], 0)[at])
+    at = np.searchsorted(busy[0], rises.time, "left") - 1
+    inside = (at >= 0) & (rises.time <= np.append(busy[1], 0)[at])
     next_unknown = np.searchsorted(unknown[1], rises.since, "right")
     begins = np.append(unknown[0], np.iinfo(np.int64).max)[next_unknown]
     seen: np.ndarray[tuple[int], np.dtype[np.bool_]] = inside & (begins >= rises.time)

@@ -17,6 +17,7 @@ from .categories import Model
 from .evaluation import KpiResult, Report, evaluate
 from .spec import KpiOptions
 
+_LATER = 400 * DAY
 _TELLING = ("state", "text", "scan", "alarm", "order", "note")
 _STATES: dict[str, Model] = {
     "execution": "mtconnect",
@@ -52,9 +53,12 @@ def compute(spec: KpiOptions, store: Store, factory: Factory, start: int, end: i
 
 
 def _heard(spec: KpiOptions, store: Store, window: Window, start: int, end: int) -> TimeArray:
-    """Return when anything was heard of the asset: to the hour for signals that only show that."""
+    """Return when anything was heard of the asset: to the hour for signals that only show that.
+
+    Later words count too: they tell that a source was only unavailable before.
+    """
     others = [id for id in spec.heard if id not in window.samples and id not in window.events]
-    told = store.events(start - DAY, end, ids=others)
+    told = store.events(start - DAY, end + _LATER, ids=[*others, *window.events])
     return np.concatenate(
         [
             heard_in(window),
