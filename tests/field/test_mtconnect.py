@@ -160,12 +160,28 @@ async def test_after_a_lost_link_nothing_is_missing_that_the_agent_still_has(
         assert heard.gaps() == []
 
 
+async def test_what_the_reader_did_not_take_is_read_again(agent: Agent) -> None:
+    driver = door(url(agent))
+    async with listening(driver, SIGNALS) as heard:
+        await heard.until(lambda: len(heard.of(1)) >= 1)
+        agent.set("e1", "READY")
+        await heard.until(lambda: "READY" in heard.told("m.execution"))
+        agent.set("x1", "5")
+        agent.set("e1", "ACTIVE")
+        await heard.until(lambda: 0.005 in heard.of(1))  # closed before the events are taken
+    agent.set("e1", "STOPPED")
+    async with listening(driver, SIGNALS) as heard:
+        await heard.until(lambda: {"ACTIVE", "STOPPED"} <= set(heard.told("m.execution")))
+
+
 @pytest.mark.parametrize("streams", [True, False])
 async def test_what_fell_out_of_the_buffer_is_a_gap(agent: Agent, streams: bool) -> None:
     agent.streams = streams
     driver = door(url(agent))
     async with listening(driver, SIGNALS) as heard:
         await heard.until(lambda: len(heard.of(1)) >= 1)
+        agent.set("x1", "5")
+        await heard.until(lambda: 0.005 in heard.of(1))
     for number in range(300):
         agent.set("x1", f"{number}")
     async with listening(driver, SIGNALS) as heard:

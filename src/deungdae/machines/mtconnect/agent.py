@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from . import document, model, multipart
 from .document import Header, OutOfRangeError
 from .model import Item
 from .source import Gap, News
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request
 
 _TRIES = 5  # re-synchronisations in a row before the agent is given up
 _AXES = ("x", "y", "z")
@@ -96,42 +99,40 @@ class Agent:
         while True:
             root = await self._get("current", self._filter(), "MTConnectStreams")
             header = document.header(root)
-            news = await self._synchronise(header)
+            news, place = await self._synchronise(header)
             yield news._replace(readings=document.readings(root, wanted()))
+            self._place = place  # not before: what was not taken is read again
             try:
                 async with aclosing(self._samples(header)) as samples:
                     async for root in samples:
                         header = document.header(root)
                         if not self._continues(header):
                             break
-                        self._place = _place(header)
                         tries = 0
                         yield News(document.readings(root, wanted()))
+                        self._place = _place(header)
             except OutOfRangeError:
                 tries += 1
                 if tries > _TRIES:
                     raise
             await self._clock.sleep(self._interval)
 
-    async def _synchronise(self, header: Header) -> News:
-        """Choose where to read on, and return what was lost meanwhile."""
+    async def _synchronise(self, header: Header) -> tuple[News, Place]:
+        """Return what was lost since the stream was last read, and where to read on."""
         before, here = self._place, _place(header)
-        self._place = here
         if before is None:
-            return News()
+            return News(), here
         if before.instance != here.instance:
             await self._probe()
-            return News(gap=Gap(before.heard, here.heard, "the agent restarted"), changed=True)
-        if not header.first <= before.next <= header.next:
+            gap = Gap(before.heard, here.heard, "the agent restarted")
+            return News(gap=gap, changed=True), here
+        if header.first <= before.next <= header.next:
+            return News(), before
+        why = "the agent counts anew"
+        if before.next < header.first:
             lost = header.first - before.next
-            why = (
-                f"{lost} observations fell out of the agent's buffer"
-                if lost > 0
-                else ("the agent counts anew")
-            )
-            return News(gap=Gap(before.heard, here.heard, why))
-        self._place = before
-        return News()
+            why = f"{lost} observations fell out of the agent's buffer"
+        return News(gap=Gap(before.heard, here.heard, why)), here
 
     def _continues(self, header: Header) -> bool:
         place = self._place
@@ -221,6 +222,7 @@ class Agent:
 
     def _from(self, header: Header) -> dict[str, str]:
         place = self._place or _place(header)
+        # an agent refuses a count above the size of its buffer
         count = min(self._count, header.size) if header.size > 0 else self._count
         return self._filter() | {"from": str(place.next), "count": str(count)}
 
