@@ -218,9 +218,16 @@ def test_one_write_at_a_time() -> None:
     first = gate.judge(command(51, expires=at(20)), START, plant)
     assert isinstance(first, Permit)
     assert refusal(gate, command(52, at(10)), at(10), plant) == "under-way"
-    assert isinstance(gate.judge(command(52, at(20)), at(20), plant), Permit)
+    plant.seen[VALVE] = Seen(50.0, at(79))
+    assert refusal(gate, command(52, at(79)), at(79), plant) == "under-way"
+    # a minute after its expiry nobody will tell any more what became of it
+    second = gate.judge(command(52, at(80)), at(80), plant)
+    assert isinstance(second, Permit)
+    assert gate.confirm(first, 99.0, at(81)) is None
+    gate.lost(first, at(81))
+    gate.recheck(second, at(81))
     with pytest.raises(Refused, match="no-permit"):
-        gate.confirm(first, 51, at(21))
+        gate.recheck(first, at(81))
 
 
 def test_a_lost_write_may_have_landed_or_not() -> None:
@@ -386,8 +393,8 @@ def test_a_permit_is_looked_at_again_just_before_the_wire(cause: str) -> None:
     rule = {"kill": "kill-switch", "late": "expired", "lowered": "mode-advise"}[cause]
     with pytest.raises(Refused, match=rule):
         gate.recheck(permit, at(60 if cause == "late" else 1))
-    with pytest.raises(Refused, match="no-permit"):
-        gate.confirm(permit, 51, at(1))
+    assert gate.state().flights == {}
+    assert gate.state().written == {}
 
 
 def test_the_mode_never_rises_above_the_factory_file() -> None:

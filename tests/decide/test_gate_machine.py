@@ -168,7 +168,7 @@ class World:
         if self.last is not None:
             assert now - self.last >= INTERVAL * SECOND
             assert change <= RATE * (now - self.last) / SECOND + SLACK
-        assert self.flight is None or self.flight.command.expires <= now
+        assert self.flight is None or self.flight.command.expires + 60 * SECOND <= now
         self.granted.add(wish.id)
         self.permits += 1
         self.flight = permit

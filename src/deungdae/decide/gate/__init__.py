@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 JITTER = SECOND  # ns; tasks read the clock in turn, so a little back is no step of the clock
+PATIENCE = 60 * SECOND  # ns after its expiry; a write of which nothing was heard then is lost
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +218,8 @@ class Gate:
         that is refused here was not written, and its signal is free again.
         """
         command = permit.command
-        self._check_flight(permit)
+        if not self._is_under_way(permit):
+            raise Refused("no-permit", f"no write of command {command.id} is under way")
         try:
             self._check_command(command, self._check_time(now))
             self._check_writes(command.signal)
@@ -229,11 +231,12 @@ class Gate:
         """Return None if the machine took the value, else the finding; the signal is then held.
 
         read_back: what the machine reports, or None where its protocol cannot. A held signal is
-        refused by rule `read-back-mismatch` until a person calls `clear`. Raises Refused if no
-        such write is under way.
+        refused by rule `read-back-mismatch` until a person calls `clear`. What comes after the
+        write counts as lost changes nothing.
         """
         command = permit.command
-        self._settle(permit, now)
+        if not self._settle(permit, now):
+            return None
         if command.signal in self._watchdogs:
             self._alive[command.signal] = max(now, self._latest)
             return None
@@ -334,7 +337,7 @@ class Gate:
         """Return the time to judge by; what was under way too long now counts as lost."""
         now = self._check_time(now)
         for id, flight in list(self._flights.items()):
-            if flight.command.expires <= now:
+            if flight.command.expires + PATIENCE <= now:
                 self._written[id] = _landed(self._flights.pop(id), now)
         return now
 
@@ -436,16 +439,17 @@ class Gate:
                 return proposal
         raise Refused("no-proposal", f"no proposal {id} waits")
 
-    def _check_flight(self, permit: Permit) -> None:
-        """Raise Refused unless the permit is the one that is under way for its signal."""
+    def _is_under_way(self, permit: Permit) -> bool:
         flight = Flight(permit.command, permit.granted)
-        if self._flights.get(permit.command.signal) != flight:
-            raise Refused("no-permit", f"no write of command {permit.command.id} is under way")
+        return self._flights.get(permit.command.signal) == flight
 
-    def _settle(self, permit: Permit, now: int) -> None:
-        self._check_flight(permit)
+    def _settle(self, permit: Permit, now: int) -> bool:
+        """Note that the outcome of a write is known; return whether it was under way."""
+        if not self._is_under_way(permit):
+            return False
         id = permit.command.signal
         self._written[id] = _landed(self._flights.pop(id), max(now, self._latest))
+        return True
 
     def _judge_beat(self, command: Command, now: int) -> Permit:
         """Return the Permit of a beat that `heartbeats` gave. Raises Refused.
@@ -464,7 +468,7 @@ class Gate:
         last = self._beats.get(watchdog.signal)
         if last is None:
             return True
-        if watchdog.signal in self._flights and last.expires > now:
+        if watchdog.signal in self._flights:
             return False
         return now - last.issued >= watchdog.period * SECOND or now < last.issued - JITTER
 
