@@ -6,10 +6,10 @@ loaded only when a factory names it, so what is unused costs nothing.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib.util
 import pkgutil
-import re
 from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
 from types import UnionType
@@ -63,13 +63,18 @@ def load(room: str, type: str) -> Any:
 
 
 def _is_plugin(room: str, type: str) -> bool:
-    """Return whether a module speaks of a class named like itself; does not import it."""
+    """Return whether a module defines or offers a class named like itself; does not import it."""
     spec = importlib.util.find_spec(f"deungdae.{room}.{type}")
     if spec is None or not isinstance(spec.loader, SourceLoader):
         return False
-    return (
-        re.search(rf"\b{type.capitalize()}\b", spec.loader.get_source(spec.name) or "") is not None
-    )
+    wanted = type.capitalize()
+    for statement in ast.parse(spec.loader.get_source(spec.name) or "").body:
+        if isinstance(statement, ast.ClassDef) and statement.name == wanted:
+            return True
+        if isinstance(statement, ast.ImportFrom):
+            if any((alias.asname or alias.name) == wanted for alias in statement.names):
+                return True
+    return False
 
 
 def options(plugin: Any) -> list[Option]:

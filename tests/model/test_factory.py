@@ -1,0 +1,180 @@
+"""The factory file: what is right is read, and every wrong thing is told with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deungdae.core.errors import FactoryError
+from deungdae.core.types import Signal
+from deungdae.model import factory as model
+
+GOOD = """
+[factory]
+id = "works"
+timezone = "Asia/Seoul"
+
+[[signals]]
+id = "kiln1.temperature"
+unit = "Cel"
+source = "kiln:temperature"
+
+[[signals]]
+id = "press1.count"
+
+[machines.kiln]
+type = "simulated"
+model = "kiln"
+
+[equipment.line1]
+level = "line"
+
+[equipment.kiln1]
+parent = "line1"
+name = "소성로"
+
+[calendar]
+shifts = [{ name = "day", start = "08:00", end = "17:00", days = "mon-fri" }]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "factory.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(folder: Path, text: str) -> dict[str, tuple[int | None, str, str]]:
+    with pytest.raises(FactoryError) as told:
+        model.read(write(folder, text))
+    return {fault.key: (fault.line, fault.problem, fault.remedy) for fault in told.value.faults}
+
+
+def test_a_right_file_is_read(tmp_path: Path) -> None:
+    factory = model.read(write(tmp_path, GOOD).parent)
+    assert factory.id == "works"
+    assert [s.id for s in factory.signals_of("kiln")] == ["kiln1.temperature"]
+    assert factory.assets["kiln1"].name == "소성로"
+    assert factory.assets["press1"].kind == "equipment"  # told of only by its signal
+    assert factory.room("machines")["kiln"].options.model == "kiln"
+    assert factory.calendar.shifts[0].name == "day"
+
+
+def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    text = """[factory]
+id = "Works"
+timezone = "Asia/Soul"
+[calender]
+[[signals]]
+id = "kiln"
+unit = "°C"
+[[signals]]
+id = "kiln1.t"
+source = "kil:x"
+low = 5
+high = 1
+[[signals]]
+id = "kiln1.t"
+scale = 0
+kind = "numbr"
+[machines.kiln]
+type = "simulatd"
+[machines.press]
+type = "simulated"
+model = "press"
+seeds = 3
+[insight.nothing]
+[equipment.a]
+parent = "b"
+"""
+    found = faults(tmp_path, text)
+    assert {key: line for key, (line, _, _) in found.items()} == {
+        "factory.id": 2,
+        "calender": 4,
+        "signals[0].id": 6,
+        "signals[0].unit": 7,
+        "signals[1].source": 10,
+        "signals[1].low": 11,
+        "signals[2].kind": 16,
+        "machines.kiln.type": 18,
+        "machines.press.seeds": 22,
+        "insight.nothing": 23,
+        "equipment.a.parent": 25,
+    }
+    assert found["machines.press.seeds"][2] == "did you mean seed?"
+    assert found["machines.kiln.type"][2] == "did you mean simulated?"
+    assert found["signals[1].source"][2] == "did you mean kiln?"
+
+
+def test_a_signal_declared_twice_is_told(tmp_path: Path) -> None:
+    found = faults(tmp_path, GOOD + '[[signals]]\nid = "press1.count"\n')
+    assert found["signals[2].id"][1] == "is declared twice"
+
+
+def test_an_unknown_time_zone_is_told(tmp_path: Path) -> None:
+    found = faults(tmp_path, GOOD.replace("Asia/Seoul", "Asia/Soul"))
+    assert found["factory.timezone"][0] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[factory\n", "is no TOML"), ("", "is missing"), ("factory = 5\n", "must be a table"),
+     ("[factory]\nid='w'\n[machines]\nkiln = 5\n", "must be a table"),
+     ("signals = 5\n[factory]\nid='w'\n", "must be a list")],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    assert any(problem in said for _, said, _ in faults(tmp_path, text).values())
+
+
+def test_a_missing_file_names_the_way_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(FactoryError, match="deungdae init"):
+        model.read(tmp_path)
+
+
+def test_a_broken_encoding_is_told(tmp_path: Path) -> None:
+    (tmp_path / "factory.toml").write_bytes("id = '등대'".encode("cp949"))
+    with pytest.raises(FactoryError, match="UTF-8"):
+        model.read(tmp_path)
+
+
+def with_csv(folder: Path, rows: str) -> Path:
+    (folder / "signals.csv").write_text(rows, encoding="utf-8-sig")
+    return write(folder, 'signals = "signals.csv"\n[factory]\nid = "w"\n')
+
+
+def test_signals_of_a_spreadsheet(tmp_path: Path) -> None:
+    path = with_csv(tmp_path, 'id,name,unit,low,high\na.t,"온도, 위",Cel,0,100\n\na.s,,,,\n')
+    assert list(model.read(path).signals.values()) == [
+        Signal(id="a.t", name="온도, 위", unit="Cel", low=0, high=100),
+        Signal(id="a.s"),
+    ]
+
+
+def test_errors_of_a_spreadsheet_name_their_line(tmp_path: Path) -> None:
+    path = with_csv(tmp_path, "id,low,uni\na.t,x,Cel\na.u,1,\n,2,\na.v,1,,9\n")
+    with pytest.raises(FactoryError) as told:
+        model.read(path)
+    found = {(fault.line, fault.key) for fault in told.value.faults}
+    assert found == {(2, "a.t.low"), (2, "a.t.uni"), (4, "row.id"), (5, "a.v")}
+
+
+def test_lines_of_nested_tables() -> None:
+    text = '[a]\nx.y = 1\n"q.r" = 2\n[[b]]\n[[b.c]]\nk = 1\n[[b]]\n[[b.c]]\n[[b.c]]\nk = 2\n'
+    lines = model.locate(text)
+    assert lines["a", "x", "y"] == 2
+    assert lines["a", "q.r"] == 3
+    assert lines["b", 0, "c", 0, "k"] == 6
+    assert lines["b", 1, "c", 1, "k"] == 10
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused_with_faults(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = write(Path(folder), text)
+        with pytest.raises(FactoryError) as told:  # nothing so short is a factory
+            model.read(path)
+        assert told.value.faults
