@@ -306,6 +306,15 @@ def test_capability_by_hand() -> None:
     assert by_name(few)["cp"].reason == "m.x has 60 samples, fewer than 125"
 
 
+def test_samples_too_large_to_reckon_with_give_no_value() -> None:
+    values = np.asarray([1e300, -1e300] * 63)
+    samples = Samples(np.arange(126), values, np.zeros(126, np.uint8))
+    spec = KpiOptions(asset="m", measure="m.x", usl=1, lsl=0)
+    found = by_name(evaluate(spec, 0, HOUR, {}, {"m.x": samples}))
+    assert found["cmk"].value is None
+    assert "too large" in found["cmk"].reason
+
+
 # ---- what is unknown
 
 
@@ -363,7 +372,8 @@ def test_a_gap_in_the_record_is_unknown() -> None:
     assert report.times.unknown == 3600
     iso = Event(id="a.b", time=1, kind="gap", value="", data={"until": "1970-01-01T00:00:01Z"})
     none = Event(id="a.b", time=1, kind="gap", value="", received=7)
-    assert gaps([iso, none]) == [(1, SECOND), (1, 7)]
+    odd = Event(id="a.b", time=1, kind="gap", value="", received=7, data={"until": "soon"})
+    assert gaps([iso, none, odd]) == [(1, SECOND), (1, 7), (1, 7)]
 
 
 def test_work_outside_planned_time_is_told_apart() -> None:

@@ -60,8 +60,16 @@ def test_a_wrap_goes_around_but_a_reset_in_the_same_counter_does_not() -> None:
     assert found.resets == 1
 
 
-def test_bad_and_infinite_samples_are_passed_over() -> None:
-    rows = ((0, 10), (1, 0, Severity.BAD), (2, math.nan), (3, math.inf), (4, 12))
+def test_bad_samples_and_what_is_no_count_are_passed_over() -> None:
+    rows = (
+        (0, 10),
+        (1, 0, Severity.BAD),
+        (2, math.nan),
+        (3, math.inf),
+        (4, -1),
+        (5, 1e300),
+        (6, 12),
+    )
     found = increments(samples(*rows), 0, 10)
     assert found is not None
     assert found.amount.tolist() == [2]

@@ -8,6 +8,8 @@ import numpy as np
 from deungdae.core.ports import Samples
 from deungdae.core.types import FloatArray, Severity, TimeArray, severity
 
+_MOST = 2.0**53  # from here on a float does not count by ones
+
 
 class Increments(msgspec.Struct, frozen=True, eq=False):
     """How a counter rose over a period.
@@ -32,12 +34,13 @@ def increments(samples: Samples, start: int, end: int, wrap: float = 0.0) -> Inc
     """Return how a counter rose over [start, end), None if it has no usable sample before end.
 
     samples: in time order, with one or more before start, the last usable of which is the base.
-    Bad and non-finite samples are passed over. A fall is a reset: what the counter shows after it
-    was counted since. With wrap (the value at which it starts again from 0) a fall is a wrap where
-    that makes the smaller half of the circle. An increment belongs to the moment of its sample.
+    Bad samples are passed over, and what is no count: below 0, or 2**53 and more. A fall is a
+    reset: what the counter shows after it was counted since. With wrap (the value at which it
+    starts again from 0) a fall is a wrap where that makes the smaller half of the circle. An
+    increment belongs to the moment of its sample.
     """
-    usable = (severity(samples.status) != Severity.BAD) & np.isfinite(samples.value)
-    usable &= samples.time < end
+    usable = (severity(samples.status) != Severity.BAD) & (samples.time < end)
+    usable &= (samples.value >= 0) & (samples.value < _MOST)
     time, value = samples.time[usable], samples.value[usable]
     if not len(time):
         return None
@@ -70,4 +73,5 @@ def held_mean(samples: Samples, start: int, end: int) -> tuple[float, float]:
     covered = float(length.sum())
     if covered == 0:
         return float("nan"), 0.0
-    return float((length[usable] * samples.value[usable]).sum() / covered), covered / (end - start)
+    share = length[usable] / covered
+    return float((share * samples.value[usable]).sum()), covered / (end - start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Literal
 
 import msgspec
@@ -277,6 +277,8 @@ def _result(kpi: Definition, ledger: Ledger, times: Times) -> KpiResult:
         return msgspec.structs.replace(
             result, terms=terms, reason=f"is not defined where these are 0: {nothing}"
         )
+    if not all(isfinite(amount) for amount in (value, *terms.values())):
+        return msgspec.structs.replace(result, reason="the samples are too large to reckon with")
     low, high = _bounds(kpi, ledger.values, times.unknown, value)
     return msgspec.structs.replace(
         result, value=value, low=low, high=high, terms=terms, reason=_remark(kpi, ledger, times)

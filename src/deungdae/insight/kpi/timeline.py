@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -92,7 +93,7 @@ def told_by_samples(samples: Samples) -> Told:
 
 
 def gaps(events: Iterable[Event]) -> list[tuple[int, int]]:
-    """Return (since, until) of the recorded gaps."""
+    """Return (since, until) of the recorded gaps; until they were noticed where no end is told."""
     return [
         (event.time, _moment(event.data.get("until", ""), event.received))
         for event in events
@@ -207,7 +208,8 @@ def _doubtful(status: int) -> bool:
 
 
 def _moment(text: str, otherwise: int) -> int:
-    """Return a moment that an event tells as ISO 8601 or as ns."""
-    if not text:
+    """Return a moment that an event tells in ns or as ISO 8601; if it tells none, `otherwise`."""
+    try:
+        return int(text) if re.fullmatch(r"-?[0-9]+", text) else from_iso(text)
+    except ValueError:
         return otherwise
-    return int(text) if text.lstrip("-").isdigit() else from_iso(text)
