@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from deungdae.core.errors import BadReply
 from deungdae.core.types import MILLISECOND, SECOND, Batch, Event, Signal
-from deungdae.machines.sparkplug import wire
+from deungdae.machines.sparkplug import speech, wire
 from deungdae.machines.sparkplug.edge import Edge, Settings
-from deungdae.machines.sparkplug.metrics import Message, Table
+from deungdae.machines.sparkplug.metrics import Born, Message, Table
 from deungdae.machines.sparkplug.wire import Metric, Type
 
 T = 1_790_000_000_000  # ms
@@ -345,3 +345,41 @@ def test_writing_needs_a_birth() -> None:
         host.edge.find(0)
     host.birth()
     assert host.edge.find(0).alias == 1
+
+
+@pytest.mark.parametrize(
+    ("datatype", "raw", "field", "value"),
+    [
+        (Type.FLOAT, 1.5, wire.FLOAT, 1.5), (Type.DOUBLE, 1e300, wire.DOUBLE, 1e300),
+        (Type.BOOLEAN, 1.0, wire.BOOLEAN, 1), (Type.INT8, -5.0, wire.INT, 2**32 - 5),
+        (Type.UINT32, 4e9, wire.LONG, 4_000_000_000), (Type.INT64, -1.0, wire.LONG, 2**64 - 1),
+    ],
+)  # fmt: skip
+def test_commands_carry_the_type_of_the_birth(
+    datatype: Type, raw: float, field: int, value: float
+) -> None:
+    born = Born(device="", name="x", datatype=datatype, alias=3, slot=0)
+    for typed in (False, True):
+        payload = wire.decode(speech.command(born, raw, T, typed=typed))
+        (metric,) = payload.metrics
+        assert (payload.timestamp, payload.seq) == (T, None)
+        assert (metric.name, metric.alias, metric.datatype) == ("", 3, datatype if typed else 0)
+        assert (metric.field, metric.value) == (field, value)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "raw"),
+    [(Type.INT8, 128.0), (Type.UINT16, -1.0), (Type.FLOAT, 1e39), (Type.DOUBLE, float("inf")),
+     (Type.INT32, float("nan")), (Type.STRING, 1.0)],
+)  # fmt: skip
+def test_a_command_that_does_not_fit_is_not_sent(datatype: Type, raw: float) -> None:
+    with pytest.raises(BadReply):
+        speech.command(
+            Born(device="", name="x", datatype=datatype, alias=3, slot=0), raw, T, typed=False
+        )
+
+
+def test_states_of_hosts_are_told_apart_from_rubbish() -> None:
+    assert speech.offline(speech.state(False, T))
+    for payload in (speech.state(True, T), b"OFFLINE", b"[]", b"\xff", b"{}", b"[" * 9999):
+        assert not speech.offline(payload)

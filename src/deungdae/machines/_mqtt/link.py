@@ -407,6 +407,11 @@ class Ledger:
         self._durable = 0
         self._owed: deque[tuple[int, list[int]]] = deque()
 
+    @property
+    def owing(self) -> bool:
+        """Return whether messages wait for their items."""
+        return bool(self._owed)
+
     def give(self) -> None:
         """Count one more item that is about to be yielded."""
         self._given += 1

@@ -162,6 +162,8 @@ class Mqtt:
 
     async def stream(self, signals: Mapping[int, Signal]) -> AsyncIterator[Batch | Events]:
         """Yield what arrives: one Batch, and the Events, of each group of messages."""
+        if self._ledger is not None and self._ledger.owing:
+            await self.connect()  # what an earlier stream left unconfirmed is sent again
         link = self._connected()
         decoder = self._prepare(signals)
         ledger = self._ledger = Ledger(link.acknowledge)

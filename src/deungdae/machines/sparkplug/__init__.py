@@ -20,13 +20,10 @@ from deungdae.machines._mqtt.broker import Broker
 from deungdae.machines._mqtt.codec import Message as Delivery
 from deungdae.machines._mqtt.link import Ledger, Link, dial
 
-from . import wire
-from .edge import REBIRTH, Edge, Settings
-from .metrics import Born, Message, Rows, Table
-from .wire import Metric, Type
-
-_SPACE = "spBv1.0"
-_KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})
+from . import speech
+from .edge import BDSEQ, Edge, Settings
+from .metrics import Message, Rows, Table
+from .speech import KINDS, SPACE
 
 
 class Sparkplug:
@@ -170,7 +167,7 @@ class Sparkplug:
                 options,
                 options.client_id or f"deungdae-{self._name}",
                 clean=True,
-                will=(self._home, _state(False, self._stamp)),
+                will=(self._home, speech.state(False, self._stamp)),
             )
         except DoorError as error:
             self._turn("offline", error)
@@ -183,17 +180,17 @@ class Sparkplug:
         table = Table({})
         edges: dict[tuple[str, str], Edge] = {}
         filters = [
-            f"{_SPACE}/{group}/{kind}/+{'/+' * (kind[0] == 'D')}"
+            f"{SPACE}/{group}/{kind}/+{'/+' * (kind[0] == 'D')}"
             for group in self._options.groups or ("+",)
-            for kind in sorted(_KINDS)
+            for kind in sorted(KINDS)
         ]
         await self._announce(link, filters)
         end = self._clock.monotonic() + self._options.listen
         while (left := end - self._clock.monotonic()) > 0:
             for delivery in await link.receive(min(left, 0.5)):
                 link.acknowledge([delivery.packet] if delivery.packet else [])
-                kind, key, device = _topic(delivery.topic)
-                if kind not in _KINDS or delivery.refused:
+                kind, key, device = speech.address(delivery.topic)
+                if kind not in KINDS or delivery.refused:
                     continue
                 now = self._clock.monotonic()
                 if key not in edges:
@@ -202,8 +199,8 @@ class Sparkplug:
             await self._ask(link, edges.values())
         for key, edge in sorted(edges.items()):
             for born in edge.metrics:
-                if born.name != "bdSeq":
-                    yield _node(key, born)
+                if born.name != BDSEQ:
+                    yield speech.node(key, born)
 
     async def stream(self, signals: Mapping[int, Signal]) -> AsyncIterator[Batch | Events]:
         """Yield what the edge nodes say: births first, then data as they come."""
@@ -212,7 +209,7 @@ class Sparkplug:
         lost = self._plan(table, signals)
         ledger = self._ledger = Ledger(link.acknowledge)
         try:
-            filters = sorted(f"{_SPACE}/{group}/+/{edge}/#" for group, edge in self._edges)
+            filters = sorted(f"{SPACE}/{group}/+/{edge}/#" for group, edge in self._edges)
             refused = await self._announce(link, filters)
             if refused:
                 self._log.warning("subscription=refused filters=%s", sorted(refused))
@@ -252,13 +249,17 @@ class Sparkplug:
         group, name = signal.address.split("/")[:2]
         edge = self._edges[group, name]
         born = edge.find(slot)
-        metric = self._command(edge, born, scaling(signal).raw(permit.command.value))
+        payload = speech.command(
+            born,
+            scaling(signal).raw(permit.command.value),
+            self._clock.now() // MILLISECOND,
+            typed=bool({"*", f"{group}/{name}"} & set(self._options.typed)),
+        )
         kind, tail = ("DCMD", f"/{born.device}") if born.device else ("NCMD", "")
-        payload = wire.encode(self._clock.now() // MILLISECOND, [metric])
         reported: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._expected[slot] = reported
         try:
-            topic = f"{_SPACE}/{edge.group}/{kind}/{edge.name}{tail}"
+            topic = f"{SPACE}/{edge.group}/{kind}/{edge.name}{tail}"
             await link.publish(topic, payload, quality=0)
             async with asyncio.timeout(self._options.timeout):
                 return await reported
@@ -276,7 +277,7 @@ class Sparkplug:
 
     @property
     def _home(self) -> str:
-        return f"{_SPACE}/STATE/{self._options.host_id}"
+        return f"{SPACE}/STATE/{self._options.host_id}"
 
     async def _announce(self, link: Link, filters: Sequence[str]) -> dict[str, str]:
         """Subscribe, then say that we are online: in this order, as the specification asks."""
@@ -286,23 +287,23 @@ class Sparkplug:
             await link.unsubscribe(old)
         self._filters = set(wanted)
         refused = await link.subscribe(wanted, 1)
-        await link.publish(self._home, _state(True, self._stamp), retain=True)
+        await link.publish(self._home, speech.state(True, self._stamp), retain=True)
         return refused
 
     async def _deliver(self, link: Link, delivery: Delivery, received: int) -> None:
         kind, edge, device = self._topics.get(delivery.topic) or self._address(delivery.topic)
         if kind == "STATE" and not delivery.refused:
-            if _offline(delivery.payload):  # an old will of ours, published late
-                await link.publish(self._home, _state(True, self._stamp), retain=True)
+            if speech.offline(delivery.payload):  # an old will of ours, published late
+                await link.publish(self._home, speech.state(True, self._stamp), retain=True)
         elif edge is not None and delivery.refused:
             self._refused += 1
             edge.miss(received, f"a {kind} of {delivery.size} bytes is over message_limit")
-        elif edge is not None and kind in _KINDS:
+        elif edge is not None and kind in KINDS:
             edge.take(Message(kind, device, delivery.payload, received), self._clock.monotonic())
 
     def _address(self, topic: bytes) -> tuple[str, Edge | None, str]:
         """Return the kind of a topic, whose it is, and its device; and remember it."""
-        kind, key, device = _topic(topic)
+        kind, key, device = speech.address(topic)
         if len(self._topics) > 100_000:
             self._topics.clear()
         found = self._topics[topic] = kind, self._edges.get(key), device
@@ -315,21 +316,13 @@ class Sparkplug:
         await self._ask(link, self._edges.values())
 
     async def _ask(self, link: Link, edges: Iterable[Edge]) -> None:
-        """Ask for the rebirths that are due.
-
-        With its data type, though commands should go without: an edge node whose types we do not
-        know yet may be one that reads a command without type as null.
-        """
+        """Ask for the rebirths that are due."""
         now = self._clock.monotonic()
         for edge in edges:
             if edge.ask(now):
-                stamp = self._clock.now() // MILLISECOND
-                metric = Metric(
-                    name=REBIRTH, timestamp=stamp, datatype=Type.BOOLEAN,
-                    field=wire.BOOLEAN, value=1,
-                )  # fmt: skip
-                topic = f"{_SPACE}/{edge.group}/NCMD/{edge.name}"
-                await link.publish(topic, wire.encode(stamp, [metric]), quality=0)
+                payload = speech.rebirth(self._clock.now() // MILLISECOND)
+                topic = f"{SPACE}/{edge.group}/NCMD/{edge.name}"
+                await link.publish(topic, payload, quality=0)
                 self._log.info("rebirth=asked edge=%s/%s", edge.group, edge.name)
 
     def _pause(self) -> float | None:
@@ -395,19 +388,6 @@ class Sparkplug:
             received,
         )  # fmt: skip
 
-    def _command(self, edge: Edge, born: Born, raw: float) -> Metric:
-        """Return the metric of a command: by alias where there is one, else by name."""
-        field, value = _encode(born, raw)
-        typed = {"*", f"{edge.group}/{edge.name}"} & set(self._options.typed)
-        return Metric(
-            name=born.name if born.alias is None else "",
-            alias=born.alias,
-            timestamp=self._clock.now() // MILLISECOND,
-            datatype=born.datatype if typed else 0,
-            field=field,
-            value=value,
-        )
-
     def _connected(self) -> Link:
         if self._link is None:
             raise Unreachable(f"{self._name} is not connected", remedy="connect first")
@@ -421,7 +401,7 @@ class Sparkplug:
         if link.up:
             stamp = self._clock.now() // MILLISECOND
             try:
-                await link.publish(self._home, _state(False, stamp), retain=True)
+                await link.publish(self._home, speech.state(False, stamp), retain=True)
             except DoorError as error:
                 self._log.warning("death=unpublished problem=%s", error)
         await link.close()
@@ -436,57 +416,3 @@ class Sparkplug:
         if state != self._state:
             self._state, self._since = state, self._clock.now()
             self._log.info("state=%s problem=%s", state, self._problem)
-
-
-def _state(online: bool, stamp: int) -> bytes:
-    return msgspec.json.encode({"online": online, "timestamp": stamp})
-
-
-def _offline(payload: bytes) -> bool:
-    """Return whether a STATE says that its host is offline; what cannot be read says nothing."""
-    try:
-        return msgspec.json.decode(payload, type=dict[str, object]).get("online") is False
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-
-
-def _topic(topic: bytes) -> tuple[str, tuple[str, str], str]:
-    """Return kind, (group, edge node) and device of a topic; kind '' where it is none of ours."""
-    parts = topic.decode("utf-8", "replace").split("/")
-    if len(parts) == 3 and parts[1] == "STATE":
-        return "STATE", ("", ""), ""
-    if len(parts) not in (4, 5) or (len(parts) == 5) != (parts[2][:1] == "D"):
-        return "", ("", ""), ""
-    return parts[2], (parts[1], parts[3]), parts[4] if len(parts) == 5 else ""
-
-
-def _encode(born: Born, raw: float) -> tuple[int, float | int]:
-    """Return field and value of a number as the metric's type wants them. Raises BadReply."""
-    datatype = born.datatype
-    if datatype == Type.FLOAT:
-        return wire.FLOAT, raw
-    if datatype == Type.DOUBLE:
-        return wire.DOUBLE, raw
-    if datatype == Type.BOOLEAN:
-        return wire.BOOLEAN, int(raw != 0)
-    if datatype not in wire.NUMBERS:
-        raise BadReply(f"{born.name} is no number, so it cannot be written")
-    low, high = wire.bounds(datatype)
-    value = round(raw)
-    if not low <= value <= high:
-        raise BadReply(f"{raw:g} does not fit into {born.name}: it takes {low} to {high}")
-    short = (Type.INT8, Type.INT16, Type.INT32, Type.UINT8, Type.UINT16)
-    return (wire.INT if datatype in short else wire.LONG), value
-
-
-def _node(key: tuple[str, str], born: Born) -> Node:
-    address = "/".join(filter(None, (*key, born.device, born.name)))
-    text = born.datatype in wire.TEXTS
-    return Node(
-        address=address,
-        path=address,
-        kind="text" if text else "number",
-        type=Type(born.datatype).name.capitalize() if born.datatype in list(Type) else "",
-        unit=born.unit,
-        value=born.text,
-    )

@@ -16,7 +16,7 @@ from .metrics import Born, Message, Metrics, Rows, Table, moment
 
 _MOMENT = 1.0  # s
 _HELD = 1 << 24  # bytes of messages that wait for one that is missing
-BDSEQ, REBIRTH = "bdSeq", "Node Control/Rebirth"
+BDSEQ = "bdSeq"
 
 
 class Settings(msgspec.Struct, frozen=True):
