@@ -32,7 +32,7 @@ T0 = "2026-03-01T00:00:00Z"
 
 
 def read(line: str, **shapes: str) -> list[tuple[str, str, dict[str, str] | None]]:
-    return [(each.item, each.value, each.data) for each in shdr.parse(line, shapes).readings]
+    return [(each.item, each.value, each.data) for each in shdr.parse(line, shapes)]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_device_file_decides_where_the_shape_cannot() -> None:
     assert series == [("w", "1 2 3", {"sampleCount": "3", "sampleRate": "100"})]
 
 
-@pytest.mark.parametrize("line", ["", "T", "T|a", "T||1", "T|a|1|b|2|c"])
+@pytest.mark.parametrize("line", ["", "T", "T|a", "T||1", "T|dev:|1", "T|a|1|b|2|c"])
 def test_a_corrupt_line_says_what_is_wrong(line: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         shdr.parse(line)
@@ -98,7 +98,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parsed = shdr.parse(line)
     except ValueError:
         return
-    assert all(reading.item for reading in parsed.readings)
+    assert all(reading.item for reading in parsed)
 
 
 @given(st.binary(max_size=200), st.integers(1, 20))

@@ -41,7 +41,7 @@ class Reader:
 
     def _parse(self, line: str) -> list[Reading]:
         try:
-            return shdr.parse(line, self._shapes).readings
+            return shdr.parse(line, self._shapes)
         except ValueError as error:
             self.corrupt += 1
             if self.corrupt == 1:

@@ -106,11 +106,12 @@ class Log:
             where, chunk.item[rows].tolist(), chunk.time[rows].tolist(), values, strict=True
         ):
             unknown = is_unavailable(value)
+            said = value.upper() if kinds[item] == "alarm" else value
             yield Event(
                 id=ids[item],
                 time=time,
                 kind=kinds[item],
-                value=UNAVAILABLE if unknown else value,
+                value=UNAVAILABLE if unknown else said,
                 status=Severity.BAD if unknown else Severity.GOOD,
                 received=received,
                 data=chunk.data.get(row, {}),
@@ -217,51 +218,66 @@ def opened(path: Path) -> BinaryIO:
 
 def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[str, str]) -> _Chunk:
     """Return whole lines as columns. first: number of the first line in its file."""
-    others: list[tuple[int, str]] = []  # lines that have not three fields
+    others: list[tuple[int, str]] = []
     table = _table(block, others)
     faults: list[tuple[int, str]] = []
-    readings: list[tuple[Reading, int]] = []
-    for number, line in others:
-        if not skipper.skips(line):
-            try:
-                parsed = shdr.parse(line, shapes).readings
-                time_of_line = moment.one(parsed[0].time)
-            except ValueError as error:
-                faults.append((first + number - 1, _fault(line, error)))
-            else:
-                for reading in parsed:
-                    readings.extend(_placed(reading, time_of_line))
+    readings = _one_by_one(others, skipper, shapes, faults)
     time, wrong = moment.columns(table["time"].combine_chunks())
     if wrong:
-        numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), [n for n, _ in others])
-        lines = table.take(list(wrong)).to_pylist()
-        for (row, problem), line in zip(wrong.items(), lines, strict=True):
-            # an empty line comes as a row of empty fields
-            if any(line.values()) and not skipper.skips("|".join(line.values())):
-                faults.append((first + int(numbers[row]) - 1, _fault(line["time"], problem)))
+        faults += _without_time(table, wrong, [number for number, _ in others], skipper)
     names: dict[str, int] = {}
     item = _items(table["item"].combine_chunks(), names)
     good = (item >= 0) & (time != moment.NEVER)
-    slow_items = [names.setdefault(short(reading.item), len(names)) for reading, _ in readings]
     kept = int(good.sum())
+    more_items = [names.setdefault(short(reading.item), len(names)) for reading, _ in readings]
+    more_times = [time for _, time in readings]
+    more_values = pa.array([reading.value for reading, _ in readings], pa.string())
+    value = table["value"].combine_chunks().filter(pa.array(good))
     return _Chunk(
         names=list(names),
-        item=np.concatenate([item[good], np.asarray(slow_items, np.int32)]),
-        time=np.concatenate([time[good], np.asarray([time for _, time in readings], np.int64)]),
-        value=pa.concat_arrays(
-            [
-                table["value"].combine_chunks().filter(pa.array(good)),
-                pa.array([reading.value for reading, _ in readings], pa.string()),
-            ]
-        ),
+        item=np.concatenate([item[good], np.asarray(more_items, np.int32)]),
+        time=np.concatenate([time[good], np.asarray(more_times, np.int64)]),
+        value=pa.concat_arrays([value, more_values]),
         data={
             kept + place: reading.data
             for place, (reading, _) in enumerate(readings)
             if reading.data is not None
         },
         lines=len(table) + len(others),
-        faults=sorted(faults),
+        faults=sorted((first + number - 1, problem) for number, problem in faults),
     )
+
+
+def _one_by_one(
+    lines: list[tuple[int, str]],
+    skipper: shdr.Skipper,
+    shapes: Mapping[str, str],
+    faults: list[tuple[int, str]],
+) -> list[tuple[Reading, int]]:
+    """Return what numbered lines say, with the time in ns; what is wrong goes to `faults`."""
+    found: list[tuple[Reading, int]] = []
+    for number, line in lines:
+        if skipper.skips(line):
+            continue
+        try:
+            for reading in shdr.parse(line, shapes):
+                found.extend(_placed(reading, moment.one(reading.time)))
+        except ValueError as error:
+            faults.append((number, _fault(line, error)))
+    return found
+
+
+def _without_time(
+    table: Any, wrong: Mapping[int, ValueError], others: list[int], skipper: shdr.Skipper
+) -> list[tuple[int, str]]:
+    """Return number and fault of the rows whose time cannot be read. others: no rows of it."""
+    numbers = np.setdiff1d(np.arange(1, len(table) + len(others) + 1), others)
+    faults = []
+    for row, line in zip(wrong, table.take(list(wrong)).to_pylist(), strict=True):
+        # an empty line comes as a row of empty fields
+        if any(line.values()) and not skipper.skips("|".join(line.values())):
+            faults.append((int(numbers[row]), _fault(line["time"], wrong[row])))
+    return faults
 
 
 def _placed(reading: Reading, time: int) -> list[tuple[Reading, int]]:

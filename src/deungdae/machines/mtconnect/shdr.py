@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from .reading import LEVELS, UNAVAILABLE, Reading, short
 
@@ -20,14 +19,7 @@ _MULTILINE = re.compile(r"--multiline--\S+$")
 _LONGEST_ASSET = 100_000  # lines; one that never ends must not swallow the stream
 
 
-class Line(NamedTuple):
-    """One line: its time ('' where it has none) and what it says."""
-
-    time: str
-    readings: list[Reading]
-
-
-def parse(line: str, shapes: Mapping[str, str] = {}) -> Line:
+def parse(line: str, shapes: Mapping[str, str] = {}) -> list[Reading]:
     """Return what one data line says. Raises ValueError with what is wrong.
 
     shapes: item -> CONDITION, MESSAGE, TIME_SERIES or VALUE where a device file tells; an item
@@ -37,11 +29,11 @@ def parse(line: str, shapes: Mapping[str, str] = {}) -> Line:
     if not bar:
         raise ValueError("no '|' in it")
     fields = line.split("|") if "\\|" not in line else _split_escaped(line)
-    time = head.strip().partition("@")[0]  # behind @: how long it lasted
+    time = head.strip()
     place, readings = 1, []
     while place < len(fields):
         item = fields[place].strip()
-        if not item:
+        if not short(item):
             raise ValueError(f"field {place + 1} should name a data item, and is empty")
         shape = shapes.get(short(item)) or _guess(fields, place)
         width = _WIDTH.get(shape, 1)
@@ -52,7 +44,7 @@ def parse(line: str, shapes: Mapping[str, str] = {}) -> Line:
         place += 1 + width
     if not readings:
         raise ValueError("no data item in it")
-    return Line(time, readings)
+    return readings
 
 
 class Skipper:
