@@ -593,6 +593,14 @@ def test_a_report_from_a_store_without_a_factory_file(tmp_path: Path) -> None:
     assert kpi.losses(report)[0]["reason"] == "READY"
 
 
+def test_an_only_state_signal_is_taken_whatever_its_name_but_not_guessed_among_several() -> None:
+    one, two = Signal(id="m.lamp", kind="state"), Signal(id="m.door", kind="state")
+    assert kpi.default_spec("m", [one, Signal(id="m.t")]).state == "m.lamp"
+    assert kpi.default_spec("m", [one, two]).state == ""
+    named = Signal(id="m.StateCurrent")
+    assert kpi.default_spec("m", [one, two, named]).model == "packml"
+
+
 # ---- the analysis
 
 

@@ -151,7 +151,6 @@ class Kpi:
             end=report.end,
             value=report.times.unknown,
             unit="s",
-            severity=1 if report.notes else 0,
             reason="; ".join(report.notes),
             evidence={
                 "PBT": spell("PBT", report.times.PBT),

@@ -12,7 +12,7 @@ from deungdae.core.clock import to_iso
 from deungdae.core.ports import Window
 from deungdae.core.types import SECOND, TimeArray
 from deungdae.insight import states
-from deungdae.insight.states import UNAVAILABLE, Spell
+from deungdae.insight.states import Spell
 from deungdae.model.factory import Factory
 
 from . import timeline
@@ -83,17 +83,16 @@ def evaluate(
     spells = _spells(spec, factory, window, start, end, heard)
     planned = factory.calendar.planned(start, end, factory.zone, spec.asset)
     alarms = {id: window.events.get(id, ()) for id in spec.failures}
-    whole = timeline.stretches(
-        spells, meaning, planned, timeline.faults(alarms, start - 1, end)
-    )  # from 1 ns before start
+    failing = timeline.faults(alarms, start - 1, end)
+    whole = timeline.stretches(spells, meaning, planned, failing)  # from 1 ns before start
     line = _from(whole, start)
     times = timeline.times(line)
+    told = _told(spec, meaning, spells)
     ledger = Ledger()
-    if spec.failures:
-        ledger.remark("failures are stops while one of `failures` told a fault", "FE")
     _enter_times(ledger, spec, times, start, end, factory)
-    _enter_setup(ledger, spec, meaning, spells, times)
-    _enter_failures(ledger, spec, meaning, spells, whole, start, times)
+    _enter_setup(ledger, told, times)
+    _enter_failures(ledger, spec, told, times, timeline.failures(whole, start))
+    _enter_maintenance(ledger, told, times)
     Quantities(spec, factory, window, start, end).enter(ledger, line, times.PBT)
     reasons = window.events.get(spec.reason, ())
     return Report(
@@ -118,15 +117,8 @@ def _spells(
         told = timeline.told_by_samples(samples)
     else:
         told = timeline.told_by_events(events)
-    return states.spells(
-        told,
-        start - 1,
-        end,
-        heard=heard,
-        gaps=timeline.gaps(events),
-        zone=factory.zone,
-        unavailable=frozenset({UNAVAILABLE}),
-    )
+    lost = timeline.gaps(events)
+    return states.spells(told, start - 1, end, heard=heard, gaps=lost, zone=factory.zone)
 
 
 def _from(line: list[Stretch], start: int) -> list[Stretch]:
@@ -165,16 +157,10 @@ def _enter_times(
             ledger.put(term, value)
 
 
-def _enter_setup(
-    ledger: Ledger,
-    spec: KpiOptions,
-    meaning: Mapping[str, Category],
-    spells: list[Spell],
-    times: Times,
-) -> None:
+def _enter_setup(ledger: Ledger, told: frozenset[Category], times: Times) -> None:
     if "PBT" in ledger.missing:
         ledger.lack(ledger.missing["PBT"], "AUST")
-    elif "setup" in _told(spec, meaning, spells):
+    elif "setup" in told:
         ledger.put("AUST", times.AUST)
     else:
         ledger.lack("the states do not tell setup: name its state under `states`", "AUST")
@@ -184,29 +170,29 @@ def _enter_setup(
 def _enter_failures(
     ledger: Ledger,
     spec: KpiOptions,
-    meaning: Mapping[str, Category],
-    spells: list[Spell],
-    line: list[Stretch],
-    start: int,
+    told: frozenset[Category],
     times: Times,
+    found: timeline.Failures,
 ) -> None:
-    told = _told(spec, meaning, spells)
     if "PBT" in ledger.missing:
         ledger.lack(ledger.missing["PBT"], "FE", "TBF", "TTF", "TTR")
-    elif spec.failures or told & FAILED:
-        found = timeline.failures(line, start)
-        ledger.put("FE", found.FE)
-        ledger.put("TTR", found.TTR)
-        ledger.put("TTF", times.APT + times.AUST)
-        ledger.put("TBF", times.APT + times.AUST + found.TTR)
-    else:
+        return
+    if not spec.failures and not told & FAILED:
         ledger.lack(
             "the states do not tell failures: name their states under `states`, or conditions and "
             "alarms under `failures`", "FE", "TBF", "TTF", "TTR",
         )  # fmt: skip
-    if not spec.state:
-        ledger.lack(ledger.missing["PBT"], "CMT", "PMT")
-    elif {"repair", "maintenance"} <= told:
+        return
+    ledger.put("FE", found.FE)
+    ledger.put("TTR", found.TTR)
+    ledger.put("TTF", times.APT + times.AUST)
+    ledger.put("TBF", times.APT + times.AUST + found.TTR)
+    if spec.failures:
+        ledger.remark("failures are stops while one of `failures` told a fault", "FE")
+
+
+def _enter_maintenance(ledger: Ledger, told: frozenset[Category], times: Times) -> None:
+    if {"repair", "maintenance"} <= told:
         ledger.put("CMT", times.CMT)
         ledger.put("PMT", times.PMT)
     else:

@@ -109,11 +109,14 @@ def default_spec(asset: str, signals: Sequence[Signal]) -> KpiOptions:
     """Return what the names of an asset's signals suggest to compute its indicators from.
 
     signals: of any assets, events among them. Only well-known names of MTConnect, PackML and plain
-    ones are taken; alarms of MTConnect conditions tell failures; every signal is `heard`.
-    A report says how much of the time is known, so that none is too little.
+    ones are taken, and an only state signal whatever its name; alarms (MTConnect conditions) tell
+    failures; every signal is `heard`. No coverage is too little, since a report tells it.
     """
     own = [signal for signal in signals if signal.asset == asset]
+    told = [signal for signal in own if signal.kind == "state"]
     state = _first(own, tuple(_STATES), lambda s: s.kind != "alarm")
+    if state is None and len(told) == 1:
+        (state,) = told
     found = {
         option: signal.id
         for option, names in _COUNTERS.items()
@@ -123,7 +126,7 @@ def default_spec(asset: str, signals: Sequence[Signal]) -> KpiOptions:
     spec = KpiOptions(
         asset=asset,
         state=state.id if state else "",
-        model=_STATES[_plain(state.short)] if state else "plain",
+        model=_STATES.get(_plain(state.short), "plain") if state else "plain",
         failures=tuple(signal.id for signal in own if signal.kind == "alarm"),
         energy=energy[0] if len(energy) == 1 else "",
         heard=tuple(signal.id for signal in own),
