@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deungdae.core.clock import RealClock
 from deungdae.core.types import DAY, HOUR, MINUTE, SECOND, Batch, Signal
 from deungdae.historian.store import Historian, HistorianOptions
 
@@ -31,6 +32,16 @@ START = 20_000 * DAY
 DAYS = 30
 
 Row = dict[str, object]
+
+
+class Hands(RealClock):
+    """A clock that stands where the history being made has got to."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> int:
+        return self.time
 
 
 def main() -> int:
@@ -158,12 +169,13 @@ def write_sqlite(place: Path) -> Iterator[None]:
 
 def long_history(place: Path, points: int) -> list[Row]:
     began = time.perf_counter()
-    with Historian(place, HistorianOptions(disk_reserve=0)) as store:
+    clock = Hands()
+    with Historian(place, HistorianOptions(disk_reserve=0), clock) as store:
         ids = [f"plant.t{k}" for k in range(TAGS)]
         made = not store.signals()
         if made:
             store.register([Signal(id=id) for id in ids])
-            fill(store, points)
+            fill(store, clock, points)
         seconds = time.perf_counter() - began
         rows = [line("points stored", points, "points")]
         if made:
@@ -196,7 +208,7 @@ def long_history(place: Path, points: int) -> list[Row]:
     return rows
 
 
-def fill(store: Historian, points: int) -> None:
+def fill(store: Historian, clock: Hands, points: int) -> None:
     """Append 30 days as they would arrive, tidying as a running factory does."""
     generator = np.random.default_rng(2)
     fast_every = max(SECOND, FAST * DAYS * DAY * 4 // (points * 3))
@@ -222,7 +234,8 @@ def fill(store: Historian, points: int) -> None:
         )
         for low in range(0, n, 50_000):
             store.append([batch.take(np.arange(low, min(low + 50_000, n)))])
-        while store.tidy(end + 6 * MINUTE):
+        clock.time = end + 6 * MINUTE
+        while store.tidy(clock.time):
             pass
 
 

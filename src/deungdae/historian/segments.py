@@ -110,10 +110,11 @@ class Segments:
         for part in found.of("day"):
             if part.file and _size(self._folder / part.file) != part.bytes:
                 self._isolate(connection, part, "the file is missing or has the wrong length")
-        if hot := found.of("hot"):
-            self.hot = hot[-1]
-        else:
-            self.rotate(connection, now)
+        hot = found.of("hot")
+        if not hot:
+            with _transaction(connection):
+                hot = [self.begin(connection, now)]
+        self.hot = hot[-1]
 
     def snapshot(self, cursor: duckdb.DuckDBPyConnection) -> Snapshot:
         """Return the state that the cursor sees now."""
@@ -125,18 +126,17 @@ class Segments:
         """Insert into the hot part, within the caller's transaction."""
         _insert_samples(connection, self.hot.table, arrived)
 
-    def rotate(self, connection: duckdb.DuckDBPyConnection, now: int) -> None:
-        """Close the hot part and begin the next; nobody else may append meanwhile."""
+    def begin(self, connection: duckdb.DuckDBPyConnection, now: int) -> Part:
+        """Return the next hot part, within the caller's transaction; then set it as `hot`."""
         (highest,) = connection.execute("SELECT coalesce(max(number), 0) FROM parts").fetchall()[0]
         part = Part(highest + 1, "hot", created=now)
-        with _transaction(connection):
-            connection.execute(f"CREATE TABLE {part.table} ({_SAMPLE_COLUMNS})")
-            _record(connection, part)
-        self.hot = part
+        connection.execute(f"CREATE TABLE {part.table} ({_SAMPLE_COLUMNS})")
+        _record(connection, part)
+        return part
 
     def is_due(self, now: int) -> bool:
-        """Return whether the hot part has lived through the end of an hour."""
-        return (now - GRACE) // HOUR > (self.hot.created - GRACE) // HOUR
+        """Return whether the hot part began in another hour: also when the clock has gone back."""
+        return (now - GRACE) // HOUR != (self.hot.created - GRACE) // HOUR
 
     # ---- background work
 
@@ -229,7 +229,11 @@ class Segments:
         """Write the table `work` as a durable file; nobody knows of it until it is committed."""
         path = self._folder / f"{_name(day)}-{secrets.token_hex(4)}.parquet"
         temporary = path.with_suffix(".writing")
-        cursor.execute(f"COPY work TO {quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)")
+        # V2 encodes times as differences: a third of the size, and three times as fast to read
+        cursor.execute(
+            f"COPY work TO {quoted(temporary)}"
+            " (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)"
+        )
         _sync(temporary)
         checksum = _checksum(temporary)
         temporary.rename(path)
@@ -258,7 +262,7 @@ class Segments:
             for empty in after.of("day"):
                 if not empty.rows and empty.days[0] not in held:
                     _forget(cursor, empty)
-            _sort_minutes(cursor, part.days[0])
+            _sort_rollups(cursor, part.days[0])
             if gaps:
                 events.add_events(cursor, gaps)
             cursor.execute("DROP TABLE work")
@@ -455,14 +459,13 @@ def _delete_hours(cursor: duckdb.DuckDBPyConnection, signal: IntArray, start: Ti
     cursor.unregister("again")
 
 
-def _sort_minutes(cursor: duckdb.DuckDBPyConnection, day: int) -> None:
-    """Lay a day's minute roll-ups anew by signal, so that long ranges of one read little."""
+def _sort_rollups(cursor: duckdb.DuckDBPyConnection, day: int) -> None:
+    """Lay a day's roll-ups anew by signal, so that long ranges of one signal read little."""
     span = f"start >= {day * DAY} AND start < {(day + 1) * DAY}"
-    (newest,) = cursor.execute("SELECT coalesce(max(rowid), -1) FROM rollup_minute").fetchall()[0]
-    cursor.execute(
-        f"INSERT INTO rollup_minute FROM rollup_minute WHERE {span} ORDER BY signal, start"
-    )
-    cursor.execute(f"DELETE FROM rollup_minute WHERE {span} AND rowid <= {newest}")
+    for table in ("rollup_minute", "rollup_hour"):
+        (newest,) = cursor.execute(f"SELECT coalesce(max(rowid), -1) FROM {table}").fetchall()[0]
+        cursor.execute(f"INSERT INTO {table} FROM {table} WHERE {span} ORDER BY signal, start")
+        cursor.execute(f"DELETE FROM {table} WHERE {span} AND rowid <= {newest}")
 
 
 def _pairs(signal: IntArray, time: TimeArray) -> TimeArray:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import shutil
 import threading
@@ -177,7 +178,8 @@ class Historian:
         self._root.execute(f"SET allowed_directories = ['{folder}']")
         self._root.execute("SET enable_external_access = false")
         self._root.execute("SET lock_configuration = true")
-        self._connection = self._root.cursor()
+        self._connection = self._root.cursor()  # for what arrives
+        self._worker = self._root.cursor()  # for the background work
         self._connection.execute(_SIGNALS)
         self._connection.execute(records.SCHEMA)
         self._segments = Segments(
@@ -213,8 +215,8 @@ class Historian:
             self._closed = True
             self._failure = f"the history at {self.path} is closed"
             self._work = None
-            self._connection.close()
-            self._root.close()
+            for connection in (self._connection, self._worker, self._root):
+                connection.close()
             self._hold.release()
 
     def __enter__(self) -> Historian:
@@ -394,16 +396,21 @@ class Historian:
                     with self._writing:
                         self._rotate(now)
                 if self._work is None:
-                    self._work = self._segments.work(self._root.cursor(), now)
+                    self._work = self._segments.work(self._worker, now)
                 for step in self._work:
                     log.debug("step=%r", step)
+                    _give_back_memory()
                     if self._clock.monotonic() >= deadline:
                         return True
             except duckdb.Error as error:
                 self._work = None
+                if isinstance(error, duckdb.FatalException):
+                    self._fail(error)
                 raise StoreError(f"the history at {self.path} cannot be tidied: {error}") from error
             self._work = None
             self._measure()
+            if self._over_cap():
+                self._reclaim()
             return False
 
     def verify(self) -> list[str]:
@@ -426,8 +433,23 @@ class Historian:
             ).fetchall()
             self._free = int(row[0][0])
 
+    def _over_cap(self) -> bool:
+        return 0 < self.options.disk_cap * MEGABYTE < self.size()
+
+    def _reclaim(self) -> None:
+        """Make what was dropped free space: a checkpoint, which else only appends bring about."""
+        with self._writing:
+            try:
+                self._worker.execute("CHECKPOINT")
+            except duckdb.TransactionException as error:
+                log.debug("state=waiting problem=%r", str(error))  # readers: the next call tries
+        self._measure()
+
     def _rotate(self, now: int) -> None:
-        self._segments.rotate(self._connection, now)
+        """Begin a new hot part; the caller holds `_writing`."""
+        with self._committing() as connection:
+            part = self._segments.begin(connection, now)
+        self._segments.hot = part
         self._hot_rows = 0
 
     def _refuse_when_failed(self) -> None:
@@ -441,7 +463,7 @@ class Historian:
                 f"the disk that holds {self.path} has {free // MEGABYTE} MB free, less than"
                 f" disk_reserve = {self.options.disk_reserve}: free some space"
             )
-        if self.options.disk_cap and self.size() > self.options.disk_cap * MEGABYTE:
+        if self._over_cap():
             raise StoreError(
                 f"the history at {self.path} has reached disk_cap = {self.options.disk_cap} MB:"
                 " raise it, or let a retention rule drop more"
@@ -564,6 +586,13 @@ def _checked(batch: Batch, known: int) -> Batch:
     if time.min() < -EVER or time.max() > EVER:
         time = np.clip(time, -EVER, EVER)
     return Batch(signal, time, value, status, batch.received)
+
+
+def _give_back_memory() -> None:
+    """Hand what the last step freed back to the system; glibc would keep tens of MB."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _span(start: int, end: int) -> tuple[int, int]:
