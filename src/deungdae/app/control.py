@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -73,6 +74,7 @@ class Control:
         self._waiting: asyncio.Queue[Command] = asyncio.Queue(WAITING)
         self._repeated: dict[tuple[str, str, str], int] = {}
         self._plugin: Plugin | None = None
+        self._asked = itertools.count(1)
         self.employ(factory)
 
     def employ(self, factory: Factory) -> list[str]:
@@ -159,7 +161,7 @@ class Control:
         """Return a command of a person, which expires in a minute."""
         now = self._clock.now()
         return Command(
-            id=f"{person}-{now}",
+            id=f"{person}:{now}:{next(self._asked)}",
             signal=signal,
             value=value,
             origin=f"person:{person}",
@@ -174,7 +176,7 @@ class Control:
         return self.gate
 
     async def _carry_out(self, permit: Permit) -> Outcome:
-        """Write what is permitted: first in the journal, then judged once more, then to the wire."""
+        """Write what is permitted: in the journal first, then judged once more, then sent."""
         gate, command = self._gate(), permit.command
         try:
             await self._note("permit", command, mode=permit.mode, approver=permit.approver)

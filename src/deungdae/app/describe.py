@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from deungdae.core.errors import FactoryError, Fault
 from deungdae.historian.store import HistorianOptions
 from deungdae.model import factory as model
@@ -13,7 +15,11 @@ from .auth import WebOptions
 from .bus import BusOptions
 from .thinking import is_thinker
 
-SECTIONS = {"historian": HistorianOptions, "app": WebOptions, "bus": BusOptions}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "historian": HistorianOptions,
+    "app": WebOptions,
+    "bus": BusOptions,
+}
 
 
 def read(path: Path) -> Factory:

@@ -78,7 +78,7 @@ class Door:
         """Connect and stream until the link is lost."""
         try:
             await self.driver.connect()
-            self._recovered()
+            self._failure = None
             await self._stream()
         except DoorError as error:
             self._failed(str(error), error.remedy)
@@ -93,19 +93,12 @@ class Door:
             count += 1
             await self._intake.put(item, self._confirmation(count))
             self.delivering.set()
-        self._log.info("state=ended")
 
     def _confirmation(self, count: int) -> Callable[[], None]:
         return lambda: self.driver.confirm(count)
 
-    def _recovered(self) -> None:
-        if self._failure is not None:
-            self._log.info("state=online")
-        self._failure = None
-
     def _failed(self, problem: str, remedy: str) -> None:
         if self._failure is None or self._failure.problem != problem:
-            self._log.warning("state=offline problem=%r remedy=%r", problem, remedy)
             since = self._clock.now()
             self._failure = Health(state="offline", since=since, problem=problem, remedy=remedy)
 

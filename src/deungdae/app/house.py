@@ -46,27 +46,29 @@ class House:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        async with self._runtime() as runtime, asyncio.TaskGroup() as group:
+        async with self._opened() as (runtime, journal), asyncio.TaskGroup() as group:
             group.create_task(runtime.run(), name="runtime")
             await runtime.ready.wait()
             options = self.factory.sections["app"]
-            group.create_task(api.serve(runtime, options, self._folder, self.announce), name="api")
+            group.create_task(
+                api.serve(runtime, options, self._folder, self.announce, journal), name="api"
+            )
             group.create_task(self._watch(runtime), name="watch")
 
     @property
     def _folder(self) -> Path:
         """Return the folder of the history."""
-        return self.factory.path.parent / self.factory.sections["historian"].path
+        return self.factory.path.parent / str(self.factory.sections["historian"].path)
 
     @asynccontextmanager
-    async def _runtime(self) -> AsyncIterator[Runtime]:
+    async def _opened(self) -> AsyncIterator[tuple[Runtime, Journal]]:
         async with AsyncExitStack() as stack:
             options = self.factory.sections["historian"]
             store = stack.enter_context(Historian(self._folder, options, self.clock))
             journal = stack.enter_context(Journal(self._folder / "journal", self.clock))
             control = Control(self.factory, journal, Live(), self.clock)
             restore(control, journal, self.clock.now())
-            yield Runtime(self.factory, store, control, self.clock)
+            yield Runtime(self.factory, store, control, self.clock), journal
 
     async def _watch(self, runtime: Runtime) -> None:
         """Load the description anew when its files change; an invalid one changes nothing."""

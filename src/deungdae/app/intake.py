@@ -158,11 +158,10 @@ class Intake:
             data = {**data, "source_time": str(time)}
             time, status = received, status | Flag.CLOCK_SUSPECT
         words = self._words.get(event.id)
-        if words is not None and event.kind == "state" and value in words:
-            value = words[value]
-        elif words is not None and event.kind == "state" and not status & 3:
-            if value not in words.values():
+        if words is not None and event.kind == "state":
+            if value not in words and value not in words.values() and not status & 3:
                 status |= Severity.UNCERTAIN
+            value = words.get(value, value)
         changes = {"time": time, "value": value, "status": status, "data": data}
         return msgspec.structs.replace(event, received=received, **changes)
 
@@ -170,5 +169,5 @@ class Intake:
 def _merge(items: Sequence[Batch | Event | Finding]) -> list[Batch | Event | Finding]:
     """Return all batches as one, and the rest in its order behind it."""
     batches = [item for item in items if isinstance(item, Batch)]
-    others = [item for item in items if not isinstance(item, Batch)]
+    others: list[Batch | Event | Finding] = [item for item in items if not isinstance(item, Batch)]
     return [Batch.merge(batches), *others] if batches else others

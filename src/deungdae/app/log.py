@@ -20,7 +20,7 @@ def configure(level: str = "info", *, stream: object = None) -> None:
 class _Line(logging.Formatter):
     """`2026-11-23T04:20:00.123Z info machines.kiln state=online`."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         moment = self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}Z"

@@ -84,7 +84,7 @@ def schema() -> dict[str, Any]:
 
 def _open(reference: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the options' schema with `type` beside them, which names the plug-in itself."""
-    own = definitions[reference["$ref"].rpartition("/")[2]]
+    own: dict[str, Any] = definitions[reference["$ref"].rpartition("/")[2]]
     return own | {"properties": {"type": {}} | own["properties"]}
 
 
@@ -93,7 +93,8 @@ def _options() -> str:
         "# Options\n",
         "Every table of `factory.toml`. A key that is not listed is an error.\n",
     ]
-    sections = {"factory": model.Identity, "calendar": calendar.Calendar, **describe.SECTIONS}
+    sections: dict[str, type[msgspec.Struct]] = {"factory": model.Identity}
+    sections |= {"calendar": calendar.Calendar, **describe.SECTIONS}
     for name, struct in sections.items():
         parts += [f"## `[{name}]`\n", _doc(struct), _table(struct)]
     parts += ["## `[[signals]]`, or the columns of `signals.csv`\n", _doc(types.Signal)]

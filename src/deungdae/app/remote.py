@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -19,7 +21,6 @@ from deungdae.core.types import Batch, Event, Finding, IntArray, Signal
 from . import wire
 
 if TYPE_CHECKING:
-    import httpx
     import pyarrow as pa
 
 RUNNING = "running.json"  # in the history's folder while an instance has it open
@@ -209,7 +210,7 @@ class Remote:
     @staticmethod
     def at(url: str, token: str, certificate: str = "") -> Remote:
         """Return the history of the instance at a URL. certificate: the file it must show."""
-        return Remote(_Http(client(url, token, certificate)))
+        return Remote(_Http(Running(url=url, pid=0, token=token, certificate=certificate)))
 
     def register(self, signals: Sequence[Signal]) -> IntArray:
         """Return the handle of each signal, as the Store port says."""
@@ -373,44 +374,49 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     certificate: str = ""
 
-    def client(self) -> httpx.Client:
-        """Return an HTTP client of its API that shows the token."""
-        return client(self.url, self.token, self.certificate)
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        kind: str = "application/json",
+        patience: float = PATIENCE,
+    ) -> tuple[int, bytes]:
+        """Return status and body of what the instance answers, asked with its token.
+
+        Raises StoreError where it does not answer within `patience` s.
+        """
+        place = urlsplit(self.url)
+        connection = (
+            HTTPSConnection(place.netloc, timeout=patience, context=_pinned(self.certificate))
+            if self.certificate
+            else HTTPConnection(place.netloc, timeout=patience)
+        )
+        try:
+            headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        except (OSError, HTTPException) as error:
+            raise StoreError(f"the instance at {self.url} does not answer: {error}") from error
+        finally:
+            connection.close()
 
 
 class _Http:
     """The call of a Remote as `POST /api/v1/store/<method>`."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, instance: Running) -> None:
+        self._instance = instance
 
     def __call__(self, method: str, request: bytes) -> bytes:
-        import httpx  # noqa: PLC0415 — as below
-
-        headers = {"Content-Type": "application/msgpack"}
-        try:
-            reply = self._client.post(f"/api/v1/store/{method}", content=request, headers=headers)
-        except httpx.HTTPError as error:
-            place = self._client.base_url
-            raise StoreError(f"the instance at {place} does not answer: {error!r}") from error
-        if reply.status_code != 200:
-            raise StoreError(f"the instance at {self._client.base_url} refuses: {reply.text}")
-        return reply.content
-
-
-def client(url: str, token: str, certificate: str = "") -> httpx.Client:
-    """Return an HTTP client of an instance's API. certificate: the one that it must show."""
-    import httpx  # noqa: PLC0415 — commands that ask nobody start sooner without
-
-    headers = {"Authorization": f"Bearer {token}"}
-    # no proxy from the environment may come between two processes of one machine
-    return httpx.Client(
-        base_url=url,
-        headers=headers,
-        timeout=httpx.Timeout(PATIENCE, connect=2.0),
-        trust_env=False,
-        verify=_pinned(certificate) if certificate else True,
-    )
+        path = f"/api/v1/store/{method}"
+        status, body = self._instance.ask("POST", path, request, kind="application/msgpack")
+        if status != 200:
+            words = body.decode("utf-8", "replace")
+            raise StoreError(f"the instance at {self._instance.url} refuses: {words}")
+        return body
 
 
 def _pinned(certificate: str) -> ssl.SSLContext:
@@ -449,15 +455,13 @@ def running(history: Path) -> Running | None:
 def find(history: Path) -> Remote | None:
     """Return the history of the instance that has it open and answers, or None."""
     found = running(history)
-    return Remote.at(found.url, found.token, found.certificate) if found else None
+    return Remote(_Http(found)) if found else None
 
 
 def _answers(found: Running) -> bool:
-    import httpx  # noqa: PLC0415 — as above
-
     try:
-        with found.client() as asker:
-            reply: Mapping[str, Any] = asker.get("/api/v1/health", timeout=5.0).json()
-    except (httpx.HTTPError, OSError, ValueError):
+        _, body = found.ask("GET", "/api/v1/health", patience=5.0)
+        reply = msgspec.json.decode(body)
+    except (StoreError, msgspec.DecodeError):
         return False
-    return reply.get("pid") == found.pid
+    return isinstance(reply, dict) and reply.get("pid") == found.pid

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,11 @@ import numpy as np
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Store
 from deungdae.core.types import DAY, HOUR, SECOND, Signal, TimeArray
+from deungdae.insight import kpi
 from deungdae.insight import states as held
+from deungdae.model.factory import Factory, Identity
 
 STATE_NAMES = ("execution", "state", "Execution", "State")
-PERIODS = {"hour": HOUR, "day": DAY, "all": 0}
 
 
 class Memory(Store, Protocol):
@@ -121,3 +123,40 @@ def _label(moment: int, by: str, zone: ZoneInfo) -> str:
         zone
     )
     return local.date().isoformat() if by == "day" else local.isoformat()
+
+
+def kpis(
+    store: Memory,
+    start: int,
+    end: int,
+    *,
+    by: str,
+    zone: ZoneInfo,
+    assets: Sequence[str] = (),
+    factory: Factory | None = None,
+) -> list[kpi.Report]:
+    """Return the report of the ISO 22400-2 indicators of each asset in each period.
+
+    factory: gives shifts, and by its `kpi` tables counters and cycle times; without it they are
+    what the names of the signals suggest, and every moment is planned. by: as in `states`.
+    Raises NotEnoughData where no asset tells its state.
+    """
+    signals = store.signals()
+    chosen = state_signals(signals, assets)
+    if not chosen:
+        raise NotEnoughData("no asset in this store has a signal that tells its state")
+    plan = factory or Factory(
+        path=Path(),
+        identity=Identity(id="store", timezone=zone.key),
+        signals={signal.id: signal for signal in signals},
+    )
+    declared = {
+        plugin.options.asset: plugin.options
+        for plugin in plan.room("insight").values()
+        if plugin.type == "kpi"
+    }
+    return [
+        kpi.compute(declared.get(asset) or kpi.default_spec(asset, signals), store, plan, *period)
+        for asset in chosen
+        for period in pairwise(_edges(start, end, by, zone))
+    ]

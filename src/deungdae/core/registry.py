@@ -67,14 +67,15 @@ def _is_plugin(room: str, type: str) -> bool:
     spec = importlib.util.find_spec(f"deungdae.{room}.{type}")
     if spec is None or not isinstance(spec.loader, SourceLoader):
         return False
-    wanted = type.capitalize()
-    for statement in ast.parse(spec.loader.get_source(spec.name) or "").body:
-        if isinstance(statement, ast.ClassDef) and statement.name == wanted:
-            return True
-        if isinstance(statement, ast.ImportFrom):
-            if any((alias.asname or alias.name) == wanted for alias in statement.names):
-                return True
-    return False
+    statements = ast.parse(spec.loader.get_source(spec.name) or "").body
+    classes = {part.name for part in statements if isinstance(part, ast.ClassDef)}
+    taken_in = {
+        alias.asname or alias.name
+        for part in statements
+        if isinstance(part, ast.ImportFrom)
+        for alias in part.names
+    }
+    return type.capitalize() in classes | taken_in
 
 
 def options(plugin: Any) -> list[Option]:

@@ -187,9 +187,9 @@ def _write(
     folder: Path, name: str, type_: str, table: dict[str, object], signals: list[Signal]
 ) -> None:
     """Write what `deungdae run` needs. Never over what is there."""
-    for file in ("factory.toml", "signals.csv"):
-        if (folder / file).exists():
-            raise ValueError(f"{folder / file} is there already; choose another --write folder")
+    for name_ in ("factory.toml", "signals.csv"):
+        if (folder / name_).exists():
+            raise ValueError(f"{folder / name_} is there already; choose another --write folder")
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         "# Written by `deungdae discover`: name what you keep, delete what you do not need.",

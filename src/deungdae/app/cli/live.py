@@ -27,8 +27,6 @@ def add(verbs: Any) -> None:
     """Add the verbs."""
     run = verbs.add_parser("run", help="run a factory until stopped")
     run.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
-    run.add_argument("--as", dest="role", choices=("all",), default="all",
-                     help="which part this process is, where [bus] joins several")  # fmt: skip
     run.set_defaults(run=_run)
 
     demo = verbs.add_parser("demo", help="a virtual plant, the platform and its page")
@@ -43,7 +41,7 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     path = path / "factory.toml" if path.is_dir() else path
     factory = describe.read(path)
     os.chdir(path.parent)  # every path in the file is meant from the file's own folder
-    _serve(factory, options.role, output)
+    _serve(factory, output)
     return 0
 
 
@@ -58,14 +56,14 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
             (folder / "factory.toml").write_text(text, encoding="utf-8")
         os.chdir(folder)
         factory = describe.read(folder / "factory.toml")
-        _serve(factory, "all", output, browser=options.open)
+        _serve(factory, output, browser=options.open)
     finally:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _serve(factory: Factory, role: str, output: Output, *, browser: bool = False) -> None:
+def _serve(factory: Factory, output: Output, *, browser: bool = False) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
 
     async def main() -> None:
@@ -73,7 +71,7 @@ def _serve(factory: Factory, role: str, output: Output, *, browser: bool = False
 
         loop = asyncio.get_running_loop()
         running = asyncio.current_task()
-        home = house.House(factory, role)
+        home = house.House(factory)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)  # type: ignore[union-attr]
         loop.add_signal_handler(signal.SIGHUP, home.look)

@@ -39,20 +39,18 @@ def zone_of(options: argparse.Namespace) -> ZoneInfo:
 
 
 def period_of(options: argparse.Namespace) -> tuple[int, int]:
-    """Return the period in ns. Raises ValueError naming the option."""
-    zone = zone_of(options)
+    """Return the period in ns, up to now at most. Raises ValueError naming the option."""
+    zone, now = zone_of(options), time.time_ns()
     ends = []
-    for name, text, default in (
-        ("--from", options.since, 0),
-        ("--to", options.until, time.time_ns()),
-    ):
+    for name, text, default in (("--from", options.since, 0), ("--to", options.until, now)):
         try:
             ends.append(from_iso(text, zone) if text else default)
         except ValueError as error:
             raise ValueError(f"{name} {text}: no ISO 8601 time, e.g. 2016-10-01") from error
-    if ends[0] >= ends[1]:
-        raise ValueError(f"--from {options.since} is not before --to {options.until}")
-    return ends[0], ends[1]
+    start, end = ends[0], min(ends[1], now)
+    if start >= end:
+        raise ValueError(f"--from {options.since} is not before --to {options.until or 'now'}")
+    return start, end
 
 
 def open_store(path: Path) -> Memory:

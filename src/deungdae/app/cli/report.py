@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from deungdae.app import report
+from deungdae.app import describe, report
+from deungdae.core.clock import to_iso
+from deungdae.insight import kpi
 
 from .moments import add_period, add_store, open_store, period_of, zone_of
 from .output import Output
@@ -18,25 +21,94 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser("report", help="states, kpi: over any period of a history")
     verb.add_argument("what", choices=("states", "kpi"), metavar="states|kpi")
     verb.add_argument("--asset", action="append", default=[], metavar="A", help="else all")
-    verb.add_argument("--by", choices=("day", "hour", "all"), default=None)
-    verb.add_argument("--factory", metavar="F", help="factory.toml: shifts, counters, cycle times")
+    verb.add_argument(
+        "--by", choices=("day", "hour", "all"), help="states: day; kpi: all, one period"
+    )
+    verb.add_argument("--factory", type=Path, metavar="F", help="shifts, counters, cycle times")
     add_store(verb)
     add_period(verb)
     verb.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace, output: Output) -> int:
+    return _states(options, output) if options.what == "states" else _kpis(options, output)
+
+
+def _states(options: argparse.Namespace, output: Output) -> int:
     start, end = period_of(options)
-    store = open_store(options.store)
-    make = report.states if options.what == "states" else report.kpi
-    rows: list[Any] = make(
-        store,
+    rows = report.states(
+        open_store(options.store),
         start,
         end,
-        by=options.by or ("day" if options.what == "states" else "all"),
+        by=options.by or "day",
         zone=zone_of(options),
         assets=options.asset,
-        **({"factory": options.factory} if options.what == "kpi" else {}),
     )
     output.rows([msgspec.to_builtins(row) for row in rows])
     return 0
+
+
+def _kpis(options: argparse.Namespace, output: Output) -> int:
+    start, end = period_of(options)
+    zone = zone_of(options)
+    reports = report.kpis(
+        open_store(options.store),
+        start,
+        end,
+        by=options.by or "all",
+        zone=zone,
+        assets=options.asset,
+        factory=describe.read(options.factory) if options.factory else None,
+    )
+    if output.as_json:
+        rows = [row for found in reports for row in kpi.rows(found)]
+        output.value([row | _period(row, zone) for row in rows])
+        return 0
+    for found in reports:
+        _print(found, output, zone)
+    return 0
+
+
+def _period(row: dict[str, Any], zone: Any) -> dict[str, object]:
+    return {"start": to_iso(row["start"], zone), "end": to_iso(row["end"], zone)}
+
+
+def _print(found: kpi.Report, output: Output, zone: Any) -> None:
+    """Print what could be computed, where the time went, and what could not, and why."""
+    known = [result for result in found.results if result.value is not None]
+    missing = [result for result in found.results if result.value is None]
+    output.say(f"{found.asset}  {to_iso(found.start, zone)} to {to_iso(found.end, zone)}\n")
+    if known:
+        output.rows([_row(result) for result in known])
+    if found.balance.losses:
+        output.say("\nwhere the planned time went")
+        output.rows(
+            [
+                {
+                    "loss": loss.reason,
+                    "kind": loss.kind,
+                    "hours": round(loss.seconds / 3600, 2),
+                    "%": round(loss.share, 1),
+                    "together %": round(loss.cumulative, 1),
+                }
+                for loss in found.balance.losses
+            ]
+        )
+    output.say("\nwhat cannot be given, and why")
+    output.rows([{"no": r.number, "indicator": r.title, "why": r.reason} for r in missing])
+    for note in found.notes:
+        output.say(f"note: {note}")
+    output.say("")
+
+
+def _row(result: kpi.KpiResult) -> dict[str, object]:
+    bounds = None if result.low is None else f"{result.low:.4g} … {result.high:.4g}"
+    return {
+        "no": result.number,
+        "indicator": result.title,
+        "value": result.value,
+        "unit": result.unit,
+        "can be": bounds,
+        "known": None if result.coverage is None else f"{result.coverage:.0%}",
+        "from": kpi.explain(result),
+    }

@@ -1,0 +1,103 @@
+"""What every route may use, and how it gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.requests import HTTPConnection
+
+from deungdae.app.auth import Doorkeeper, Right, Verdict
+from deungdae.app.remote import Archive
+from deungdae.app.runtime import Runtime
+from deungdae.historian.journal import Journal
+
+
+class Context:
+    """The running factory with its doorkeeper. journal: None where another process keeps it."""
+
+    def __init__(self, runtime: Runtime, keeper: Doorkeeper, journal: Journal | None) -> None:
+        self.runtime = runtime
+        self.keeper = keeper
+        self.journal = journal
+        self.started = runtime.clock.now()
+        self.watchers: set[object] = set()  # the pages that are open
+
+    @property
+    def store(self) -> Archive:
+        """Return the history: wherever it is, it can be asked for its signals and in SQL."""
+        return cast(Archive, self.runtime.store)
+
+    async def note(self, kind: str, data: dict[str, object], who: str = "") -> None:
+        """Write into the journal, if this process keeps it; return when it is durable."""
+        if self.journal is not None:
+            await self.runtime.clock.call(self.journal.append, kind, data, who)
+
+
+class WebError(Exception):
+    """An answer that is not what was asked for: status, what is wrong, and what to do."""
+
+    def __init__(self, status: int, error: str, remedy: str = "", rule: str = "") -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.remedy = remedy
+        self.rule = rule
+
+
+encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Json(JSONResponse):
+    """JSON of structs and plain values. NaN and infinities become null."""
+
+    def render(self, content: Any) -> bytes:
+        return encode(content)
+
+
+async def _context(connection: HTTPConnection) -> Context:
+    return connection.app.state.context  # type: ignore[no-any-return]
+
+
+Here = Annotated[Context, Depends(_context)]
+
+
+def needs(right: Right) -> Callable[[Request], Awaitable[None]]:
+    """Return a dependency that lets only those through who have the right."""
+
+    async def check(request: Request) -> None:
+        await admit(request, right)
+
+    return check
+
+
+async def admit(connection: HTTPConnection, right: Right) -> None:
+    """Return if a request has the right. Raises WebError; wrong tokens go to the journal."""
+    context = await _context(connection)
+    cookie = connection.cookies.get(context.keeper.cookie, "")
+    verdict = context.keeper.judge(right, connection.headers, cookie)
+    if verdict is Verdict.UNKNOWN:
+        tried = "authorization" in connection.headers
+        await refuse(context, connection, tried=tried)
+    if verdict is Verdict.FORBIDDEN:
+        raise WebError(
+            403, "this request comes from another site", "use the page or the token directly"
+        )
+
+
+async def refuse(context: Context, connection: HTTPConnection, *, tried: bool) -> None:
+    """Raise WebError for a request without the right token. tried: it had a wrong one."""
+    address = connection.client.host if connection.client else ""
+    if tried and context.keeper.failed(address):
+        raise WebError(429, "too many wrong tokens from this address", "wait a minute")
+    if tried:
+        await context.note("login", {"address": address, "success": False})
+    raise WebError(
+        401,
+        "this needs the token of this run",
+        "open the link that deungdae prints, or send 'Authorization: Bearer …' with the token"
+        " from running.json in the history's folder",
+    )

@@ -1,0 +1,166 @@
+"""Routes that change something: every one needs the token, and the gate judges every command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from deungdae.app import control, describe
+from deungdae.app.auth import Right
+from deungdae.core import strict
+from deungdae.decide.gate import Mode
+
+from . import answers
+from .context import Context, Here, Json, WebError, needs
+from .schema import answer
+
+router = APIRouter(
+    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Right.ACT))]
+)
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+
+
+class Deed(BaseModel):
+    """What a person does. person: who, as it stands in the journal."""
+
+    model_config = ConfigDict(extra="forbid")
+    person: Name
+
+
+class Reasoned(Deed):
+    """What a person does, and why."""
+
+    reason: Words
+
+
+class Wish(Reasoned):
+    """A command of a person: set `signal` to `value`, in the signal's unit."""
+
+    signal: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Target(Reasoned):
+    """Another set-point of a loop, in the measurement's unit."""
+
+    set_point: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Switch(Deed):
+    """Another mode of the gate."""
+
+    mode: Mode
+
+
+class Clearing(Deed):
+    """A person has looked at a held signal: commands to it may pass again."""
+
+    signal: str
+
+
+class DoneAnswer(msgspec.Struct, frozen=True):
+    """What changed, in words."""
+
+    changes: list[str]
+
+
+class LinkAnswer(msgspec.Struct, frozen=True):
+    """A link to the page that lets one person act; it works once."""
+
+    url: str
+
+
+@router.post("/commands", **answer(answers.OutcomeAnswer, 409, 502))
+async def command(here: Here, wish: Wish) -> Json:
+    """Ask for a change of a signal; the gate judges it like any other command."""
+    gate = here.runtime.control
+    asked = gate.command(wish.signal, wish.value, wish.person, wish.reason)
+    return _told(here, answers.outcome(here.runtime, await gate.ask(asked)))
+
+
+@router.post("/proposals/{id}/approve", **answer(answers.OutcomeAnswer, 409, 502))
+async def approve(here: Here, id: str, deed: Deed) -> Json:
+    """Permit what waits for a person; it is judged anew before it is written."""
+    outcome = await here.runtime.control.approve(id, deed.person)
+    return _told(here, answers.outcome(here.runtime, outcome))
+
+
+@router.post("/proposals/{id}/decline", **answer(answers.GateAnswer, 409))
+async def decline(here: Here, id: str, deed: Deed) -> Json:
+    """Drop what waits for a person."""
+    await here.runtime.control.decline(id, deed.person)
+    return Json(answers.gate(here.runtime))
+
+
+@router.post("/gate/kill", **answer(answers.GateAnswer, 409))
+async def kill(here: Here, deed: Reasoned) -> Json:
+    """Put the kill switch on: nothing is written any more until it is released."""
+    await here.runtime.control.kill(deed.person, deed.reason)
+    return Json(answers.gate(here.runtime))
+
+
+@router.post("/gate/release", **answer(answers.GateAnswer, 409))
+async def release(here: Here, deed: Deed) -> Json:
+    """Take the kill switch off."""
+    await here.runtime.control.release(deed.person)
+    return Json(answers.gate(here.runtime))
+
+
+@router.post("/gate/mode", **answer(answers.GateAnswer, 409))
+async def mode(here: Here, switch: Switch) -> Json:
+    """Put the gate into another mode, at most that of the factory file."""
+    await here.runtime.control.switch(switch.mode, switch.person)
+    return Json(answers.gate(here.runtime))
+
+
+@router.post("/gate/clear", **answer(answers.GateAnswer, 409))
+async def clear(here: Here, clearing: Clearing) -> Json:
+    """Let commands through again to a signal that took another value than was written."""
+    await here.runtime.control.clear(clearing.signal, clearing.person)
+    return Json(answers.gate(here.runtime))
+
+
+@router.post("/loops/{name}", **answer(list[answers.LoopAnswer], 404, 409))
+async def retarget(here: Here, name: str, target: Target) -> Json:
+    """Let a loop hold its measurement at another set-point."""
+    found = control.loops(here.runtime.thinking.thinkers)
+    if name not in found:
+        raise WebError(404, f"no loop is called {name!r}", strict.closest(name, found))
+    data = {"loop": name, "set_point": target.set_point, "reason": target.reason}
+    await here.note("set-point", data, target.person)
+    found[name].retarget(target.set_point)
+    return Json(answers.loops(here.runtime))
+
+
+@router.post("/reload", **answer(DoneAnswer))
+async def reload(here: Here) -> Json:
+    """Read the factory file again; an invalid one changes nothing."""
+    runtime = here.runtime
+    factory = await runtime.clock.call(describe.read, runtime.factory.path)
+    return Json(DoneAnswer(await runtime.reload(factory)))
+
+
+@router.post("/link", **answer(LinkAnswer))
+async def link(here: Here) -> Json:
+    """Give a link to the page that lets one more person act."""
+    return Json(LinkAnswer(here.keeper.link()))
+
+
+def _told(here: Context, outcome: answers.OutcomeAnswer) -> Json:
+    """Return what became of a command; raise WebError where it did not reach the machine."""
+    if outcome.result == "refused":
+        demand = answers.rules().get(outcome.rule)
+        remedy = (demand.ko if _is_korean(here) else demand.en) if demand else ""
+        raise WebError(409, outcome.reason, remedy, outcome.rule)
+    if outcome.result == "failed":
+        raise WebError(502, outcome.reason, "look at the machine before anything else is written")
+    return Json(outcome)
+
+
+def _is_korean(here: Context) -> bool:
+    return here.runtime.factory.identity.language == "ko"
