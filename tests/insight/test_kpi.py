@@ -633,6 +633,18 @@ def test_the_running_shift_tells_the_live_indicators_and_a_shift_that_ended_all(
     assert at(end + HOUR) == {}
 
 
+def test_a_machine_is_heard_by_its_words_and_one_number_if_nothing_else_is_said() -> None:
+    signals = [
+        Signal(id=STATE, kind="state"), Signal(id="press1.program", kind="text"),
+        Signal(id="press1.force"), Signal(id="press1.speed"), Signal(id="other.speed"),
+    ]  # fmt: skip
+    work, _ = analyser(factory(*signals))
+    assert work.needs.events == (STATE, "press1.program")
+    assert work.needs.signals == ("press1.force",)
+    work, _ = analyser(factory(*signals), heard=("press1.speed",))
+    assert (work.needs.events, work.needs.signals) == ((STATE,), ("press1.speed",))
+
+
 def test_periods_of_days_and_hours() -> None:
     work, told = analyser(period="hour", live=("availability",))
     now = SEOUL_DAY + 8 * HOUR + 30 * SECOND

@@ -62,8 +62,7 @@ class Kpi:
     @property
     def needs(self) -> Needs:
         """Return the named signals, back to the start of the period that ended last."""
-        signals, options = self.factory.signals, self.options
-        heard = [id for id in options.heard if id in signals]
+        options, heard = self.options, self._heard()
         numbers = [id for id in (options.state, *heard) if id and self._is_number(id)]
         words = [id for id in heard if not self._is_number(id)]
         every = round(options.every * SECOND)
@@ -175,6 +174,14 @@ class Kpi:
     def _sources(self) -> dict[str, str]:
         named = ("state", "count", "good", "reject", "rework")
         return {option: id for option in named if (id := getattr(self.options, option))}
+
+    def _heard(self) -> list[str]:
+        """Return the ids of further signals by which the machine is heard: few, they are many."""
+        if self.options.heard:
+            return list(self.options.heard)
+        own = [s.id for s in self.factory.signals.values() if s.asset == self.options.asset]
+        words = [id for id in own if not self._is_number(id)]
+        return words + [id for id in own if self._is_number(id)][:1]
 
     def _is_number(self, id: str) -> bool:
         signal = self.factory.signals.get(id)

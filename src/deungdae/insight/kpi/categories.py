@@ -22,7 +22,7 @@ TERM: dict[Category, str] = {
     "idle": "ADOT",
 }  # maintenance and planned are outside PBT; unknown is no term at all
 
-# Execution, MTConnect part 3. STOPPED is an unplanned stop there, yet many controllers say it after
+# Execution, MTConnect. STOPPED is an unplanned stop there, yet many controllers say it after
 # a plain reset: it is a delay, and a failure only where `states` says so.
 _MTCONNECT: dict[str, Category] = {
     "ACTIVE": "production",

@@ -16,8 +16,8 @@ from .counters import Increments, held_mean, increments
 from .spec import KpiOptions
 from .timeline import Stretch
 
-MACHINE_STUDY = 50  # parts of a machine capability study, ISO 22514-3
-PROCESS_STUDY = 125  # parts of a process capability study, ISO 22514-2
+MACHINE_STUDY = 50  # parts of a machine capability study, by custom
+PROCESS_STUDY = 125  # parts of a process capability study, by custom 25 subgroups of 5
 _WHOLE = 0.99  # share of a period over which a level must be known
 _NOTHING = Samples(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint8))
 

@@ -49,15 +49,21 @@ def compute(spec: KpiOptions, store: Store, factory: Factory, start: int, end: i
         for event in store.events(start - DAY, end, ids=words, kinds=kinds, before=True):
             events[event.id].append(event)
     window = Window(start - DAY, end, samples, {id: tuple(told) for id, told in events.items()})
-    return evaluate(spec, factory, window, start, end, _heard(spec, store, window, start, end))
+    return evaluate(
+        spec, factory, window, start, end, _heard(spec, store, factory, window, start, end)
+    )
 
 
-def _heard(spec: KpiOptions, store: Store, window: Window, start: int, end: int) -> TimeArray:
+def _heard(
+    spec: KpiOptions, store: Store, factory: Factory, window: Window, start: int, end: int
+) -> TimeArray:
     """Return when anything was heard of the asset: to the hour for signals that only show that.
 
     Later words count too: they tell that a source was only unavailable before.
     """
-    others = [id for id in spec.heard if id not in window.samples and id not in window.events]
+    own = (id for id, signal in factory.signals.items() if signal.asset == spec.asset)
+    known = {*window.samples, *window.events}
+    others = [id for id in (spec.heard or own) if id not in known]
     told = store.events(start - DAY, end + _LATER, ids=[*others, *window.events])
     return np.concatenate(
         [

@@ -42,7 +42,10 @@ class KpiOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ""
     heard: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="Ids of further signals that show that the machine was on line"),
+        msgspec.Meta(
+            description="Ids of further signals that show that the machine was on line; if none is "
+            "given, those of the asset that tell words, and its first number"
+        ),
     ] = ()
 
     count: Annotated[str, _counter("all parts made")] = ""
