@@ -146,15 +146,13 @@ def _enter_times(
         )
     else:
         used = times.APT + times.AUST
-        for term, value in zip(
-            terms,
-            (
-                times.PBT - times.unknown, times.APT, used, times.ADET, times.ADOT,
-                used + times.ADET, used + times.ADET + times.ADOT,
-            ),
-            strict=True,
-        ):  # fmt: skip
-            ledger.put(term, value)
+        ledger.put("PBT", times.PBT - times.unknown)
+        ledger.put("APT", times.APT)
+        ledger.put("AUPT", used)
+        ledger.put("ADET", times.ADET)
+        ledger.put("ADOT", times.ADOT)
+        ledger.put("AUBT", used + times.ADET)
+        ledger.put("AOET", used + times.ADET + times.ADOT)
 
 
 def _enter_setup(ledger: Ledger, told: frozenset[Category], times: Times) -> None:
