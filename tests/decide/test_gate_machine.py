@@ -78,7 +78,7 @@ class World:
         self.permits = 0
         self.refusals: set[str] = set()
         self.gate = self.build()
-        self.poll(0, 0)
+        self.poll(0, 0, 0)
         self.beat(True)
 
     def build(self) -> Gate:
@@ -93,22 +93,23 @@ class World:
         """Let time pass; back where seconds < 0, as a clock does that is set."""
         self.now += round(seconds * SECOND)
 
-    def poll(self, status: int, age: float) -> None:
-        """Read the machine, a while ago perhaps, through a float32 register."""
+    def poll(self, status: int, door_status: int, age: float) -> None:
+        """Read the valve through a float32 register, and the door; what is old comes again."""
         moment = self.now - round(age * SECOND)
         rounded = struct.unpack("f", struct.pack("f", self.truth))[0]
-        if age == 0 or status:
+        if age:
+            old = self.seen[VALVE]
+            self.seen[VALVE] = Seen(old.value, min(old.time, moment), status)
+        else:
             self.seen[VALVE] = Seen(rounded, moment, status)
-            self.seen[DOOR] = Seen(self.door, moment, status)
-        else:  # an old sample comes again: nothing is known to be newer
-            self.seen = {id: Seen(s.value, s.time - 1, s.status) for id, s in self.seen.items()}
+        self.seen[DOOR] = Seen(self.door, self.now, door_status)
 
     def operate(self, value: float) -> None:
         """A person turns the valve; it is polled at once."""
         if self.flight is None:
             self.truth = value
             self.now += 1
-            self.poll(0, 0)
+            self.poll(0, 0, 0)
 
     def ask(self, value: float, relative: bool, life: float, age: float, id: str = "") -> None:
         """A policy asks for a value, near the true one perhaps."""
@@ -259,9 +260,9 @@ class AnySequence(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.world.wait(seconds)
 
-    @rule(status=STATUS, age=st.sampled_from([0.0, 0.0, 5.0, 11.0]))
-    def poll(self, status: int, age: float) -> None:
-        self.world.poll(status, age)
+    @rule(status=STATUS, door=STATUS, age=st.sampled_from([0.0, 0.0, 5.0, 11.0]))
+    def poll(self, status: int, door: int, age: float) -> None:
+        self.world.poll(status, door, age)
 
     @rule(value=st.floats(0, 100))
     def operate(self, value: float) -> None:
@@ -285,7 +286,7 @@ class AnySequence(RuleBasedStateMachine):
     def ask_well(self, value: float, wait: float) -> None:
         self.world.wait(wait)
         self.world.beat(True)
-        self.world.poll(0, 0)
+        self.world.poll(0, 0, 0)
         self.world.ask(value, True, 30.0, 0.0)
 
     @rule(
@@ -339,11 +340,14 @@ def test_many_seeded_commands_never_break_a_rule() -> None:
         lambda: world.wait(float(random.choice([-3600, -3, 3600]))),
         lambda: setattr(world, "door", float(random.integers(2))),
     ]
+    states = [0] * 12 + [2, 16]
     for _ in range(20_000):
         world.wait(float(random.exponential(3)))
         world.beat(bool(random.random() < 0.95))
-        world.poll(int(random.choice([0, 0, 0, 0, 0, 0, 2, 16])), float(random.choice([0, 0, 5])))
-        world.ask(float(random.uniform(-7, 7)), bool(random.random() < 0.9), 30.0, 0.0)
+        status, door = (int(value) for value in random.choice(states, 2))
+        world.poll(status, door, float(random.choice([0, 0, 0, 5, 20])))
+        again = f"c{world.count}" if random.random() < 0.1 else ""
+        world.ask(float(random.uniform(-7, 7)), bool(random.random() < 0.9), 30.0, 0.0, again)
         world.approve()
         world.write(
             bool(random.random() < 0.9), str(random.choice(["confirm", "confirm", "lost"])), 0.5
