@@ -32,6 +32,7 @@ from deungdae.machines.opcua import Opcua
 
 PEERS = Path(__file__).resolve().parent.parent / "tests" / "peers"
 ITEMS = 5000
+NODES = 10_000
 CLOCK = RealClock()
 
 Row = dict[str, object]
@@ -48,6 +49,7 @@ def main() -> int:
             asyncio.run(serve(asked.serve))
         return 0
     rows = notifications(1 if asked.quick else 3, 2.0 if asked.quick else 5.0)
+    rows += browsing(NODES)
     rows += asyncio.run(latencies(200 if asked.quick else 1000))
     if asked.json:
         print(json.dumps({"name": "opcua", "rows": rows}))
@@ -93,7 +95,10 @@ def notifications(rounds: int, seconds: float) -> list[Row]:
         row("asyncua handler / deungdae", handler_us / ours_us, "×"),
         row("notifications received by deungdae", statistics.median(rates), "1/s"),
         row(
-            f"{ITEMS} items subscribed, first values here", statistics.median(subscribing), "s", 1.0
+            f"{ITEMS} items subscribed at node-opcua, first values here",
+            statistics.median(subscribing),
+            "s",
+            1.0,
         ),
     ]
 
@@ -153,6 +158,26 @@ def node_client(url: str, seconds: float) -> float:
     return float(json.loads(done.stdout.splitlines()[-1])["cpu_us"])
 
 
+def browsing(nodes: int) -> list[Row]:
+    port = free()
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["node", "opcua-server.js", str(port), folder, str(nodes)]
+        with running(command, port, cwd=PEERS):
+            taken = asyncio.run(discovery(f"opc.tcp://127.0.0.1:{port}/UA/Peer", nodes))
+    return [row(f"{nodes} nodes discovered at node-opcua", taken, "s", 10.0)]
+
+
+async def discovery(url: str, nodes: int) -> float:
+    door = Opcua("bench", Opcua.Options(url=url, timeout=30.0), CLOCK)
+    await door.connect()
+    start = time.monotonic()
+    found = [node async for node in door.browse()]
+    taken = time.monotonic() - start
+    await door.close()
+    assert len(found) > nodes
+    return taken
+
+
 # ---- latencies ----
 
 
@@ -166,8 +191,10 @@ async def latencies(count: int) -> list[Row]:
         await door.connect()
         seen = await changes(door, count)
         written = await writes(door, count)
+        subscribing = [await subscribe(door) for _ in range(3)]
         await door.close()
-    rows = []
+    wait = statistics.median(subscribing)
+    rows = [row(f"{ITEMS} items subscribed at asyncua, all values here", wait, "s", 1.0)]
     for what, taken in (("value changed -> driver has it", seen), ("write and read back", written)):
         for name, share in (("p50", 50), ("p99", 99)):
             rows.append(row(f"{what}, {name}", float(np.percentile(taken, share)), "ms"))
@@ -187,6 +214,20 @@ async def changes(door: Opcua, count: int) -> list[float]:
     return taken
 
 
+async def subscribe(door: Opcua) -> float:
+    """Return seconds until the first value of each of many items is here."""
+    signals = {i: Signal(id=f"bench.n{i}", source=f"bench:ns=2;s=N{i}") for i in range(ITEMS)}
+    began = time.monotonic()
+    first: set[int] = set()
+    async with aclosing(door.stream(signals)) as stream:
+        async for item in stream:
+            assert isinstance(item, Batch)
+            first.update(item.signal.tolist())
+            if len(first) == ITEMS:
+                break
+    return time.monotonic() - began
+
+
 async def writes(door: Opcua, count: int) -> list[float]:
     signal = Signal(id="bench.set", source="bench:ns=2;s=Set", access="rw")
     taken = []
@@ -200,7 +241,7 @@ async def writes(door: Opcua, count: int) -> list[float]:
 
 
 async def serve(port: int) -> None:
-    """Serve a value that changes every 20 ms and one that can be set."""
+    """Serve a value that changes every 20 ms, one that can be set, and many that rest."""
     server = Server()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
@@ -209,6 +250,8 @@ async def serve(port: int) -> None:
     tick = await server.nodes.objects.add_variable(ua.NodeId("Tick", 2), "Tick", 0.0)
     settable = await server.nodes.objects.add_variable(ua.NodeId("Set", 2), "Set", 0.0)
     await settable.set_writable()
+    for i in range(ITEMS):
+        await server.nodes.objects.add_variable(ua.NodeId(f"N{i}", 2), f"N{i}", float(i))
     async with server:
         i = 0
         while True:

@@ -520,6 +520,37 @@ async def test_ten_thousand_nodes_are_found_in_steps() -> None:
     assert [node.path for node in nodes] == [f"Many/N{i}" for i in range(1200)]
 
 
+async def test_a_second_stream_on_the_same_link_misses_nothing() -> None:
+    """Publish requests of the first stream used to swallow the second one's first values."""
+    async with asyncua_server() as (server, url):
+        for i in range(60):
+            node = ua.NodeId(f"N{i}", 2)
+            await server.nodes.objects.add_variable(node, f"N{i}", float(i))
+        signals = {i: Signal(id=f"peer.n{i}", source=f"peer:ns=2;s=N{i}") for i in range(60)}
+        async with connected(url) as door:
+            for _ in range(4):
+                seen, events = await collect(door, signals, lambda seen, _: len(seen) == 60)
+                assert all(seen[i] == (float(i), 0) for i in range(60))
+                assert events == []
+
+
+async def test_a_slow_consumer_holds_the_server_back_and_the_next_stream_works(peer: Peer) -> None:
+    signals = {0: Signal(id="peer.n", source="peer:ns=1;s=Counter")}
+    async with connected(peer.url, queue=1000, publishing=0.02) as door:
+        stream = door.stream(signals)
+        first = await anext(stream)
+        await asyncio.sleep(1.0)
+        values = [float(first.value[0])] if isinstance(first, Batch) else []
+        while len(values) < 8:
+            item = await anext(stream)
+            assert isinstance(item, Batch)
+            values += item.value.tolist()
+        assert values == [values[0] + i for i in range(len(values))]
+        await stream.aclose()
+        seen, _ = await collect(door, signals, lambda seen, _: len(seen) == 1)
+        assert seen[0][0] >= values[-1]
+
+
 async def test_a_full_queue_at_the_server_is_a_counted_gap() -> None:
     async with asyncua_server() as (server, url):
         node = await server.nodes.objects.add_variable(ua.NodeId("V", 2), "V", 0.0)

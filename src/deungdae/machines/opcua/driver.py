@@ -20,7 +20,7 @@ from deungdae.core.types import DAY, SECOND, Batch, Permit, Signal, TimeArray
 
 from . import backfill, nodes, options, subscription
 from .link import Link, in_words, open_link, remedy, said
-from .subscription import Arrival, History, Item, Mark, Subscription
+from .subscription import Arrival, History, Item, Mark, Publisher, Subscription
 from .table import Table
 
 State = Literal["stopped", "connecting", "online", "degraded", "offline"]
@@ -108,6 +108,7 @@ class Opcua:
         self._sent = 0
         self._unconfirmed: deque[tuple[int, int]] = deque(maxlen=10_000)
         self._subscription: Subscription | None = None
+        self._publisher: Publisher | None = None
 
     @property
     def health(self) -> Health:
@@ -182,6 +183,7 @@ class Opcua:
             return await self._read_back(link, signal, node)
 
     async def close(self) -> None:
+        await self._silence()
         if self._link is not None:
             await self._link.close()
             self._link = None
@@ -192,13 +194,14 @@ class Opcua:
     async def _stream(
         self, link: Link, table: Table, signals: Mapping[int, Signal]
     ) -> AsyncIterator[Batch | Events]:
+        publisher = self._publishing(link)
         before, self._before = self._before, None
         addressed = self._addressed(link, table)
         await self._learn_texts(link, table, addressed)
         current = self._subscription = await self._open(link, before, signals, table, addressed)
         for item in table.bad(table.refused, self._clock.now()):
             yield item
-        current.start()
+        publisher.feed(current)
         if before and not current.resumed:
             current.beside(self._backfill(link, current, before, table, addressed))
         while True:
@@ -207,6 +210,12 @@ class Opcua:
                 yield item
             if isinstance(arrival, Arrival) and not arrival.message.keepalive:
                 self._unconfirmed.append((self._sent, arrival.message.sequence))
+
+    def _publishing(self, link: Link) -> Publisher:
+        """Return what keeps publish requests waiting, one for the life of a link."""
+        if self._publisher is None:
+            self._publisher = Publisher(link, self.options.requests, self._log)
+        return self._publisher
 
     def _addressed(self, link: Link, table: Table) -> dict[int, ua.NodeId]:
         """Return the node of each row; what is wrong with the other addresses goes to refused."""
@@ -287,6 +296,8 @@ class Opcua:
     async def _end(self, table: Table, signals: Mapping[int, Signal], lost: bool) -> None:
         """End the subscription; after a lost link leave it to the server, to be taken up again."""
         current, self._subscription = self._subscription, None
+        if self._publisher is not None:
+            self._publisher.feed(None)
         if current is not None:
             if not lost:
                 with suppress(DoorError), in_words(self.options, "ending the subscription"):
@@ -300,9 +311,15 @@ class Opcua:
             await self._drop()
 
     async def _drop(self) -> None:
+        await self._silence()
         link, self._link = self._link, None
         if link is not None:
             await link.drop()
+
+    async def _silence(self) -> None:
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            await publisher.stop()
 
     async def _target(self, link: Link, signal: Signal) -> tuple[ua.NodeId, ua.VariantType]:
         """Return node and type to write; asked for once in the life of a link."""

@@ -68,11 +68,11 @@ class Mark(msgspec.Struct):
     id: int
     interval: float
     silence: float
-    next: int | None = None
+    next: int = 1
 
 
 class Subscription:
-    """One subscription on one link, publishing from `start` to `stop`."""
+    """One subscription on one link, fed by a Publisher."""
 
     def __init__(
         self,
@@ -110,18 +110,13 @@ class Subscription:
             refused |= await self._create(again)
         return refused
 
-    def start(self) -> None:
-        """Send the publish requests."""
-        for _ in range(self._options.requests):
-            self.beside(self._publish())
-
     def beside(self, work: Coroutine[None, None, None]) -> None:
         """Do something until `stop`."""
         self._tasks.append(asyncio.create_task(work))
 
-    async def put(self, history: History) -> None:
-        """Queue values of the past; waits while the queue is full."""
-        await self._queue.put(history)
+    async def put(self, item: History | Exception) -> None:
+        """Queue values of the past, or what ends it all; waits while the queue is full."""
+        await self._queue.put(item)
 
     async def next(self) -> Arrival | History:
         """Return the next message or past. Raises what ended it all, or Unreachable if silent."""
@@ -142,7 +137,9 @@ class Subscription:
         self._acknowledged.append(sequence)
 
     async def stop(self) -> None:
-        """End all work; the subscription stays at the server."""
+        """End what runs beside; the subscription stays at the server."""
+        while not self._queue.empty():  # lets go who waits for room in it
+            self._queue.get_nowait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,20 +180,8 @@ class Subscription:
         node = ua.ReadValueId(item.node, ua.AttributeIds.Value)
         return ua.MonitoredItemCreateRequest(node, ua.MonitoringMode.Reporting, asked)
 
-    async def _publish(self) -> None:
-        """Send one publish request after the other until the link or the subscription ends."""
-        try:
-            while True:
-                body = await self._link.request(self._request(), patient=True)
-                message = wire.publish(body)
-                if message.subscription == self.mark.id:
-                    await self._queue_message(message)
-        except ua.uaerrors.BadTooManyPublishRequests:
-            self._log.info("the server takes fewer publish requests")
-        except Exception as error:  # noqa: BLE001 handed to the consumer, who raises it
-            await self._queue.put(error)
-
-    def _request(self) -> ua.PublishRequest:
+    def request(self) -> ua.PublishRequest:
+        """Return the next publish request, with what may be forgotten."""
         request = ua.PublishRequest()
         request.Parameters.SubscriptionAcknowledgements = [
             ua.SubscriptionAcknowledgement(ua.UInt32(self.mark.id), ua.UInt32(sequence))
@@ -205,7 +190,7 @@ class Subscription:
         self._acknowledged.clear()
         return request
 
-    async def _queue_message(self, message: wire.Message) -> None:
+    async def deliver(self, message: wire.Message) -> None:
         """Queue a message behind those that were missed before it, as far as they can be had."""
         received = self._clock.now()
         async with self._order:
@@ -221,7 +206,7 @@ class Subscription:
         """Fetch again what is missing before a message; return how many stay lost."""
         due = self.mark.next
         after = message.sequence if message.keepalive else _after(message.sequence)
-        missing = 0 if due is None else _distance(due, message.sequence)
+        missing = _distance(due, message.sequence)
         self.mark.next = after if missing >= 0 else due
         lost = max(missing - _FETCHED_AGAIN, 0)
         for step in range(lost, missing):
@@ -239,6 +224,52 @@ class Subscription:
         request.Parameters.SubscriptionId = ua.UInt32(self.mark.id)
         request.Parameters.RetransmitSequenceNumber = ua.UInt32(sequence)
         return wire.republish(await self._link.request(request), self.mark.id)
+
+
+class Publisher:
+    """Keeps publish requests waiting at the server, for all subscriptions that a link ever has.
+
+    They belong to the session: one that we gave up when a subscription ends would still be
+    answered, with values of the next subscription, which nobody then sees.
+    """
+
+    def __init__(self, link: Link, requests: int, log: logging.Logger) -> None:
+        self._link = link
+        self._requests = requests
+        self._log = log
+        self._current: Subscription | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def feed(self, subscription: Subscription | None) -> None:
+        """Deliver to this subscription from now on; None: to nobody, and send no new request."""
+        self._current = subscription
+        while subscription and len(self._tasks) < self._requests:
+            task = asyncio.create_task(self._publish())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Give up all requests; only when the link itself ends."""
+        self._current = None
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _publish(self) -> None:
+        """Send one publish request after the other while there is somebody to deliver to."""
+        while asked := self._current:
+            try:
+                message = wire.publish(await self._link.request(asked.request(), patient=True))
+                current = self._current
+                if current and message.subscription == current.mark.id:
+                    await current.deliver(message)
+            except ua.uaerrors.BadTooManyPublishRequests:
+                self._log.info("the server takes fewer publish requests")
+                return
+            except Exception as error:  # noqa: BLE001 handed to the consumer, who raises it
+                if asked is self._current:
+                    await asked.put(error)
+                    return
 
 
 async def create(link: Link, options: Options) -> Mark:
