@@ -18,6 +18,8 @@ import trustme
 from deungdae.core.clock import RealClock
 from deungdae.core.errors import BadReply, DoorError, Unreachable
 from deungdae.core.types import Batch, Command, Event, Permit, Signal
+from deungdae.machines._mqtt import codec
+from deungdae.machines._mqtt.link import dial
 from deungdae.machines.mqtt import Mqtt
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
@@ -171,6 +173,8 @@ async def test_what_was_not_durable_before_a_kill_comes_again(broker: Mosquitto)
 import asyncio
 from deungdae.core.clock import RealClock
 from deungdae.core.types import Signal
+from deungdae.machines._mqtt import codec
+from deungdae.machines._mqtt.link import dial
 from deungdae.machines.mqtt import Mqtt
 async def main():
     driver = Mqtt("press", Mqtt.Options(url={broker.url!r}), RealClock())
@@ -468,3 +472,31 @@ async def test_a_broker_that_falls_silent_is_noticed(free_port: Callable[[], int
             async for _ in driver.stream({7: SIGNALS[7]}):
                 pass
         await driver.close()
+
+
+async def test_a_flood_that_nobody_takes_waits_at_the_broker(free_port: Callable[[], int]) -> None:
+    message = codec.publish("plant/press1", payload(1.0) + b" " * 1000, five=True)
+    count = 20_000
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.read(100)
+        writer.write(b"\x20\x03\x00\x00\x00")
+        for sent in range(count):  # noqa: B007
+            writer.write(message)
+            await writer.drain()
+
+    port = free_port()
+    async with pretending(port, talk):
+        options = Mqtt.Options(url=f"mqtt://127.0.0.1:{port}", buffer=64 * 1024)
+        link = await dial(options, "test", clean=True)
+        await asyncio.sleep(0.5)
+        assert 0 < sent < count * 0.9
+        taken = 0
+        async with asyncio.timeout(WITHIN):
+            while taken < count:
+                group = await link.receive()
+                assert len(group) < 1000
+                taken += len(group)
+        await link.close()

@@ -146,3 +146,10 @@ def test_a_value_that_looks_like_the_head_of_a_metric_misleads_nobody() -> None:
     metrics = [Metric(alias=18, timestamp=5, field=wire.DOUBLE, value=looks) for _ in range(30)]
     columns, plain = both(wire.encode(1, metrics, seq=0))
     assert columns == plain
+
+
+def test_a_length_that_points_beyond_the_end_is_survived() -> None:
+    good = wire.encode(1, [Metric(alias=1, field=wire.INT, value=1)] * 20)
+    for odd in (b"\x0a\xff", b"\x0a\x7f", b"\x10\xff", b"\x0a\xff\x10\xff\x18\xff\x20\xff\x50"):
+        columns, plain = both(good + b"\x12" + bytes([len(odd)]) + odd)
+        assert columns == plain == "bad"

@@ -25,7 +25,7 @@ Words: TypeAlias = NDArray[np.uint64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 _FEW = 8  # so few metrics are read faster one by one
-_PAD = b"\0" * 24  # words may be gathered beyond the end
+_PAD = b"\0" * 320  # a metric that is not what it seems may lead so far beyond the end
 _METRIC = 0x12
 _TAG = {field: field << 3 for field in (wire.ALIAS, wire.TIMESTAMP, wire.DATATYPE)}
 _NAME = wire.NAME << 3 | 2
@@ -136,9 +136,8 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
     """Return what can be read at once, and which of the payload's metrics that is."""
     padded = data + _PAD
     octets = np.frombuffer(padded, np.uint8)
-    words = np.ndarray((len(data) + 16,), "<u8", padded, strides=(1,))  # one from every byte on
+    words = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))  # one from every byte on
     stops = parts.stops
-    limit = len(data)
 
     at = names = parts.starts  # name, or alias, or both
     named = octets[at] == _NAME
@@ -147,12 +146,12 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
         lead = octets[at + 1]
         ok = ~named | (lead < 0x80)
         names = np.where(named, at + 2 + lead, at)
-        at = np.minimum(names, limit)
+        at = names
     word = words[at]
     alias, length, good = _varint(word >> _ONE_BYTE, 7)
     aliased = (word & _LOW_BYTE) == _TAG[wire.ALIAS]
     ok &= (aliased & good) | (named & ~aliased)
-    at = np.minimum(at + aliased * (1 + length), limit)
+    at = at + aliased * (1 + length)
 
     word = words[at]  # time stamp, where there is one
     stamped = (word & _LOW_BYTE) == _TAG[wire.TIMESTAMP]
@@ -160,13 +159,13 @@ def _together(data: bytes, parts: Cut) -> tuple[Columns, Mask]:
     time, length, good = _varint((word[:1] if same.all() else word) >> _ONE_BYTE, 7)
     time, length = time * stamped, length * stamped
     ok &= good | ~stamped
-    at = np.minimum(at + stamped + length, limit)
+    at = at + stamped + length
 
     tag = octets[at]  # data type, where there is one
     typed = tag == _TAG[wire.DATATYPE]
     if typed.any():
         ok &= ~typed | (octets[at + 1] < 0x80)
-        at = np.minimum(at + 2 * typed, limit)
+        at = at + 2 * typed
         tag = octets[at]
 
     at = at + 1  # value
