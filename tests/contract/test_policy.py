@@ -31,7 +31,7 @@ class Rig(msgspec.Struct, frozen=True):
 
 RIGS = {
     "loop": Rig(
-        {"measurement": "rig.a", "output": "rig.b", "set_point": 50.0, "kp": 1.0, "ti": 10.0},
+        {"measurement": "rig.a", "output": "rig.b", "set_point": 50.0, "kp": 1e3, "ti": 10.0},
         [
             Signal(id="rig.a", low=0, high=100),
             Signal(id="rig.b", low=0, high=100, access="rw"),

@@ -511,6 +511,11 @@ def test_a_restart_keeps_the_mode_a_person_chose_and_heeds_the_file() -> None:
         ({"low": -1}, "writable[0].low", "below the signal's own"),
         ({"high": 101}, "writable[0].high", "above the signal's own"),
         ({"step": math.inf}, "writable[0].step", "not a finite"),
+        (
+            {"interlocks": [{"signal": DOOR, "low": math.nan}]},
+            "writable[0].interlocks[0].low",
+            "not a finite",
+        ),
         ({"interlocks": [{"signal": "no.where"}]}, "writable[0].interlocks[0].signal", "declared"),
     ],
 )
@@ -540,3 +545,9 @@ def test_the_table_of_rules_holds_every_rule_and_no_other() -> None:
     }
     assert raised | set(CHECKS) | {"mode-advise"} == set(RULES)
     assert all(words.en and words.ko for words in RULES.values())
+
+
+def test_the_page_about_the_gate_explains_every_rule() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "gate.md"
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in RULES if f"`{name}`" not in text] == []

@@ -272,6 +272,8 @@ def test_a_period_makes_it_wait() -> None:
         ({"output": "kiln.fan"}, "low", "no lower limit"),
         ({"low": 60, "high": 40}, "low", "no lower limit"),
         ({"set_point": "kiln.want"}, "set_point", "not declared"),
+        ({"set_point": math.nan}, "set_point", "not a finite"),
+        ({"kp": math.inf}, "kp", "not a finite"),
     ],
 )
 def test_what_the_factory_file_gets_wrong_is_told(

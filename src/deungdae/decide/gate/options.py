@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Annotated, Literal, TypeAlias
 
@@ -65,7 +65,7 @@ class Writable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ) = None
     interval: Annotated[
         float, Meta(ge=0, le=_DAY, description="Least time between writes", extra={"unit": "s"})
-    ] = 1.0
+    ] = 0.5
     age: Age = 30.0
     tolerance: (
         Annotated[
@@ -163,9 +163,9 @@ def _problems(options: Options, factory: Factory) -> Iterator[Problem]:
     for i, rule in enumerate(options.writable):
         yield from _range_problems(f"writable[{i}]", rule, factory)
         for j, lock in enumerate(rule.interlocks):
-            yield from _signal_problems(
-                f"writable[{i}].interlocks[{j}].signal", lock.signal, factory
-            )
+            key = f"writable[{i}].interlocks[{j}]"
+            yield from _signal_problems(f"{key}.signal", lock.signal, factory)
+            yield from _number_problems(key, lock, ("low", "high", "age"))
     for i, watchdog in enumerate(options.watchdog):
         if watchdog.timeout <= watchdog.period:
             yield (
@@ -185,14 +185,18 @@ def _signal_problems(key: str, id: str, factory: Factory) -> Iterator[Problem]:
         yield key, id, f"is a signal of kind {signal.kind}", "only numbers can be compared"
 
 
+def _number_problems(key: str, entry: msgspec.Struct, names: Sequence[str]) -> Iterator[Problem]:
+    for name in names:
+        value = getattr(entry, name)
+        if value is not None and not isfinite(value):
+            yield f"{key}.{name}", value, "is not a finite number", ""
+
+
 def _range_problems(key: str, rule: Writable, factory: Factory) -> Iterator[Problem]:
     if not (isfinite(rule.low) and isfinite(rule.high) and rule.low < rule.high):
         yield f"{key}.low", rule.low, f"is not below high = {rule.high}", "give both, finite"
         return
-    for name in ("step", "rate", "tolerance"):
-        value = getattr(rule, name)
-        if value is not None and not isfinite(value):
-            yield f"{key}.{name}", value, "is not a finite number", ""
+    yield from _number_problems(key, rule, ("step", "rate", "interval", "age", "tolerance"))
     signal = factory.signals.get(rule.signal)
     if signal is None:
         return

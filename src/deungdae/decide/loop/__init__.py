@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Annotated, Literal, TypeAlias
 
@@ -134,6 +134,7 @@ class Loop:
             Bounds(low=self._low, high=self._high, rate=options.rate),
         )
         self._set_point = None if isinstance(options.set_point, str) else float(options.set_point)
+        self._set_point_at = 0
         self._held: float | None = None  # what the machine reports of the output
         self._held_at = 0
         self._asked: float | None = None  # the output that was asked for last
@@ -191,6 +192,8 @@ class Loop:
         problem = self._problem(fresh[-1], now)
         for time, value, status in fresh:
             gap = self._control(time, value, _good(value, status) and not problem)
+        if not isfinite(self._pid.output):  # a measurement of 1e308, say
+            self._running, problem = False, "the measurement or set-point is beyond all bounds"
         if problem or gap:
             raise NotEnoughData(problem or gap)
         return self._ask(now, fresh[-1][1])
@@ -212,8 +215,9 @@ class Loop:
         for time, value, status in self._rows(window, self.output.id, self._held_at, now):
             self._held, self._held_at = value if _good(value, status) else None, time
         if isinstance(self.options.set_point, str):
-            for _, value, status in self._rows(window, self.options.set_point, -1, now):
-                self._set_point = value if _good(value, status) else None
+            rows = self._rows(window, self.options.set_point, self._set_point_at, now)
+            for time, value, status in rows:
+                self._set_point, self._set_point_at = value if _good(value, status) else None, time
 
     def _compare(self, now: int) -> None:
         """Notice when the machine does not hold what was asked for: start anew from what it holds.
@@ -311,36 +315,38 @@ def _good(value: float, status: int) -> bool:
 def _faults(name: str, options: Loop.Options, factory: Factory) -> list[Fault]:
     """Return everything in which the options do not fit the factory."""
     plugin = factory.room("decide").get(name)
-    line = None if plugin is None else plugin.line
-
-    def fault(key: str, value: object, problem: str, remedy: str) -> Fault:
-        return Fault(
+    return [
+        Fault(
             file=str(factory.path),
-            line=line,
+            line=None if plugin is None else plugin.line,
             key=f"decide.{name}.{key}",
             value=value,
             problem=problem,
             remedy=remedy,
         )
+        for key, value, problem, remedy in _problems(options, factory.signals)
+    ]
 
-    found = []
-    ids = {"measurement": options.measurement, "output": options.output}
-    if isinstance(options.set_point, str):
-        ids["set_point"] = options.set_point
-    for key, id in ids.items():
-        signal = factory.signals.get(id)
-        if signal is None:
-            remedy = strict.closest(id, factory.signals) or "declare it under [[signals]]"
-            found.append(fault(key, id, "names a signal that is not declared", remedy))
-        elif signal.kind != "number":
-            found.append(fault(key, id, f"is a signal of kind {signal.kind}", "use a number"))
-    output = factory.signals.get(options.output)
-    if output is None:
-        return found
-    if output.access != "rw":
-        found.append(fault("output", output.id, "can only be read", 'declare access = "rw"'))
-    low, high = _limits(options, output)
+
+def _problems(
+    options: Loop.Options, signals: Mapping[str, Signal]
+) -> Iterator[tuple[str, object, str, str]]:
+    """Yield key, value, problem and remedy of what is wrong."""
+    for key, value in msgspec.structs.asdict(options).items():
+        if isinstance(value, float) and not isfinite(value):
+            yield key, value, "is not a finite number", ""
+    for key in ("measurement", "output", "set_point"):
+        id = getattr(options, key)
+        signal = signals.get(id)
+        if isinstance(id, str) and signal is None:
+            remedy = strict.closest(id, signals) or "declare it under [[signals]]"
+            yield key, id, "names a signal that is not declared", remedy
+        elif signal is not None and signal.kind != "number":
+            yield key, id, f"is a signal of kind {signal.kind}", "use a number"
+    output = signals.get(options.output)
+    if output is not None and output.access != "rw":
+        yield "output", output.id, "can only be read", 'declare it with access = "rw"'
+    low, high = _limits(options, output) if output else (0.0, 1.0)
     if not (isfinite(low) and isfinite(high) and low < high):
         remedy = "give low and high, here or at the signal"
-        found.append(fault("low", low, f"is no lower limit below high = {high}", remedy))
-    return found
+        yield "low", low, f"is no lower limit below high = {high}", remedy
