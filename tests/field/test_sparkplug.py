@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deungdae.core.ports import Node
 from deungdae.core.types import Batch, Command, Event, Permit, Signal
 from deungdae.machines.sparkplug import Sparkplug
 
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 PEERS = Path(__file__).resolve().parent.parent / "peers"
 WITHIN = 15.0
 STALE = 0x12  # bad, and stale
@@ -77,7 +79,7 @@ async def port(
     number = free_port()
     file = tmp_path / "mosquitto.conf"
     file.write_text(f"listener {number} 127.0.0.1\nallow_anonymous true\n")
-    async with running("mosquitto", "-c", str(file), port=number):
+    async with running(MOSQUITTO, "-c", str(file), port=number):
         yield number
 
 
