@@ -106,9 +106,14 @@ def test_answers_are_those_of_the_reference(actions, questions) -> None:
         wanted = [(h, *reference.of(h)[-1]) for h in range(3) if reference.of(h)]
         assert last.signal.tolist() == [row[0] for row in wanted]
         np.testing.assert_array_equal(last.value, [row[2] for row in wanted])
-        everything = sum(len(reference.of(handle)) for handle in range(3))
-        table = store.sql("SELECT count(*) AS n FROM samples")
-        assert table["n"].to_pylist() == [everything]
+        everything = [s for handle in range(3) for s in reference.of(handle)]
+        row = store.sql(
+            "SELECT count(*) AS n, coalesce(sum(status), 0) AS states,"
+            " coalesce(sum(value), 0) AS total FROM samples"
+        ).to_pylist()[0]
+        assert row["n"] == len(everything)
+        assert row["states"] == sum(s[2] for s in everything)
+        assert row["total"] == sum(s[1] for s in everything if not np.isnan(s[1]))
         store.close()
 
 

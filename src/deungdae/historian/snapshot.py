@@ -64,7 +64,7 @@ class Snapshot:
             for row in cursor.execute("FROM parts ORDER BY number").fetchall()
         )
         self._folder = folder
-        self._is_sound = is_sound
+        self.is_sound = is_sound
         self._stands = {part.days[0]: part.number for part in self.of("day")}
 
     def of(self, tier: str) -> list[Part]:
@@ -129,7 +129,7 @@ class Snapshot:
     def newest_hot(self, handles: IntArray, before: int) -> Batch:
         """Return, of what is hot, all samples at each signal's newest time before a moment."""
         columns = self.cursor.execute(
-            f"""WITH hot AS ({self._hot()} WHERE {_signals(handles)} AND time < {before}),
+            f"""WITH hot AS ({self.hot()} WHERE {_signals(handles)} AND time < {before}),
             newest AS (SELECT signal, max(time) AS time FROM hot GROUP BY signal)
             SELECT hot.* FROM hot JOIN newest USING (signal, time) ORDER BY number, arrival"""
         ).fetchnumpy()
@@ -186,7 +186,7 @@ class Snapshot:
         if "day" in tiers:
             yield from self._files(ranges)
         for part in self.of("run") if "run" in tiers else ():
-            if test := self._test(part, ranges):
+            if test := self.test(part, ranges):
                 yield part.table, test
         for part in self.of("hot") if "hot" in tiers else ():
             yield part.table, f"time >= {ranges[0][0]} AND time < {ranges[-1][1]}"
@@ -196,7 +196,7 @@ class Snapshot:
         for part in self.of("day"):
             (day,) = part.days
             span = _hull(ranges, (day * DAY, (day + 1) * DAY))
-            if span is None or not part.file or not self._is_sound(part):
+            if span is None or not part.file or not self.is_sound(part):
                 continue
             if span == (day * DAY, (day + 1) * DAY):
                 whole.append(part)
@@ -210,7 +210,8 @@ class Snapshot:
         names = ", ".join(quoted(self._folder / part.file) for part in days)
         return f"read_parquet([{names}])"
 
-    def _test(self, run: Part, ranges: Sequence[Range]) -> str:
+    def test(self, run: Part, ranges: Sequence[Range]) -> str:
+        """Return the test for the rows of a run that are to be read; '': none."""
         shown = self.shown(run)
         if not shown:
             return ""
@@ -225,45 +226,8 @@ class Snapshot:
         ]
         return f"time >= {span[0]} AND time < {span[1]}{''.join(gaps)}"
 
-    def make_view(self) -> None:
-        """Make the view samples_raw(signal, time, value, status): everything, without duplicates.
-
-        Parts that may replace samples of older ones are looked up for each of those; in a plant
-        whose samples come in order there are none.
-        """
-        self.cursor.execute(
-            f"""CREATE TEMP VIEW hot_raw AS SELECT signal, time, value, status
-            FROM ({self._hot()}) QUALIFY row_number()
-            OVER (PARTITION BY signal, time ORDER BY number DESC, arrival DESC) = 1"""
-        )
-        (late,) = self.cursor.execute(
-            "SELECT count(*) FROM hot_raw h JOIN latest l USING (signal) WHERE h.time <= l.time"
-        ).fetchall()[0]
-        selects = ["FROM hot_raw"]
-        for part in (*self.of("day"), *self.of("run")):
-            if part.tier == "run":
-                source, test = part.table, self._test(part, [EVER])
-            else:
-                source = self.files([part]) if part.file and self._is_sound(part) else ""
-                test = "true"
-            newer = [
-                run.table
-                for run in self.of("run")
-                if run.number > part.number
-                and not run.plain
-                and not set(self.shown(run)).isdisjoint(part.days)
-            ]
-            lookups = "".join(
-                f" AND NOT EXISTS (FROM {other} o WHERE o.signal = s.signal AND o.time = s.time)"
-                for other in [*newer, *(["hot_raw"] if late else [])]
-            )
-            if source and test:
-                selects.append(
-                    f"SELECT signal, time, value, status FROM {source} s WHERE {test}{lookups}"
-                )
-        self.cursor.execute(f"CREATE TEMP VIEW samples_raw AS {' UNION ALL '.join(selects)}")
-
-    def _hot(self) -> str:
+    def hot(self) -> str:
+        """Return the SELECT of everything hot, with number and arrival to order it by."""
         everything = " UNION ALL ".join(
             f"SELECT {part.number} AS number, rowid AS arrival, * FROM {part.table}"
             for part in self.of("hot")

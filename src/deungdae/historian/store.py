@@ -20,13 +20,14 @@ import numpy as np
 from deungdae.core.clock import Clock, RealClock
 from deungdae.core.errors import StoreError
 from deungdae.core.ports import Rollup, Samples
-from deungdae.core.types import DAY, HOUR, MINUTE, Batch, Event, Finding, IntArray, Signal
+from deungdae.core.types import DAY, Batch, Event, Finding, IntArray, Signal
 
 from . import events as records
 from . import rollup
 from .hold import Hold
 from .segments import Retention, Segments
 from .snapshot import NOTHING, Snapshot, as_rows, in_order, joined
+from .views import make_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,41 +35,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("deungdae.historian")
 
 MEGABYTE = 1_000_000
-EVER = 2**63 - 2 * DAY  # times beyond ±EVER are kept at the edge: arithmetic must not overflow
+FARTHEST = 2**63 - 2 * DAY  # times beyond ±this are kept at the edge: sums must not overflow
 
 _NEVER = np.iinfo(np.int64).min
 _SIGNALS = "CREATE TABLE IF NOT EXISTS signals (handle INTEGER, id VARCHAR, spec VARCHAR)"
-
-_HELD = "status & 3 = 0 AND isfinite(value)"
-
-
-def _rollup_view(name: str, table: str, size: int, reach: int) -> str:
-    """Return the view of a roll-up table. reach: how old a row may be to be held into the next."""
-    return f"""CREATE TEMP VIEW {name} AS
-    WITH held AS (SELECT *, {_HELD} AS holds, lag(CASE WHEN {_HELD} THEN value END) OVER before
-        AS kept, lag(start) OVER before AS earlier FROM {table}
-        WINDOW before AS (PARTITION BY signal ORDER BY start)),
-    edged AS (SELECT *, CASE WHEN kept IS NOT NULL AND start - earlier <= {reach}
-        THEN first - start ELSE 0 END AS opening,
-        CASE WHEN holds THEN start + {size} - final ELSE 0 END AS closing FROM held)
-    SELECT s.id, make_timestamp_ns(start) AS time, good AS count, minimum, maximum,
-        total / nullif(good, 0) AS mean, last, (n - good) / n AS bad,
-        (integral + coalesce(kept, 0) * opening + CASE WHEN holds THEN value ELSE 0 END * closing)
-        / nullif(covered + opening + closing, 0) AS weighted
-    FROM edged JOIN signals s ON s.handle = signal;"""
-
-
-_VIEWS = f"""
-CREATE TEMP VIEW events AS SELECT id, make_timestamp_ns(time) AS time, kind, value, status,
-    make_timestamp_ns(received) AS received, data FROM events_raw;
-CREATE TEMP VIEW findings AS SELECT origin, asset, name, make_timestamp_ns(start) AS start,
-    make_timestamp_ns("end") AS "end", value, unit, uncertainty, severity, reason, evidence
-    FROM findings_raw;
-CREATE TEMP VIEW samples AS SELECT s.id, make_timestamp_ns(x.time) AS time, x.value, x.status
-    FROM samples_raw x JOIN signals s ON s.handle = x.signal;
-{_rollup_view("rollup_1m", "rollup_minute", MINUTE, HOUR)}
-{_rollup_view("rollup_1h", "rollup_hour", HOUR, 2**62)}
-"""
 
 
 class HistorianOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,15 +120,21 @@ class Historian:
         self._work: Iterator[str] | None = None
         self._hot_rows = 0
         self._free = self._kept = 0  # bytes: unused in the database file, in day files
-        path.mkdir(parents=True, exist_ok=True)
-        self._hold = Hold(path / "history.lock", f"the history at {path}")
+        self._connections: list[duckdb.DuckDBPyConnection] = []
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._hold = Hold(path / "history.lock", f"the history at {path}")
+        except OSError as error:
+            raise StoreError(f"the history cannot be kept at {path}: {error}") from error
         try:
             self._open()
-        except duckdb.Error as error:
-            self._hold.release()
-            raise StoreError(
-                f"the history at {path} cannot be opened: {error}; restore it from a backup"
-            ) from error
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, duckdb.Error):
+                raise StoreError(
+                    f"the history at {path} cannot be opened: {error}; restore it from a backup"
+                ) from error
+            raise
 
     def _open(self) -> None:
         options = self.options
@@ -173,6 +149,7 @@ class Historian:
                 "autoload_known_extensions": False,
             },
         )
+        self._connections.append(self._root)
         # from here on no SQL, ours or a user's, reaches anything outside our own folder
         folder = str(self.path.resolve()).replace("'", "''")
         self._root.execute(f"SET allowed_directories = ['{folder}']")
@@ -180,6 +157,7 @@ class Historian:
         self._root.execute("SET lock_configuration = true")
         self._connection = self._root.cursor()  # for what arrives
         self._worker = self._root.cursor()  # for the background work
+        self._connections += [self._connection, self._worker]
         self._connection.execute(_SIGNALS)
         self._connection.execute(records.SCHEMA)
         self._segments = Segments(
@@ -205,7 +183,7 @@ class Historian:
             self._last.update(state.latest())
             if self._signals:
                 handles = np.arange(len(self._signals), dtype=np.int32)
-                self._last.update(state.newest_hot(handles, EVER + 1))
+                self._last.update(state.newest_hot(handles, FARTHEST + 1))
 
     def close(self) -> None:
         """Close; what was appended is durable already. May be called twice."""
@@ -215,9 +193,12 @@ class Historian:
             self._closed = True
             self._failure = f"the history at {self.path} is closed"
             self._work = None
-            for connection in (self._connection, self._worker, self._root):
-                connection.close()
-            self._hold.release()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for connection in reversed(self._connections):
+            connection.close()
+        self._hold.release()
 
     def __enter__(self) -> Historian:
         return self
@@ -524,8 +505,7 @@ class Historian:
             statements = state.cursor.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise StoreError("only one SELECT at a time can be asked: the history is read only")
-            state.make_view()
-            state.cursor.execute(_VIEWS)
+            make_views(state)
             yield state.cursor.sql(query).to_arrow_reader(100_000)
 
 
@@ -583,8 +563,8 @@ def _checked(batch: Batch, known: int) -> Batch:
             f"a batch has the handle {signal.min() if signal.min() < 0 else signal.max()},"
             f" but only 0 to {known - 1} were registered: register its signal first"
         )
-    if time.min() < -EVER or time.max() > EVER:
-        time = np.clip(time, -EVER, EVER)
+    if time.min() < -FARTHEST or time.max() > FARTHEST:
+        time = np.clip(time, -FARTHEST, FARTHEST)
     return Batch(signal, time, value, status, batch.received)
 
 
@@ -596,7 +576,7 @@ def _give_back_memory() -> None:
 
 
 def _span(start: int, end: int) -> tuple[int, int]:
-    return max(start, -EVER), min(end, EVER + 1)
+    return max(start, -FARTHEST), min(end, FARTHEST + 1)
 
 
 def _of_one(batch: Batch, handle: int) -> Samples:
