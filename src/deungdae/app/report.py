@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,8 +18,6 @@ from deungdae.core.types import DAY, HOUR, SECOND, Signal, TimeArray
 from deungdae.insight import kpi
 from deungdae.insight import states as held
 from deungdae.model.factory import Factory, Identity
-
-STATE_NAMES = ("execution", "state", "Execution", "State")
 
 
 class Memory(Store, Protocol):
@@ -43,18 +40,11 @@ class StateRow(msgspec.Struct, frozen=True):
 def state_signals(signals: Sequence[Signal], assets: Sequence[str] = ()) -> dict[str, Signal]:
     """Return the signal that tells each asset's state, by asset.
 
-    It is the one called `execution` (MTConnect) or `state`, else the asset's only state signal.
-    Raises NotEnoughData for a wanted asset that has none.
+    Which it is the analysis of KPIs knows. Raises NotEnoughData for a wanted asset that has none.
     """
-    by_asset: dict[str, list[Signal]] = defaultdict(list)
-    for signal in signals:
-        if signal.kind == "state":
-            by_asset[signal.asset].append(signal)
-    found: dict[str, Signal] = {}
-    for asset, own in by_asset.items():
-        named = [s for name in STATE_NAMES for s in own if s.short == name]
-        if named or len(own) == 1:
-            found[asset] = (named or own)[0]
+    by_id = {signal.id: signal for signal in signals}
+    names = {asset: kpi.default_spec(asset, signals).state for asset in {s.asset for s in signals}}
+    found = {asset: by_id[id] for asset, id in names.items() if id and by_id[id].kind != "number"}
     missing = [asset for asset in assets if asset not in found]
     if missing:
         have = ", ".join(sorted(found)) or "none"
@@ -87,7 +77,9 @@ def states(
 def _spells(
     store: Memory, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
 ) -> list[held.Spell]:
-    told = held.told(store.events(start, end, ids=[signal.id], kinds=["state"], before=True))
+    told = held.told(
+        store.events(start, end, ids=[signal.id], kinds=["state", "text"], before=True)
+    )
     gaps = [
         (event.time, int(event.data["until"]))
         for event in store.events(start, end, ids=[signal.id], kinds=["gap"], before=True)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from deungdae.core.clock import Clock
 from deungdae.core.ports import Bridge, Health, Store
-from deungdae.core.types import SECOND, Batch, Event, Finding, Signal
+from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
 
 from .control import Control
@@ -39,6 +39,7 @@ class Runtime:
         self.ready = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
+        self._said = 0  # when we last said which machines are on line
         self.intake.listeners.append(self.thinking.hear)
         control.doors = self.doors
 
@@ -119,9 +120,18 @@ class Runtime:
         return last if now - last > 10 * SECOND else None
 
     async def _say_alive(self) -> None:
+        """Say that we are here, and once an hour which assets' machines are on line.
+
+        So a machine that is quietly ready the whole day is not taken for one that is gone.
+        """
         now = self.clock.now()
-        event = Event(id=ALIVE, time=now, kind="note", value="alive", received=now)
-        await self.intake.put((event,))
+        ids = [ALIVE]
+        if now // HOUR != self._said // HOUR:
+            self._said = now
+            on_line = (d for d in self.doors.values() if d.health.state in ("online", "degraded"))
+            ids += sorted({sign_of_life(s.asset).id for d in on_line for s in d.signals.values()})
+        note = {"time": now, "kind": "note", "value": "alive", "received": now}
+        await self.intake.put(tuple(Event(id=id, **note) for id in ids))
 
     async def _tidy(self) -> None:
         tidy = getattr(self.store, "tidy", None)
@@ -130,7 +140,8 @@ class Runtime:
 
     async def _know(self, factory: Factory) -> None:
         signals = list(factory.signals.values())
-        handles = await self.clock.call(self.store.register, signals)
+        signs = [sign_of_life(asset) for asset in sorted({signal.asset for signal in signals})]
+        handles = (await self.clock.call(self.store.register, [*signals, *signs]))[: len(signals)]
         self.live.know(signals, handles)
         self.intake.know(self.live.signals)
 
@@ -182,6 +193,11 @@ class Runtime:
         while True:
             await work()
             await self.clock.sleep(seconds)
+
+
+def sign_of_life(asset: str) -> Signal:
+    """Return the signal by which we say once an hour that an asset's machine is on line."""
+    return Signal(id=f"{asset}.alive", name="sign of life", kind="text")
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

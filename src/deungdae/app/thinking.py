@@ -18,6 +18,7 @@ from deungdae.model.factory import Factory, Plugin
 from .live import Live
 
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
+TOLD = ("state", "text", "scan", "alarm", "order", "note")
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
 
@@ -137,9 +138,12 @@ class Thinking:
 
     def _window(self, needs: Needs, start: int, end: int) -> Window:
         samples = self._store.query(needs.signals, start, end, before=True) if needs.signals else {}
-        events = (
-            self._store.events(start, end, ids=needs.events, before=True) if needs.events else []
-        )
+        events = []
+        if needs.events:
+            # gaps apart: the last event before start is asked of the states, not of the gaps
+            told = self._store.events(start, end, ids=needs.events, kinds=TOLD, before=True)
+            gaps = self._store.events(start, end, ids=needs.events, kinds=["gap"], before=True)
+            events = sorted([*gaps, *told], key=lambda event: event.time)
         by_id = {id: tuple(e for e in events if e.id == id) for id in needs.events}
         return Window(start, end, samples, by_id)
 

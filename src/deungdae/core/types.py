@@ -168,7 +168,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     id: the signal's id where one is declared, else `<asset>.<name>`.
     value: the state, code or text. data: further named parts, all as text.
-    Kind `gap` says that samples of `id` were lost between time and data["until"].
+    Kind `gap` says that samples of `id` were lost between time and data["until"], ns as text.
     """
 
     id: str

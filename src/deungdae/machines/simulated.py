@@ -14,12 +14,11 @@ from msgspec import Meta
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Unreachable
 from deungdae.core.ports import Events, Health, Node
-from deungdae.core.types import Batch, Event, Flag, Permit, Severity, Signal
+from deungdae.core.types import Batch, Event, Permit, Severity, Signal
 from deungdae.core.units import scaling
 from deungdae.sim.plant import Plant, Quantity, create
 
 State = Literal["stopped", "connecting", "online", "degraded", "offline"]
-_SIMULATED = Flag.SUBSTITUTED
 
 
 class Simulated:
@@ -28,7 +27,7 @@ class Simulated:
     Models are `kiln` (one gas-fired zone: `valve` may be written; `temperature`, `gas_flow`,
     `power`, `wall_temperature`, `load`) and `press` (`state` of kind `state`; `cycle_time`,
     `count`, `rejects`, `energy`, `force`). An address is the name of a quantity. The same seed
-    gives the same run from every connection on; samples are marked as substituted.
+    gives the same run from every connection on.
 
     ```toml
     [machines.kiln]
@@ -194,7 +193,7 @@ def _samples(plant: Plant, signals: Mapping[int, Signal], now: int) -> Batch:
     scales = [scaling(signal) for signal in signals.values()]
     raw = [float(plant.get(signal.address)) for signal in signals.values()]
     value = np.asarray(raw) * [scale.gain for scale in scales] + [scale.bias for scale in scales]
-    status = np.where(np.isfinite(value), _SIMULATED, _SIMULATED | Severity.BAD)
+    status = np.where(np.isfinite(value), Severity.GOOD, Severity.BAD)
     count = len(signals)
     return Batch(
         np.fromiter(signals, np.int32, count),
@@ -214,5 +213,5 @@ def _changes(plant: Plant, signals: Mapping[int, Signal], told: dict[str, str], 
         value = str(plant.get(signal.address))
         if told.get(signal.id) != value:
             told[signal.id] = value
-            events.append(_event(signal, now, value, _SIMULATED))
+            events.append(_event(signal, now, value, Severity.GOOD))
     return tuple(events)

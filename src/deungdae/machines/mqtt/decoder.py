@@ -9,7 +9,6 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from deungdae.core.clock import to_iso
 from deungdae.core.types import SECOND, Batch, Event, Flag, Severity, Signal
 from deungdae.core.units import scaling
 from deungdae.machines._mqtt.codec import Message, matches
@@ -258,7 +257,7 @@ class Decoder:
             self._events.append(
                 Event(
                     id=reader.signal.id, time=received, kind="gap", value=fault,
-                    status=_BAD, received=received, data={"until": to_iso(received)},
+                    status=_BAD, received=received, data={"until": str(received)},
                 )
             )  # fmt: skip
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Meta
 
-from deungdae.core.clock import Clock, to_iso
+from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Unreachable
 from deungdae.core.ports import Events, Health, Node
 from deungdae.core.types import Batch, Event, Flag, Permit, Severity, Signal
@@ -346,7 +346,7 @@ class Scanner:
         if self._gap is None:
             return ()
         (first, count), self._gap = self._gap, None
-        data = {"until": to_iso(self._clock.now()), "lost": str(count)}
+        data = {"until": str(self._clock.now()), "lost": str(count)}
         value = f"{count} codes lost"
         return tuple(_event(w.id, "gap", first, _BAD, value=value, data=data) for w in wants)
 
