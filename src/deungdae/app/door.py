@@ -45,6 +45,7 @@ class Door:
         self._log = logging.getLogger(f"deungdae.machines.{plugin.name}")
         self._random = random.Random(plugin.name)  # noqa: S311 — spreads retries, guards nothing
         self._failure: Health | None = None
+        self._streams = 0  # how many there were
 
     @property
     def health(self) -> Health:
@@ -89,13 +90,24 @@ class Door:
 
     async def _stream(self) -> None:
         count = 0
+        self._streams += 1
         async for item in self.driver.stream(self.signals):
             count += 1
-            await self._intake.put(item, self._confirmation(count))
+            await self._intake.put(item, self._confirmation(self._streams, count))
             self.delivering.set()
 
-    def _confirmation(self, count: int) -> Callable[[], None]:
-        return lambda: self.driver.confirm(count)
+    def _confirmation(self, stream: int, count: int) -> Callable[[], None]:
+        """Return what to call when an item is durable: only for the stream that brought it.
+
+        After a loss the driver counts anew; a late word of the old stream would acknowledge items
+        of the new one that are not durable yet.
+        """
+
+        def confirm() -> None:
+            if stream == self._streams:
+                self.driver.confirm(count)
+
+        return confirm
 
     def _failed(self, problem: str, remedy: str) -> None:
         if self._failure is None or self._failure.problem != problem:

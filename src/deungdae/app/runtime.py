@@ -130,8 +130,9 @@ class Runtime:
             self._said = now
             on_line = (d for d in self.doors.values() if d.health.state in ("online", "degraded"))
             ids += sorted({sign_of_life(s.asset).id for d in on_line for s in d.signals.values()})
-        note = {"time": now, "kind": "note", "value": "alive", "received": now}
-        await self.intake.put(tuple(Event(id=id, **note) for id in ids))
+        await self.intake.put(
+            tuple(Event(id=id, time=now, kind="note", value="alive", received=now) for id in ids)
+        )
 
     async def _tidy(self) -> None:
         tidy = getattr(self.store, "tidy", None)
