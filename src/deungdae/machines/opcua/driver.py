@@ -40,6 +40,13 @@ _RANGES = {
 }
 
 
+class _Gap(NamedTuple):
+    """What the history shall fill: from when on, and the newest time seen of each signal by id."""
+
+    start: int
+    seen: Mapping[str, int]
+
+
 class _Before(NamedTuple):
     """What a stream leaves to the next one. mark: None where it ended in peace."""
 
@@ -49,10 +56,11 @@ class _Before(NamedTuple):
     refused: Mapping[int, str]
     ended: int
 
-    def since(self) -> int:
-        """Return the source time from which on values may be missing."""
+    def gap(self) -> _Gap:
+        """Return what may be missing from the end of this stream on."""
         latest = int(self.last.max(initial=0))
-        return min(latest, self.ended) - _SKEW
+        seen = {s.id: int(t) for s, t in zip(self.signals.values(), self.last, strict=True) if t}
+        return _Gap(min(latest, self.ended) - _SKEW, seen)
 
 
 class Opcua:
@@ -103,8 +111,8 @@ class Opcua:
         self._health = Health(state="stopped", since=clock.now())
         self._table: Table | None = None
         self._before: _Before | None = None
+        self._gap: _Gap | None = None
         self._types: dict[str, tuple[ua.NodeId, ua.VariantType]] = {}
-        self._confirmed = 0
         self._sent = 0
         self._unconfirmed: deque[tuple[int, int]] = deque(maxlen=10_000)
         self._subscription: Subscription | None = None
@@ -187,7 +195,7 @@ class Opcua:
         if self._link is not None:
             await self._link.close()
             self._link = None
-        self._before = None
+        self._before = self._gap = None
         if self._health.state != "stopped":
             self._now_is("stopped")
 
@@ -195,15 +203,17 @@ class Opcua:
         self, link: Link, table: Table, signals: Mapping[int, Signal]
     ) -> AsyncIterator[Batch | Events]:
         publisher = self._publishing(link)
-        before, self._before = self._before, None
+        before = self._before
         addressed = self._addressed(link, table)
         await self._learn_texts(link, table, addressed)
         current = self._subscription = await self._open(link, before, signals, table, addressed)
         for item in table.bad(table.refused, self._clock.now()):
             yield item
         publisher.feed(current)
-        if before and not current.resumed:
-            current.beside(self._backfill(link, current, before, table, addressed))
+        if before and not current.resumed and self._gap is None:
+            self._gap = before.gap()
+        if self._gap:
+            current.beside(self._backfill(link, current, self._gap, table, addressed))
         while True:
             arrival = await current.next()
             for item in _items(table, arrival):
@@ -265,23 +275,20 @@ class Opcua:
         self,
         link: Link,
         current: Subscription,
-        before: _Before,
+        gap: _Gap,
         table: Table,
         addressed: Mapping[int, ua.NodeId],
     ) -> None:
-        """Put what the history holds since the last stream into the current one."""
-        known = {
-            signal.id: int(last)
-            for signal, last in zip(before.signals.values(), before.last, strict=True)
-        }
-        seen = {row: known.get(table.signals[row].id, 0) for row in addressed}
+        """Put what the history holds of the gap into the current stream.
+
+        A gap that was not filled to its end is filled by the next stream.
+        """
+        seen = {row: gap.seen.get(table.signals[row].id, 0) for row in addressed}
         rows = {row: addressed[row] for row, last in seen.items() if last}
         now = self._clock.now()
-        start = max(before.since(), now - round(self.options.backfill * SECOND))
-        if not rows or start >= now:
-            return
+        start = max(gap.start, now - round(self.options.backfill * SECOND))
         try:
-            offered = await backfill.offered(link, rows)
+            offered = await backfill.offered(link, rows) if start < now else {}
             async for row, page in backfill.missed(link, offered, start, now + DAY):
                 new = np.flatnonzero(page.values.time > seen[row])
                 values = page.values.take(new)
@@ -290,6 +297,7 @@ class Opcua:
                     self._log.warning(
                         "no history signal=%s says=%s", table.signals[row].id, said(page.code)
                     )
+            self._gap = None
         except (DoorError, OSError, TimeoutError, ua.UaError) as error:
             self._log.warning("backfill failed error=%r", error)
 
