@@ -177,9 +177,10 @@ class Control:
 
     async def _carry_out(self, permit: Permit) -> Outcome:
         """Write what is permitted: in the journal first, then judged once more, then sent."""
-        gate, command = self._gate(), permit.command
+        command = permit.command
         try:
             await self._note("permit", command, mode=permit.mode, approver=permit.approver)
+            gate = self._gate()  # perhaps another by now: it then knows no such permit and refuses
             gate.recheck(permit, self._clock.now())
         except Refused as error:
             return await self._refused(command, error)
@@ -199,6 +200,7 @@ class Control:
         await self._note("written", command, read_back=read_back)
         if finding is None:
             return self._outcome(command, "written", read_back=read_back)
+        await self._remember("hold", command.origin, finding.reason)
         self.findings([finding])
         return self._outcome(command, "failed", reason=finding.reason, read_back=read_back)
 
