@@ -19,6 +19,12 @@ check: $(READY)            ## the quick half: style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY)             ## the generated reference
+	$(BIN)/deungdae docs docs/reference
+
+bench: $(PEERS)            ## every figure that the docs name
+	$(BIN)/python -m benchmarks $(ARGS)
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from deungdae.core.clock import Clock
+from deungdae.core.errors import DoorError
+from deungdae.core.errors import DoorError
 from deungdae.core.ports import Bridge, Health, Store
 from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
@@ -158,11 +160,17 @@ class Runtime:
 
     async def _serve(self, name: str, bridge: Bridge) -> None:
         """Keep a bridge serving; one that fails does not stop the others."""
+        own = logging.getLogger(f"deungdae.virtual.{name}")
+        problem = ""
         while True:
             try:
                 await bridge.serve()
+            except DoorError as error:
+                if str(error) != problem:
+                    own.warning("state=offline problem=%r remedy=%r", str(error), error.remedy)
+                problem = str(error)
             except Exception:
-                logging.getLogger(f"deungdae.virtual.{name}").exception("state=failed")
+                own.exception("state=failed")
             await self.clock.sleep(TIDY)
 
     def _open_door(self, name: str, plugin: Plugin) -> Door:

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import webbrowser
 from pathlib import Path
@@ -52,7 +53,8 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "factory.toml").exists():
             text = (DEMO / "factory.toml").read_text(encoding="utf-8")
-            text = text.replace("port = 8080", f"port = {options.port}")
+            for written, wanted in ((8080, options.port), (48400, 48400), (50200, 50200)):
+                text = text.replace(str(written), str(_free(wanted)))
             (folder / "factory.toml").write_text(text, encoding="utf-8")
         os.chdir(folder)
         factory = describe.read(folder / "factory.toml")
@@ -61,6 +63,16 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _free(port: int) -> int:
+    """Return the port, or another where somebody listens on it: a second demo, perhaps."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _serve(factory: Factory, output: Output, *, browser: bool = False) -> None:
