@@ -65,7 +65,9 @@ async def _wait_for_port(process: asyncio.subprocess.Process, port: int, within:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             if process.returncode is not None:
-                pytest.fail(f"the program ended with {process.returncode} before port {port} opened")
+                pytest.fail(
+                    f"the program ended with {process.returncode} before port {port} opened"
+                )
             if asyncio.get_running_loop().time() > deadline:
                 pytest.fail(f"nothing listens on port {port} after {within} s")
             await asyncio.sleep(0.05)

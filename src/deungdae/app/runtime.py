@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError
-from deungdae.core.errors import DoorError
 from deungdae.core.ports import Bridge, Health, Store
 from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
@@ -169,7 +168,7 @@ class Runtime:
                 if str(error) != problem:
                     own.warning("state=offline problem=%r remedy=%r", str(error), error.remedy)
                 problem = str(error)
-            except Exception:
+            except Exception:  # noqa: BLE001 — a plug-in's fault must not stop the others
                 own.exception("state=failed")
             await self.clock.sleep(TIDY)
 
