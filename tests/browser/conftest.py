@@ -1,0 +1,88 @@
+"""A factory in a process of its own, and a browser to look at its page."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).parent
+CHROMIUM = os.environ.get("DEUNGDAE_CHROMIUM", "/usr/bin/chromium")
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+)
+
+
+class Plant:
+    """A factory that can be started, killed and started again on the same port."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}/"
+        self.link = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it; return when its page can be opened."""
+        command = [sys.executable, str(HERE / "serve.py"), str(self.folder), str(self.port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], 30)
+        self.link = self._process.stdout.readline().strip() if ready else ""
+        if not self.link:
+            self.kill()
+            pytest.fail("the factory did not start")
+
+    def kill(self) -> None:
+        """Let it die at once, as in a power cut."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(10)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+
+@pytest.fixture
+def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
+    """Give a running factory."""
+    shutil.copy(HERE / "factory.toml", tmp_path)
+    plant = Plant(tmp_path, free_port())
+    plant.start()
+    yield plant
+    plant.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give the system's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, plant: Plant) -> Iterator[Page]:
+    """Give the page of the running factory, with leave to act; it must raise no error."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="ko-KR")
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Policy" in line.text else None)
+    page.goto(plant.link)
+    page.wait_for_selector(".state.run")
+    yield page
+    context.close()
+    assert errors == []
