@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from deungdae.core import registry
@@ -39,6 +40,7 @@ def test_every_plugin_describes_every_option(room: str) -> None:
     assert registry.names(room)
     for name in registry.names(room):
         plugin = registry.load(room, name)
+        msgspec.json.schema(plugin.Options)  # raises where an annotation could not be decoded
         assert plugin.__doc__, f"{room}.{name}"
         for option in registry.options(plugin):
             assert option.description, f"{room}.{name}.{option.name}"

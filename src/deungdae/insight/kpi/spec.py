@@ -70,12 +70,15 @@ class KpiOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "/h"},
         ),
     ] = 0.0
-    planned_scrap: Annotated[
-        float | None,
-        msgspec.Meta(
-            description="Planned share of scrap in all parts", ge=0, le=100, extra={"unit": "%"}
-        ),
-    ] = None
+    planned_scrap: (
+        Annotated[
+            float,
+            msgspec.Meta(
+                description="Planned share of scrap in all parts", ge=0, le=100, extra={"unit": "%"}
+            ),
+        ]
+        | None
+    ) = None
 
     worked: Annotated[str, _counter("person hours of work on orders (APWT)")] = ""
     attended: Annotated[str, _counter("person hours of attendance (APAT)")] = ""

@@ -22,15 +22,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         float,
         Meta(description="How often the server sends what changed.", ge=0.001, extra={"unit": "s"}),
     ] = 0.25
-    sampling: Annotated[
-        float | None,
-        Meta(
-            description="How often the server looks at each value; left out: as it publishes, "
-            "0: as fast as it can.",
-            ge=0,
-            extra={"unit": "s"},
-        ),
-    ] = None
+    sampling: (
+        Annotated[
+            float,
+            Meta(
+                description="How often the server looks at each value; left out: as it publishes, "
+                "0: as fast as it can.",
+                ge=0,
+                extra={"unit": "s"},
+            ),
+        ]
+        | None
+    ) = None
     queue: Annotated[
         int,
         Meta(
