@@ -56,7 +56,8 @@ class Intake:
 
     def know(self, signals: dict[int, Signal]) -> None:
         """Learn the physical range of each signal, by handle, and the words of its states."""
-        size = max(signals, default=-1) + 1
+        # never smaller: a door that is about to close may still bring signals that are gone
+        size = max(max(signals, default=-1) + 1, len(self._low))
         low, high = np.full(size, -np.inf), np.full(size, np.inf)
         for handle, signal in signals.items():
             low[handle] = -np.inf if signal.low is None else signal.low
@@ -108,15 +109,21 @@ class Intake:
         if not items:
             return
         merged = _merge(items)
-        while not await self._stored(merged):
-            if once:
-                log.error("lost=%d reason=%r", rows, self.problem)
-                return
-            await self._clock.sleep(RETRY)
+        try:
+            while not await self._stored(merged):
+                if once:
+                    log.error("lost=%d reason=%r", rows, self.problem)
+                    return
+                await self._clock.sleep(RETRY)
+        except asyncio.CancelledError:  # whether they are durable is not known: pending as before
+            self._pending, self._marks = [*items, *self._pending], [*marks, *self._marks]
+            self._rows += rows
+            raise
         self.stored += rows
         for durable in marks:
             durable()
-        self._room.set()
+        if self._rows < PENDING:
+            self._room.set()
 
     async def _stored(self, items: Sequence[Batch | Event | Finding]) -> bool:
         try:
