@@ -54,9 +54,11 @@ class Live:
         """Take over what is newer than what is known."""
         self.version += 1
         if isinstance(item, Batch):
+            # of several rows of one signal the last assignment stands: it must be the newest
+            if (item.time[1:] < item.time[:-1]).any():
+                item = item.take(np.argsort(item.time, kind="stable"))
             newer = item.time >= self._time[item.signal]
             handles = item.signal[newer]
-            # rows of one signal come in order of time: of several the last assignment stands
             self._value[handles] = item.value[newer]
             self._time[handles] = item.time[newer]
             self._status[handles] = item.status[newer]
