@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import numpy as np
 
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError
 from deungdae.core.ports import Driver, Events, Health
-from deungdae.core.types import Batch, Flag, Permit, Severity, Signal
+from deungdae.core.types import Batch, Event, Flag, Permit, Severity, Signal
 from deungdae.model.factory import Plugin
 
 from .intake import Intake
@@ -91,10 +91,15 @@ class Door:
     async def _stream(self) -> None:
         count = 0
         self._streams += 1
-        async for item in self.driver.stream(self.signals):
-            count += 1
-            await self._intake.put(item, self._confirmation(self._streams, count))
-            self.delivering.set()
+        stream = self.driver.stream(self.signals)
+        try:
+            async for item in stream:
+                count += 1
+                await self._intake.put(item, self._confirmation(self._streams, count))
+                self.delivering.set()
+        finally:  # whatever the stream holds is freed before the driver is closed
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
 
     def _confirmation(self, stream: int, count: int) -> Callable[[], None]:
         """Return what to call when an item is durable: only for the stream that brought it.
@@ -104,8 +109,12 @@ class Door:
         """
 
         def confirm() -> None:
-            if stream == self._streams:
+            if stream != self._streams:
+                return
+            try:
                 self.driver.confirm(count)
+            except Exception:  # noqa: BLE001 — a plug-in's fault must not stop the others
+                self._log.exception("state=failed")
 
         return confirm
 
@@ -121,17 +130,25 @@ class Door:
 
 
 def stale(live: Live, signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:
-    """Return the last values of the signals, marked stale at `now`; those already so are left."""
+    """Return the last values of the signals, marked stale at `now`; those already so are left.
+
+    Where a source's clock is ahead of ours the mark follows its last word all the same.
+    """
     batch, events = live.last_of(signals)
     fresh = batch.take(batch.status & np.uint8(Flag.STALE) == 0)
     items: list[Batch | Events] = []
     if len(fresh):
-        n = len(fresh)
-        times, status = np.full(n, now, np.int64), np.full(n, STALE, np.uint8)
+        times = np.maximum(fresh.time + 1, now)
+        status = np.full(len(fresh), STALE, np.uint8)
         items.append(Batch(fresh.signal, times, fresh.value, status, now))
     gone = tuple(
-        event.__class__(
-            id=event.id, time=now, kind="state", value="UNAVAILABLE", status=STALE, received=now
+        Event(
+            id=event.id,
+            time=max(event.time + 1, now),
+            kind="state",
+            value="UNAVAILABLE",
+            status=STALE,
+            received=now,
         )
         for event in events
         if event.kind == "state" and not event.status & Flag.STALE
