@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from deungdae.core.clock import Clock
-from deungdae.core.errors import StoreError
+from deungdae.core.errors import StoreError, StoreFailed
 from deungdae.core.ports import Events
 from deungdae.core.types import HOUR, Batch, Event, Finding, Flag, Severity, Signal
 
@@ -92,14 +92,18 @@ class Intake:
         self._filled.set()
 
     async def run(self) -> None:
-        """Store what comes, until cancelled; what is pending then is still stored."""
+        """Store what comes, until cancelled; what is pending then is still stored.
+
+        Raises StoreFailed where only opening the store anew can help: the process must end.
+        """
         try:
             while True:
                 await self._filled.wait()
                 await self._clock.sleep(GROUP)
                 await self.flush()
-        finally:
+        except asyncio.CancelledError:
             await self.flush(once=True)
+            raise
 
     async def flush(self, *, once: bool = False) -> None:
         """Make all that is pending durable. While the store refuses: try again, or give up once."""
@@ -128,6 +132,8 @@ class Intake:
     async def _stored(self, items: Sequence[Batch | Event | Finding]) -> bool:
         try:
             await self._sink(items)
+        except StoreFailed:
+            raise
         except StoreError as error:
             if self.problem != str(error):
                 log.error("state=refused reason=%r", str(error))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,13 +18,7 @@ from deungdae.insight import kpi
 from deungdae.insight import states as held
 from deungdae.model.factory import Factory, Identity
 
-
-class Memory(Store, Protocol):
-    """A store that also tells which signals it ever saw: the historian, here or over the wire."""
-
-    def signals(self) -> list[Signal]:
-        """Return every signal that was ever registered."""
-        ...
+from .remote import Archive
 
 
 class StateRow(msgspec.Struct, frozen=True):
@@ -53,7 +46,7 @@ def state_signals(signals: Sequence[Signal], assets: Sequence[str] = ()) -> dict
 
 
 def states(
-    store: Memory, start: int, end: int, *, by: str, zone: ZoneInfo, assets: Sequence[str] = ()
+    store: Archive, start: int, end: int, *, by: str, zone: ZoneInfo, assets: Sequence[str] = ()
 ) -> list[StateRow]:
     """Return the seconds of each state of each asset in each period of [start, end).
 
@@ -75,7 +68,7 @@ def states(
 
 
 def _spells(
-    store: Memory, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
+    store: Archive, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
 ) -> list[held.Spell]:
     told = held.told(
         store.events(start, end, ids=[signal.id], kinds=["state", "text"], before=True)
@@ -118,7 +111,7 @@ def _label(moment: int, by: str, zone: ZoneInfo) -> str:
 
 
 def kpis(
-    store: Memory,
+    store: Archive,
     start: int,
     end: int,
     *,

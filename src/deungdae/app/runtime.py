@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from deungdae.core.clock import Clock
-from deungdae.core.errors import DoorError
+from deungdae.core.errors import DoorError, StoreError, StoreFailed
 from deungdae.core.ports import Bridge, Health, Store
 from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
@@ -136,9 +136,16 @@ class Runtime:
         )
 
     async def _tidy(self) -> None:
+        """Give the historian a bounded turn of work; what fails is tried again at the next."""
         tidy = getattr(self.store, "tidy", None)
-        if tidy is not None:
+        if tidy is None:
+            return
+        try:
             await self.clock.call(tidy, self.clock.now())
+        except StoreFailed:
+            raise
+        except StoreError as error:
+            log.error("state=untidy reason=%r", str(error))
 
     async def _know(self, factory: Factory) -> None:
         signals = list(factory.signals.values())

@@ -6,6 +6,7 @@ DeungdaeError
 │   ├── Unreachable     nothing answered: wrong address, no network, refused, time-out
 │   └── BadReply        something answered, but not what the protocol demands
 ├── StoreError      the historian cannot keep its promise: no further acknowledgement
+│   └── StoreFailed     what is on disk is not known: only opening it anew can tell
 ├── Refused         the gate (or a right) said no; names the rule
 └── NotEnoughData   the data do not carry the answer; says what is missing
 """
@@ -67,6 +68,10 @@ class BadReply(DoorError):
 
 class StoreError(DeungdaeError):
     """The historian could not make data durable; nothing more may be acknowledged."""
+
+
+class StoreFailed(StoreError):
+    """A commit failed: nothing is accepted until the store is opened anew. End, and start again."""
 
 
 class Refused(DeungdaeError):

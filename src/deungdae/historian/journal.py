@@ -19,7 +19,7 @@ from types import TracebackType
 import msgspec
 
 from deungdae.core.clock import Clock, RealClock, to_iso
-from deungdae.core.errors import StoreError
+from deungdae.core.errors import StoreError, StoreFailed
 
 from .hold import Hold
 
@@ -89,7 +89,7 @@ class Journal:
         """
         with self._lock:
             if self._failure:
-                raise StoreError(self._failure)
+                raise StoreFailed(self._failure)
             now = self._clock.now()
             plain = msgspec.json.decode(msgspec.json.encode(data))  # as a reader will see it
             entry = _sealed(
@@ -103,7 +103,7 @@ class Journal:
                     f"the journal at {self.path} could not be written and accepts nothing until it"
                     f" is opened anew: {error}; check the disk"
                 )
-                raise StoreError(self._failure) from error
+                raise StoreFailed(self._failure) from error
             self._n, self._head = entry.n, entry.hash
             return entry
 

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from deungdae.core.clock import Clock, RealClock
-from deungdae.core.errors import StoreError
+from deungdae.core.errors import StoreError, StoreFailed
 from deungdae.core.ports import Rollup, Samples
 from deungdae.core.types import DAY, Batch, Event, Finding, IntArray, Signal
 
@@ -435,7 +435,7 @@ class Historian:
 
     def _refuse_when_failed(self) -> None:
         if self._failure:
-            raise StoreError(self._failure)
+            raise StoreFailed(self._failure)
 
     def _refuse_when_full(self) -> None:
         free = shutil.disk_usage(self.path).free
@@ -467,7 +467,7 @@ class Historian:
             connection.commit()
         except duckdb.Error as error:
             self._fail(error)
-            raise StoreError(self._failure) from error
+            raise StoreFailed(self._failure) from error
 
     def _undo(self, error: BaseException) -> None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from deungdae.app import remote
-from deungdae.app.report import Memory
+from deungdae.app.remote import Archive
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import StoreError
 from deungdae.historian.store import Historian
@@ -53,7 +53,7 @@ def period_of(options: argparse.Namespace) -> tuple[int, int]:
     return start, end
 
 
-def open_store(path: Path) -> Memory:
+def open_store(path: Path) -> Archive:
     """Return the history at a folder: opened here, or through the factory that is running on it."""
     if not path.is_dir():
         raise ValueError(f"--store {path}: there is no such folder")
