@@ -186,7 +186,7 @@ async def test_the_present(looker: httpx.AsyncClient) -> None:
     assert (reading["unit"], reading["quality"], reading["flags"]) == (
         "Cel",
         "good",
-        ["substituted"],
+        [],
     )
     wrong = answer["readings"]["press1.wrong"]
     assert (wrong["value"], wrong["quality"]) == (None, "bad")
@@ -215,6 +215,8 @@ WRONG = [
     ("/api/v1/samples?ids=kiln1.valve&from=-1m&every=1y", 422, "no length of time"),
     ("/api/v1/samples?from=-1m", 422, "ids"),
     ("/api/v1/report/states?from=-1m&tz=Mars", 422, "IANA"),
+    ("/api/v1/report/states?from=1900-01-01&by=hour", 413, "periods"),
+    ("/api/v1/report/kpi?from=2026-01-01&to=2026-01-01", 422, "same moment"),
     ("/api/v1/nothing", 404, "Not Found"),
     ("/page/../auth.py", 404, ""),
     ("/page/..%2fauth.py", 404, ""),
@@ -238,6 +240,16 @@ async def test_a_report_of_states(looker: httpx.AsyncClient, house: House) -> No
     none = {"from": "-10m", "assets": "kiln1"}
     answer = await looker.get("/api/v1/report/states", params=none)
     assert (answer.status_code, "no state signal of kiln1" in answer.text) == (404, True)
+
+
+async def test_a_report_of_indicators(looker: httpx.AsyncClient, house: House) -> None:
+    await house.runtime.intake.flush()
+    rows = (await looker.get("/api/v1/report/kpi", params={"from": "-10m"})).json()
+    assert len(rows) == 34
+    found = {row["name"]: row for row in rows}
+    assert found["oee"]["asset"] == "press1"
+    assert found["oee"]["value"] is None
+    assert found["oee"]["reason"]
 
 
 async def test_findings_and_what_json_cannot_carry(looker: httpx.AsyncClient, house: House) -> None:

@@ -12,7 +12,9 @@ from fastapi import APIRouter, Depends, Query
 from deungdae.app import report
 from deungdae.app.auth import Right
 from deungdae.core import strict
-from deungdae.core.types import Asset, Signal
+from deungdae.core.clock import to_iso
+from deungdae.core.types import DAY, HOUR, Asset, Signal
+from deungdae.insight.kpi import KpiResult, Report
 
 from . import answers
 from .context import Context, Here, Json, WebError, needs
@@ -21,6 +23,8 @@ from .schema import answer
 
 ROWS = 200_000  # samples, events or rows of one answer
 IDS = 100  # signals of one answer
+PERIODS = 5000  # of one report
+_LENGTHS = {"hour": HOUR, "day": DAY, "all": 0}
 
 router = APIRouter(
     prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Right.LOOK))]
@@ -30,6 +34,9 @@ T = TypeVar("T")
 From = Annotated[str, Query(alias="from", description="ISO 8601, ns, or e.g. -15m; inclusive")]
 To = Annotated[str, Query(alias="to", description="as `from`; exclusive; empty: now")]
 Ids = Annotated[list[str], Query(max_length=IDS, description="ids of signals")]
+Period = Literal["day", "hour", "all"]
+Zone = Annotated[str, Query(description="IANA time zone; empty: the factory's")]
+Assets = Annotated[list[str] | None, Query(max_length=IDS, description="ids of assets; else all")]
 Limit = Annotated[int, Query(ge=1, le=ROWS, description="at most so many, the newest")]
 
 
@@ -54,6 +61,29 @@ class BucketsAnswer(msgspec.Struct, frozen=True):
     last: list[float | None]
     weighted: list[float | None]
     bad: list[float]
+
+
+class IndicatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An indicator of ISO 22400-2. low, high: what it can be, whatever happened in unknown time.
+
+    coverage: share of the planned time whose state is known, 0..1. terms: times in s.
+    """
+
+    asset: str
+    start: str
+    end: str
+    number: int
+    name: str
+    title: str
+    formula: str
+    unit: str
+    trend: str
+    value: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    terms: dict[str, float | None]
+    reason: str
 
 
 @router.get("/health", **answer(answers.HealthAnswer, 503))
@@ -169,17 +199,17 @@ async def findings(
     return Json([answers.finding(each) for each in found[-limit:]])
 
 
-@router.get("/report/states", **answer(list[report.StateRow], 404, 422))
+@router.get("/report/states", **answer(list[report.StateRow], 404, 413))
 async def report_states(
     here: Here,
     since: From,
     until: To = "",
-    by: Literal["day", "hour", "all"] = "day",
-    tz: Annotated[str, Query(description="IANA time zone; empty: the factory's")] = "",
-    assets: Annotated[list[str] | None, Query(max_length=IDS)] = None,
+    by: Period = "day",
+    tz: Zone = "",
+    assets: Assets = None,
 ) -> Json:
     """Return the seconds that each asset spent in each state."""
-    start, end = period(since, until, here.runtime.factory, here.runtime.clock.now())
+    start, end = _spell(here, since, until, by)
     zone = _zone(tz) if tz else here.runtime.factory.zone
     rows = await _ask(
         here,
@@ -187,6 +217,30 @@ async def report_states(
     )
     _bound(len(rows))
     return Json(rows)
+
+
+@router.get("/report/kpi", **answer(list[IndicatorAnswer], 404, 413))
+async def report_kpi(
+    here: Here,
+    since: From,
+    until: To = "",
+    by: Period = "all",
+    tz: Zone = "",
+    assets: Assets = None,
+) -> Json:
+    """Return every ISO 22400-2 indicator of each asset: its value, or why there is none."""
+    start, end = _spell(here, since, until, by)
+    zone = _zone(tz) if tz else here.runtime.factory.zone
+    factory = here.runtime.factory
+    reports = await _ask(
+        here,
+        lambda: report.kpis(
+            here.store, start, end, by=by, zone=zone, assets=assets or (), factory=factory
+        ),
+    )
+    told = [(found, result) for found in reports for result in found.results]
+    _bound(len(told))
+    return Json([_indicator(found, result) for found, result in told])
 
 
 @router.get("/gate", **answer(answers.GateAnswer))
@@ -219,6 +273,24 @@ async def _known(here: Context, ids: list[str]) -> dict[str, Signal]:
         if id not in known:
             raise WebError(404, f"no signal is called {id!r}", strict.closest(id, known))
     return known
+
+
+def _spell(here: Context, since: str, until: str, by: Period) -> tuple[int, int]:
+    """Return the time of a report. Raises WebError where it is empty or has too many periods."""
+    start, end = period(since, until, here.runtime.factory, here.runtime.clock.now())
+    if start == end:
+        raise WebError(422, "from and to are the same moment", "give from before to")
+    size = _LENGTHS[by]
+    if size and (end - start) // size > PERIODS:
+        raise WebError(413, f"more than {PERIODS} periods", "ask for a shorter time, or by=all")
+    return start, end
+
+
+def _indicator(found: Report, result: KpiResult) -> IndicatorAnswer:
+    parts = msgspec.structs.asdict(result)
+    return IndicatorAnswer(
+        asset=found.asset, start=to_iso(found.start), end=to_iso(found.end), **parts
+    )
 
 
 def _bound(rows: int) -> None:

@@ -335,8 +335,8 @@ function door(each) {
 }
 
 function trouble(each, asset) {
-  const since = age((now() - Date.parse(each.since)) / 1000, t.units);
-  const lines = [element("p", "", element("strong", "", `${DOOR_MARKS[each.state]} ${each.name}: ${t.doorStates[each.state]}`), ` ${t.since(since)}`)];
+  const since = clock(Date.parse(each.since), t.locale, factory.timezone);
+  const lines = [element("p", "", element("strong", "", `${DOOR_MARKS[each.state]} ${each.name}: ${t.doorStates[each.state]}`), ` · ${t.from(since)}`)];
   if (each.problem) lines.push(element("p", "", each.problem));
   for (const [id, problem] of Object.entries(each.signals)) {
     if (assetOf(id) === asset) lines.push(element("p", "", `${nameOf(id)}: ${problem}`));
