@@ -19,7 +19,7 @@ from hypothesis import Phase, given, seed, settings
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from deungdae.app import remote
-from deungdae.app.api import serve
+from deungdae.app.api import live, serve
 from deungdae.app.auth import WebOptions
 from deungdae.app.control import Control
 from deungdae.app.live import Live
@@ -466,11 +466,41 @@ async def test_a_page_of_another_site_hears_nothing(house: House) -> None:
             pass
 
 
-async def test_a_slow_page_is_skipped(house: House) -> None:
-    url = house.url.replace("http", "ws") + "/live"
-    async with websockets.connect(url, max_queue=1, close_timeout=0.1) as slow:
-        await asyncio.sleep(1.0)  # it takes nothing, and nothing piles up for it
-        assert (await hear(slow, "readings"))["now"]
+async def test_a_slow_page_is_skipped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        """A page that takes a message only when it is let."""
+
+        def __init__(self) -> None:
+            self.sent: list[dict[str, Any]] = []
+            self.ready = asyncio.Event()
+
+        async def send_text(self, text: str) -> None:
+            self.sent.append(json.loads(text))
+            await self.ready.wait()
+
+    monkeypatch.setattr(live, "PACE", 0.001)
+    slow = Slow()
+    telling = asyncio.create_task(live._tell(slow, live.News(house.runtime)))  # type: ignore[arg-type]
+    version = house.runtime.live.version
+    while house.runtime.live.version < version + 5:  # much changes meanwhile
+        await asyncio.sleep(0.01)
+    assert len(slow.sent) == 1  # and nothing piles up for it
+    slow.ready.set()
+    while len(slow.sent) < 2:
+        await asyncio.sleep(0.01)
+    assert "kiln1.temperature" in slow.sent[1]["readings"]
+    telling.cancel()
+
+
+async def test_a_page_that_takes_nothing_for_long_is_dropped(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck:
+        async def send_text(self, text: str) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(live, "PATIENCE", 0.01)
+    await asyncio.wait_for(live._tell(Stuck(), live.News(house.runtime)), 5)  # type: ignore[arg-type]
 
 
 # ---- serving
