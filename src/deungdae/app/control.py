@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from deungdae.core.clock import Clock
-from deungdae.core.errors import DoorError, Refused
+from deungdae.core.errors import DoorError, Refused, StoreError
 from deungdae.core.types import MINUTE, Command, Finding, Permit
 from deungdae.decide.gate import Gate, Mode, Proposal, State
 from deungdae.model.factory import Factory, Plugin
@@ -74,6 +74,7 @@ class Control:
         self._waiting: asyncio.Queue[Command] = asyncio.Queue(WAITING)
         self._repeated: dict[tuple[str, str, str], int] = {}
         self._plugin: Plugin | None = None
+        self._remembered: State | None = None  # of a gate that is gone, until there is one again
         self._asked = itertools.count(1)
         self.employ(factory)
 
@@ -81,17 +82,19 @@ class Control:
         """Take over a factory's gate; what the old one remembered holds on. Return what changed."""
         found = [p for p in factory.room("decide").values() if p.type == "gate"]
         plugin = found[0] if found else None
-        before, remembered = self._plugin, self.gate.state() if self.gate else None
-        self._plugin = plugin
+        before, self._plugin = self._plugin, plugin
+        if self.gate is not None:
+            self._remembered = self.gate.state()
         self.gate = Gate(plugin.name, plugin.options, factory) if plugin else None
-        if self.gate is not None and remembered is not None:
-            self.gate.restore(remembered)
+        if self._remembered is not None:
+            self.restore(self._remembered)
         if before is not None and plugin is not None and before.options == plugin.options:
             return []
         return [] if before is plugin else [f"decide.gate {'changed' if plugin else 'removed'}"]
 
     def restore(self, state: State) -> None:
         """Go on from what the journal says that the gate remembered."""
+        self._remembered = state
         if self.gate is not None:
             self.gate.restore(state)
 
@@ -113,7 +116,7 @@ class Control:
                 group.create_task(self.ask(command))
 
     async def ask(self, command: Command) -> Outcome:
-        """Return what becomes of one command."""
+        """Return what becomes of one command. Where the journal fails nothing is written."""
         if self.gate is None:
             reason = "the factory file has no [decide.gate]"
             return await self._refused(command, Refused("not-writable", reason))
@@ -122,7 +125,7 @@ class Control:
         except Refused as error:
             return await self._refused(command, error)
         if isinstance(verdict, Proposal):
-            await self._note("held", command, mode=verdict.mode)
+            await self._tell(self._note("held", command, mode=verdict.mode))
             return self._outcome(command, "held", reason=f"a person must act: {verdict.mode}")
         return await self._carry_out(verdict)
 
@@ -143,8 +146,15 @@ class Control:
 
     async def release(self, person: str) -> None:
         """Take the kill switch off. Raises Refused."""
-        await self._remember("release", person, "")
-        self._gate().release(person, self._clock.now())
+        gate = self._gate()
+        killed = gate.killed
+        gate.release(person, self._clock.now())
+        try:
+            await self._remember("release", person, "")
+        except StoreError:
+            if killed is not None:  # a release that nobody can read of does not hold
+                gate.kill(killed.person, killed.reason, killed.time)
+            raise
         log.warning("state=released person=%r", person)
 
     async def switch(self, mode: Mode, person: str) -> None:
@@ -184,6 +194,11 @@ class Control:
             gate.recheck(permit, self._clock.now())
         except Refused as error:
             return await self._refused(command, error)
+        except StoreError as error:
+            if self.gate is not None:
+                self.gate.lost(permit, self._clock.now())
+            log.error("state=unwritten command=%s reason=%r", command.id, str(error))
+            return self._outcome(command, "failed", reason=f"nothing was written: {error}")
         signal = gate.signals[command.signal]
         door = self.doors.get(signal.machine)
         try:
@@ -192,17 +207,24 @@ class Control:
             async with asyncio.timeout(WRITE):
                 read_back = await door.write(permit, signal)
         except (DoorError, Refused, TimeoutError) as error:
-            gate.lost(permit, self._clock.now())
             reason = str(error) or f"the machine did not answer within {WRITE:g} s"
-            await self._note("lost", command, reason=reason)
-            return self._outcome(command, "failed", reason=reason)
+            return await self._lost(gate, permit, reason)
+        except Exception as error:
+            log.exception("state=failed command=%s", command.id)
+            return await self._lost(gate, permit, f"the driver failed: {error!r}")
         finding = gate.confirm(permit, read_back, self._clock.now())
-        await self._note("written", command, read_back=read_back)
+        await self._tell(self._note("written", command, read_back=read_back))
         if finding is None:
             return self._outcome(command, "written", read_back=read_back)
-        await self._remember("hold", command.origin, finding.reason)
+        await self._tell(self._remember("hold", command.origin, finding.reason))
         self.findings([finding])
         return self._outcome(command, "failed", reason=finding.reason, read_back=read_back)
+
+    async def _lost(self, gate: Gate, permit: Permit, reason: str) -> Outcome:
+        """Take note that nobody knows whether the machine took the value."""
+        gate.lost(permit, self._clock.now())
+        await self._tell(self._note("lost", permit.command, reason=reason))
+        return self._outcome(permit.command, "failed", reason=reason)
 
     async def _refused(self, command: Command, error: Refused) -> Outcome:
         """Write a refusal down; of the same one in a row only one a minute."""
@@ -210,13 +232,20 @@ class Control:
         now = self._clock.now()
         if now - self._repeated.get(key, now - MINUTE) >= MINUTE:
             self._repeated[key] = now
-            await self._note("refusal", command, rule=error.rule, reason=error.reason)
+            await self._tell(self._note("refusal", command, rule=error.rule, reason=error.reason))
         return self._outcome(command, "refused", rule=error.rule, reason=error.reason)
 
     def _outcome(self, command: Command, result: str, **parts: Any) -> Outcome:
         outcome = Outcome(command=command, time=self._clock.now(), result=result, **parts)
         self.outcomes[command.signal] = outcome
         return outcome
+
+    async def _tell(self, entry: Awaitable[None]) -> None:
+        """Write down what has happened already; where the journal cannot, the log says so."""
+        try:
+            await entry
+        except StoreError as error:
+            log.critical("state=unjournalled reason=%r", str(error))
 
     async def _note(self, kind: str, command: Command, **parts: object) -> None:
         data = msgspec.to_builtins(command) | parts
