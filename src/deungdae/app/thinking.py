@@ -25,19 +25,37 @@ EAGER = SECOND  # ns between calls of a thinker that has a history and no period
 class Thinker:
     """One analysis or policy with what is new for it, and how it fares."""
 
-    def __init__(self, plugin: Plugin, factory: Factory) -> None:
+    def __init__(self, plugin: Plugin, factory: Factory, now: int) -> None:
         self.plugin = plugin
+        self.factory = factory
         self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
         self.needs: Needs = self.work.needs
         self.problem = ""
         self.seconds = 0.0  # what the last call took
-        self.since = 0  # end of the last window
+        self.since = now  # end of the last window; what was before, only a history brings
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
 
     @property
     def call(self) -> Callable[[int, Window], Sequence[Any]]:
         """Return the method that thinks."""
         return self.work.decide if isinstance(self.work, Policy) else self.work.update
+
+    def still_fits(self, plugin: Plugin, factory: Factory) -> bool:
+        """Return whether it would be made the same from that table of that factory."""
+        mine, ids = self.factory, (*self.needs.signals, *self.needs.events)
+        return (
+            self.plugin.type == plugin.type
+            and bool(self.plugin.options == plugin.options)
+            and mine.calendar == factory.calendar
+            and all(mine.signals.get(id) == factory.signals.get(id) for id in ids)
+        )
+
+    def failed(self, error: Exception) -> None:
+        """Remember that a call exploded; log it once with its trace."""
+        problem = f"failed: {error!r}"
+        if problem != self.problem:
+            self.log.error("state=failed", exc_info=error)
+        self.problem = problem
 
     def went(self, problem: str) -> None:
         """Remember the outcome of a call; log it once when it changes."""
@@ -66,7 +84,7 @@ class Thinking:
         self._pool: ProcessPoolExecutor | None = None
 
     def employ(self, factory: Factory) -> None:
-        """Take the thinkers of a factory; those whose table did not change keep what they know."""
+        """Take the thinkers of a factory; those for which nothing changed keep what they know."""
         before = self.thinkers
         self.thinkers = {}
         for room in ("insight", "decide"):
@@ -75,8 +93,9 @@ class Thinking:
                     continue
                 key = f"{room}.{name}"
                 old = before.get(key)
-                same = old is not None and _same(old.plugin, plugin)
-                self.thinkers[key] = old if same and old else Thinker(plugin, factory)
+                if old is None or not old.still_fits(plugin, factory):
+                    old = Thinker(plugin, factory, self._clock.now())
+                self.thinkers[key] = old
 
     def hear(self, item: Batch | Events) -> None:
         """Call the thinkers that wait for what is new, with it."""
@@ -153,9 +172,8 @@ class Thinking:
             results = thinker.call(window.end, window)
         except NotEnoughData as error:
             thinker.went(str(error))
-        except Exception as error:
-            thinker.log.exception("state=failed")
-            thinker.problem = f"failed: {error!r}"
+        except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop the others
+            thinker.failed(error)
         else:
             self._deliver(thinker, results)
         thinker.seconds = self._clock.monotonic() - begun
@@ -173,9 +191,8 @@ class Thinking:
             )
         except NotEnoughData as error:
             thinker.went(str(error))
-        except Exception as error:
-            thinker.log.exception("state=failed")
-            thinker.problem = f"failed: {error!r}"
+        except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop the others
+            thinker.failed(error)
             self._pool.shutdown(wait=False)
             self._pool = None
         else:
@@ -200,7 +217,3 @@ def think(work: Analyser | Policy, now: int, window: Window) -> Sequence[Any]:
 def is_thinker(plugin: Plugin) -> bool:
     """Return whether a plug-in analyses or decides, and so is called with windows."""
     return any(hasattr(plugin.cls, method) for method in ("update", "decide"))
-
-
-def _same(a: Plugin, b: Plugin) -> bool:
-    return a.type == b.type and bool(a.options == b.options)

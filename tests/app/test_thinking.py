@@ -1,0 +1,382 @@
+"""Thinkers get the windows that they ask for, and one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from deungdae.app.live import Live
+from deungdae.app.thinking import Thinker, Thinking, is_thinker
+from deungdae.core.clock import SimulatedClock
+from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.ports import Needs, Samples, Window
+from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Command, Event, Finding, Signal
+from deungdae.model.calendar import Calendar
+from deungdae.model.factory import Factory, Identity, Plugin
+
+T0 = 20_000 * DAY
+SIGNALS = [
+    Signal(id="kiln.a", unit="Cel"),
+    Signal(id="kiln.b", unit="Cel"),
+    Signal(id="kiln.state", kind="state"),
+]
+A, B = 0, 1
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    needs: Needs = Needs()
+    fails: str = ""  # "data", "bug" or nothing
+    marker: int = 0
+
+
+class Analysis:
+    """Keeps every window and tells how many it had."""
+
+    Options = Options
+
+    def __init__(self, name: str, options: Options, factory: Factory) -> None:
+        self.name = name
+        self.options = options
+        self.fails = options.fails
+        self.windows: list[tuple[int, Window]] = []
+
+    @property
+    def needs(self) -> Needs:
+        return self.options.needs
+
+    def update(self, now: int, window: Window) -> Sequence[Finding]:
+        self._see(now, window)
+        n = float(len(self.windows))
+        return [Finding(origin=self.name, asset="kiln", name="n", start=now, end=now, value=n)]
+
+    def _see(self, now: int, window: Window) -> None:
+        self.windows.append((now, window))
+        if self.fails == "data":
+            raise NotEnoughData("two hours of kiln.a are missing")
+        if self.fails == "bug":
+            raise ZeroDivisionError("a bug")
+
+
+class Decision:
+    """Asks for a change with each window."""
+
+    Options = Options
+
+    def __init__(self, name: str, options: Options, factory: Factory) -> None:
+        self.name = name
+        self.options = options
+
+    @property
+    def needs(self) -> Needs:
+        return self.options.needs
+
+    def decide(self, now: int, window: Window) -> Sequence[Command]:
+        return [
+            Command(id="1", signal="kiln.b", value=1.0, origin=self.name, because="",
+                    issued=now, expires=now + MINUTE)
+        ]  # fmt: skip
+
+
+class Gate:
+    """Sits in the same room and is asked nothing."""
+
+    Options = Options
+
+
+class Memory:
+    """A store that has one sample of every signal each second, and the events that it is given."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], int, int]] = []
+        self.happened: list[Event] = []
+        self.broken = False
+
+    def query(
+        self, ids: Sequence[str], start: int, end: int, *, before: bool = False
+    ) -> Mapping[str, Samples]:
+        if self.broken:
+            raise StoreError("the history cannot be read")
+        self.asked.append((tuple(ids), start, end))
+        times = np.arange(-(-start // SECOND) - int(before), -(-end // SECOND)) * SECOND
+        column = Samples(times, times / 1.0, np.zeros(len(times), np.uint8))
+        return dict.fromkeys(ids, column)
+
+    def events(
+        self, start: int, end: int, *, ids: Sequence[str], kinds: Sequence[str], before: bool
+    ) -> list[Event]:
+        mine = [e for e in self.happened if e.id in ids and e.kind in kinds]
+        earlier = [e for e in mine if e.time < start][-1:] if before else []
+        return [*earlier, *(e for e in mine if start <= e.time < end)]
+
+
+class Bench:
+    """Thinkers over a pretended memory, in simulated time."""
+
+    def __init__(self) -> None:
+        self.clock = SimulatedClock(T0)
+        self.memory: Any = Memory()
+        self.findings: list[Finding] = []
+        self.commands: list[Command] = []
+        live = Live()
+        live.know(SIGNALS, np.arange(len(SIGNALS), dtype=np.int32))
+        self.thinking = Thinking(
+            self.memory, live, self.clock, self.findings.extend, self.commands.extend
+        )
+
+    def employ(self, **tables: Any) -> None:
+        """Employ thinkers: insight by name -> options; a Decision where its name begins with d."""
+        self.thinking.employ(factory(**tables))
+
+    def analysis(self, name: str) -> Analysis:
+        work = self.thinking.thinkers[f"insight.{name}"].work
+        assert isinstance(work, Analysis)
+        return work
+
+    def thinker(self, name: str) -> Thinker:
+        return self.thinking.thinkers[f"insight.{name}"]
+
+    def run(
+        self, seconds: float, story: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
+        async def main() -> None:
+            task = asyncio.create_task(self.thinking.run())
+            if story:
+                await story()
+            await self.clock.sleep(seconds)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.clock.run(main())
+
+
+def factory(calendar: Calendar | None = None, unit: str = "Cel", **tables: Any) -> Factory:
+    rooms: dict[str, dict[str, Plugin]] = {"insight": {}, "decide": {}}
+    for name, options in tables.items():
+        room, cls = ("decide", Decision) if name.startswith("d") else ("insight", Analysis)
+        rooms[room][name] = Plugin(room, name, "fake", cls, options)
+    rooms["decide"]["gate"] = Plugin("decide", "gate", "gate", Gate, Options())
+    signals = [SIGNALS[0], msgspec.structs.replace(SIGNALS[1], unit=unit), SIGNALS[2]]
+    return Factory(
+        path=Path("factory.toml"),
+        identity=Identity(id="brickworks"),
+        signals={signal.id: signal for signal in signals},
+        calendar=calendar or Calendar(),
+        plugins=rooms,
+    )
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    found = Bench()
+    yield found
+    found.clock._loop.close()
+
+
+def needs(**parts: Any) -> Options:
+    return Options(needs=Needs(**parts))
+
+
+def news(*values: float, signal: int = A) -> Batch:
+    n = len(values)
+    return Batch.of([signal] * n, [T0 + i for i in range(n)], values, received=T0)
+
+
+# ---- news
+
+
+def test_who_waits_for_news_gets_only_the_news(bench: Bench) -> None:
+    bench.employ(eager=needs(signals=("kiln.a",)), other=needs(signals=("kiln.b",)))
+    bench.thinking.hear(news(1.0, 2.0))
+    ((now, window),) = bench.analysis("eager").windows
+    assert now == window.end == T0
+    assert window.samples["kiln.a"].value.tolist() == [1.0, 2.0]
+    assert set(window.samples) == {"kiln.a"}
+    assert bench.analysis("other").windows == []
+    assert [finding.value for finding in bench.findings] == [1.0]
+
+
+def test_who_waits_for_news_of_states_gets_them(bench: Bench) -> None:
+    bench.employ(eager=needs(events=("kiln.state",)))
+    known = Event(id="kiln.state", time=T0, kind="state", value="idle")
+    bench.thinking.hear((known, Event(id="kiln.other", time=T0, kind="state", value="x")))
+    bench.thinking.hear((Event(id="kiln.other", time=T0, kind="state", value="x"),))
+    ((_, window),) = bench.analysis("eager").windows
+    assert window.events == {"kiln.state": (known,)}
+    assert window.samples == {}
+
+
+def test_windows_of_news_follow_each_other(bench: Bench) -> None:
+    bench.employ(eager=needs(signals=("kiln.a",)))
+
+    async def story() -> None:
+        for _ in range(3):
+            bench.thinking.hear(news(1.0))
+            await bench.clock.sleep(5.0)
+
+    bench.run(1.0, story)
+    spans = [
+        ((w.start - T0) // SECOND, (w.end - T0) // SECOND)
+        for _, w in bench.analysis("eager").windows
+    ]
+    assert spans == [(0, 0), (0, 5), (5, 10)]
+
+
+def test_decisions_go_their_own_way(bench: Bench) -> None:
+    bench.employ(decision=needs(signals=("kiln.a",)))
+    bench.thinking.hear(news(1.0))
+    assert [command.origin for command in bench.commands] == ["decision"]
+    assert bench.findings == []
+
+
+# ---- periods and histories
+
+
+def test_a_period_is_kept_on_its_multiples(bench: Bench) -> None:
+    bench.employ(steady=needs(signals=("kiln.a",), every=10 * SECOND, history=MINUTE))
+    bench.run(35.0)
+    moments = [(now - T0) / SECOND for now, _ in bench.analysis("steady").windows]
+    assert len(moments) == 4
+    for moment, due in zip(moments, (0, 10, 20, 30), strict=True):
+        assert due <= moment < due + 0.01
+
+
+def test_a_history_reaches_back_and_one_sample_further(bench: Bench) -> None:
+    bench.employ(steady=needs(signals=("kiln.a", "kiln.b"), every=MINUTE, history=10 * MINUTE))
+    bench.run(1.0)
+    ((now, window),) = bench.analysis("steady").windows
+    assert (window.start, window.end) == (now - 10 * MINUTE, now)
+    assert window.samples["kiln.b"].time[0] == window.start - SECOND
+    assert window.samples["kiln.b"].time[-1] < window.end
+
+
+def test_a_period_without_history_gets_what_is_new_since_last_time(bench: Bench) -> None:
+    bench.employ(steady=needs(signals=("kiln.a",), every=10 * SECOND))
+    bench.run(25.0)
+    spans = [(start - T0, end - T0) for _, start, end in bench.memory.asked]
+    assert spans[0][0] == 0  # not the whole history, however long it is
+    assert [a[1] for a in spans[:-1]] == [b[0] for b in spans[1:]]
+
+
+def test_a_history_without_period_is_asked_once_a_second(bench: Bench) -> None:
+    bench.employ(steady=needs(signals=("kiln.a",), history=MINUTE))
+    bench.run(10.5)
+    assert 10 <= len(bench.analysis("steady").windows) <= 12
+
+
+def test_states_come_with_the_one_before_and_their_gaps(bench: Bench) -> None:
+    gap = Event(id="kiln.state", time=T0 - 3 * MINUTE, kind="gap", value="away")
+    before = Event(id="kiln.state", time=T0 - 2 * MINUTE, kind="state", value="idle")
+    within = Event(id="kiln.state", time=T0 - 1, kind="state", value="running")
+    bench.memory.happened = [gap, before, within]
+    bench.employ(steady=needs(events=("kiln.state",), every=MINUTE, history=MINUTE))
+    bench.run(1.0)
+    ((_, window),) = bench.analysis("steady").windows
+    assert window.events["kiln.state"] == (gap, before, within)
+
+
+# ---- failing
+
+
+def test_missing_data_is_a_state_that_ends(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    bench.employ(a=Options(needs=Needs(signals=("kiln.a",)), fails="data"))
+    bench.thinking.hear(news(1.0))
+    bench.thinking.hear(news(1.0))
+    assert bench.thinker("a").problem == "two hours of kiln.a are missing"
+    bench.analysis("a").fails = ""
+    bench.thinking.hear(news(1.0))
+    assert bench.thinker("a").problem == ""
+    assert caplog.text.count("state=waiting") == 1
+    assert caplog.text.count("state=working") == 1
+
+
+@pytest.mark.parametrize("every", [0, SECOND])
+def test_an_analysis_that_explodes_stops_nobody_else(
+    bench: Bench, every: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    wants = Needs(signals=("kiln.a",), every=every, history=every and MINUTE)
+    bench.employ(bad=Options(needs=wants, fails="bug"), good=Options(needs=wants))
+
+    async def story() -> None:
+        for _ in range(5):
+            bench.thinking.hear(news(1.0))
+            await bench.clock.sleep(1.0)
+
+    bench.run(1.0, story)
+    assert len(bench.analysis("good").windows) >= 5
+    assert len(bench.analysis("bad").windows) >= 5
+    assert "ZeroDivisionError" in bench.thinker("bad").problem
+    assert bench.thinker("good").problem == ""
+
+
+def test_the_same_fault_is_logged_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.employ(bad=Options(needs=Needs(signals=("kiln.a",)), fails="bug"))
+    for _ in range(100):
+        bench.thinking.hear(news(1.0))
+    assert caplog.text.count("state=failed") == 1
+
+
+def test_a_store_that_cannot_be_read_is_a_state_that_ends(bench: Bench) -> None:
+    bench.employ(a=needs(signals=("kiln.a",), every=SECOND, history=MINUTE))
+    bench.memory.broken = True
+
+    async def story() -> None:
+        await bench.clock.sleep(3.0)
+        assert bench.thinker("a").problem == "the history cannot be read"
+        assert bench.analysis("a").windows == []
+        bench.memory.broken = False
+
+    bench.run(3.0, story)
+    assert bench.thinker("a").problem == ""
+    assert bench.analysis("a").windows
+
+
+# ---- reload
+
+
+def test_a_thinker_whose_table_stays_keeps_what_it_knows(bench: Bench) -> None:
+    stays = needs(signals=("kiln.a",))
+    bench.employ(stays=stays, changes=stays, goes=stays)
+    before = {name: bench.analysis(name) for name in ("stays", "changes")}
+    bench.thinking.hear(news(1.0))
+    bench.employ(stays=stays, changes=Options(needs=stays.needs, marker=1), comes=stays)
+    assert bench.analysis("stays") is before["stays"]
+    assert bench.analysis("changes") is not before["changes"]
+    assert set(bench.thinking.thinkers) == {"insight.stays", "insight.changes", "insight.comes"}
+
+
+def test_a_thinker_is_made_anew_where_what_it_builds_on_changed(bench: Bench) -> None:
+    """It was given the factory when it was made: other shifts or another unit are another world."""
+    wants = needs(signals=("kiln.a", "kiln.b"))
+    bench.employ(kpi=wants)
+    first = bench.analysis("kpi")
+    shifts = msgspec.convert(
+        {"shifts": [{"name": "day", "start": "08:00", "end": "20:00"}]}, Calendar
+    )
+    bench.employ(kpi=wants, calendar=shifts)
+    second = bench.analysis("kpi")
+    assert second is not first
+    bench.employ(kpi=wants, calendar=shifts, unit="K")
+    assert bench.analysis("kpi") is not second
+
+
+def test_who_is_new_while_it_runs_is_called(bench: Bench) -> None:
+    bench.employ()
+
+    async def story() -> None:
+        await bench.clock.sleep(5.0)
+        bench.employ(late=needs(signals=("kiln.a",), every=SECOND, history=MINUTE))
+
+    bench.run(5.0, story)
+    assert len(bench.analysis("late").windows) >= 4
+
+
+def test_the_gate_is_no_thinker() -> None:
+    plugins = factory(d=Options()).room("decide")
+    assert [name for name, plugin in plugins.items() if is_thinker(plugin)] == ["d"]
