@@ -13,10 +13,11 @@ export function unit(code, annotations) {
     .replaceAll(".", "·");
 }
 
-export function number(value, locale) {
+// steady: a measurement that happens to be whole keeps its decimals, so that it does not jump
+export function number(value, locale, steady = false) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  const decimals = Number.isInteger(value) ? 0 : size >= 10000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  const decimals = Number.isInteger(value) && !steady ? 0 : size >= 10000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   return value.toLocaleString(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
@@ -37,4 +38,8 @@ export function clock(ms, locale, zone, seconds = true) {
   const form = { hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone };
   if (seconds) form.second = "2-digit";
   return new Date(ms).toLocaleTimeString(locale, form);
+}
+
+export function isCounted(signal) {
+  return signal.unit === "1" || signal.unit.startsWith("{");
 }

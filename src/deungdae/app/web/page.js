@@ -1,11 +1,12 @@
 // The live page: hears everything once over /live, then what changes, and shows it.
 
-import { age, clock, number, percent, unit } from "./format.js";
+import { age, clock, isCounted, number, percent, unit } from "./format.js";
 import { Plot, Series, SPAN } from "./trend.js";
 import { words } from "./words.js";
 
 const SILENCE = 12000; // ms; the server says something every 5 s
 const LOGGED = 8; // last commands that are shown
+const MANY = 60; // signals; a page of more is denser, with its summary above
 const KPIS = ["oee", "availability", "effectiveness", "quality_ratio", "throughput_rate"];
 // kind of a state by its word, after MTConnect, PackML and plain words; others are shown neutral
 const STATES = {
@@ -218,6 +219,7 @@ function build() {
     if (signals.length) cards.push(card(asset, signals));
   }
   $("machines").replaceChildren(...cards);
+  document.body.classList.toggle("many", known.signals.size > MANY);
   showTrend();
   refresh();
 }
@@ -241,7 +243,7 @@ function card(asset, signals) {
     rows.append(row);
   }
   const head = element("div", "head", element("h2", "", asset.name || asset.id), element("span", "push"), aims, chip);
-  const made = element("article", "card machine", head, element("table", "", rows), element("div", "doors"));
+  const made = element("article", "card machine", head, element("div", "rows", element("table", "", rows)), element("div", "doors"));
   made.dataset.asset = asset.id;
   return made;
 }
@@ -282,7 +284,7 @@ function showReading(row) {
   const [value, ms, status, kind] = latest(signal);
   const flags = ms === null ? [] : flagsOf(status);
   const gone = ms === null || (status & 3) >= 2;
-  const shown_ = ms === null || (gone && value === null) ? t.noData : kind ? value : number(value, t.locale);
+  const shown_ = ms === null || (gone && value === null) ? t.noData : kind ? value : number(value, t.locale, !isCounted(signal));
   put(row.querySelector(".value"), shown_);
   const when = ms === null ? "" : age((now() - ms) / 1000, t.units);
   put(row.querySelector(".age"), flags.length ? `${flags.join(", ")} · ${when}` : when);
@@ -498,7 +500,7 @@ function showGate() {
   );
   $("modes").classList.toggle("blocked", Boolean(gate.killed));
   $("mode-words").textContent = gate.killed ? t.blocked : t.modeWords[gate.mode];
-  $("kill").hidden = gate.mode === "none";
+  $("kill").hidden = $("not-emergency").hidden = gate.mode === "none";
   $("kill").textContent = gate.killed ? t.release : t.kill;
   $("kill").className = gate.killed ? "release" : "danger";
   $("kill").disabled = !session.act;

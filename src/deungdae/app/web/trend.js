@@ -1,6 +1,6 @@
 // A trend in SVG: real time axis, gaps as gaps, values readable where the pointer is.
 
-import { clock, number } from "./format.js";
+import { clock, isCounted, number } from "./format.js";
 
 export const SPAN = 15 * 60 * 1000;
 const GAP = 60 * 1000; // between two samples; a longer silence is drawn as one
@@ -107,7 +107,7 @@ export class Plot {
 
   caption(label, locale, box) {
     const last = this.series.points.at(-1);
-    const value = last ? number(last[1], locale) : "–";
+    const value = last ? number(last[1], locale, !isCounted(this.series.signal)) : "–";
     return [
       text("name", box.left, 17, label),
       text("value end", box.right, 18, `${value} ${this.words.unit}`),
@@ -118,7 +118,7 @@ export class Plot {
     const ms = start + ((this.pointer - box.left) / (box.right - box.left)) * SPAN;
     const found = this.series.points.findLast(([time]) => time <= ms);
     if (!found || found[1] === null || this.pointer < box.left) return [];
-    const words = `${clock(found[0], locale, zone)}  ${number(found[1], locale)} ${this.words.unit}`;
+    const words = `${clock(found[0], locale, zone)}  ${number(found[1], locale, !isCounted(this.series.signal))} ${this.words.unit}`;
     const side = this.pointer > (box.left + box.right) / 2 ? "end" : "";
     return [
       make("line", { class: "pointer", x1: this.pointer, x2: this.pointer, y1: box.top, y2: box.bottom }),
