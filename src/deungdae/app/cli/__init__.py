@@ -57,7 +57,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except KeyboardInterrupt:
         return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

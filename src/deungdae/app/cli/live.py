@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deungdae.app import describe
+from deungdae.app.bus.role import Role
 from deungdae.core.errors import FactoryError
 from deungdae.model.factory import Factory
 
@@ -28,6 +29,14 @@ def add(verbs: Any) -> None:
     """Add the verbs."""
     run = verbs.add_parser("run", help="run a factory until stopped")
     run.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
+    run.add_argument(
+        "--as",
+        dest="role",
+        type=_role,
+        default=Role(),
+        metavar="PART",
+        help="one part of it, joined over [bus]: connect, connect:machine,…, history, pages; or all",
+    )
     run.set_defaults(run=_run)
 
     demo = verbs.add_parser("demo", help="a virtual plant, the platform and its page")
@@ -42,8 +51,15 @@ def _run(options: argparse.Namespace, output: Output) -> int:
     path = path / "factory.toml" if path.is_dir() else path
     factory = describe.read(path)
     os.chdir(path.parent)  # every path in the file is meant from the file's own folder
-    _serve(factory, output)
+    _serve(factory, output, part=options.role)
     return 0
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role.of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _demo(options: argparse.Namespace, output: Output) -> int:
@@ -75,7 +91,9 @@ def _free(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(factory: Factory, output: Output, *, browser: bool = False) -> None:
+def _serve(
+    factory: Factory, output: Output, *, browser: bool = False, part: Role | None = None
+) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
 
     async def main() -> None:
@@ -83,7 +101,7 @@ def _serve(factory: Factory, output: Output, *, browser: bool = False) -> None:
 
         loop = asyncio.get_running_loop()
         running = asyncio.current_task()
-        home = house.House(factory)
+        home = house.House(factory, part=part)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)  # type: ignore[union-attr]
         loop.add_signal_handler(signal.SIGHUP, home.look)
