@@ -14,30 +14,43 @@ from deungdae.model.factory import Factory, Plugin
 
 from .control import Control
 from .door import Door
-from .intake import Intake
+from .intake import Intake, Sink
 from .thinking import Thinking
 
 log = logging.getLogger("deungdae.runtime")
 
-ALIVE = "deungdae.runtime"  # id of the event that says, once a minute, that we were there
+ALIVE = "deungdae"  # asset of the events that say, once a minute, which doors were open
 TIDY = 5.0  # s between the historian's bounded turns of tidying
 TAKE_OVER = 10.0  # s that a changed door may take to deliver before the old one is closed
 
 
 class Runtime:
-    """A running factory. `store` is the memory; `journal` remembers commands and permits."""
+    """A running factory. `store` is the memory; `journal` remembers commands and permits.
 
-    def __init__(self, factory: Factory, store: Store, control: Control, clock: Clock) -> None:
+    sink: where what comes is made durable, if not in the store. name: of this process.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        store: Store,
+        control: Control,
+        clock: Clock,
+        *,
+        sink: Sink | None = None,
+        name: str = "runtime",
+    ) -> None:
         self.factory = factory
         self.store = store
         self.control = control
         self.clock = clock
         self.live = control.live
-        self.intake = Intake(self._append, self.live, clock)
+        self.intake = Intake(sink or self._append, self.live, clock)
         self.thinking = Thinking(store, self.live, clock, self.intake.conclude, control.submit)
         self.doors: dict[str, Door] = {}
         self.bridges: dict[str, Bridge] = {}
         self.ready = asyncio.Event()
+        self._alive = f"{ALIVE}.{name}"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
         self._said = 0  # when we last said which machines are on line
@@ -56,6 +69,7 @@ class Runtime:
             start(self._every(TIDY, self._tidy), name="tidy")
             for name, plugin in self.factory.room("virtual").items():
                 self._open_bridge(name, plugin)
+            await self._bridges_open()
             for name, plugin in self.factory.room("machines").items():
                 self._open_door(name, plugin)
             self.ready.set()
@@ -99,7 +113,9 @@ class Runtime:
         now = self.clock.now()
         ids = [signal.id for signal in self.factory.signals.values()]
         self.live.take(await self.clock.call(self.store.last, ids))
-        away = await self.clock.call(self._last_alive, now)
+        # without doors nothing was missed: what doors elsewhere brought is on its way
+        doors = self.factory.room("machines")
+        away = await self.clock.call(self._last_alive, now) if doors else None
         if away is None:
             return
         states = [s.id for s in self.factory.signals.values() if s.kind == "state"]
@@ -113,7 +129,7 @@ class Runtime:
 
     def _last_alive(self, now: int) -> int | None:
         """Return the last moment at which we surely ran, or None if just now or never."""
-        said = self.store.events(now, now, ids=[ALIVE], before=True)
+        said = self.store.events(now, now, ids=[self._alive], before=True)
         if not said:
             return None
         heard = [r.time for r in self.live.readings().values() if r.time <= now]
@@ -163,6 +179,14 @@ class Runtime:
         self._tasks[f"virtual.{name}"] = self._group.create_task(
             self._serve(name, bridge), name=f"virtual.{name}"
         )
+
+    async def _bridges_open(self) -> None:
+        """Wait a little for the virtual machines, so that their doors need not try twice."""
+        end = self.clock.monotonic() + TAKE_OVER
+        while self.clock.monotonic() < end:
+            if all(bridge.health.state != "stopped" for bridge in self.bridges.values()):
+                return
+            await self.clock.sleep(0.05)
 
     async def _serve(self, name: str, bridge: Bridge) -> None:
         """Keep a bridge serving; one that fails does not stop the others."""

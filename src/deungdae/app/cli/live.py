@@ -35,7 +35,7 @@ def add(verbs: Any) -> None:
         type=_role,
         default=Role(),
         metavar="PART",
-        help="one part of it, joined over [bus]: connect, connect:machine,…, history, pages; or all",
+        help="one part, joined over [bus]: connect, connect:machine,…, history, pages; or all",
     )
     run.set_defaults(run=_run)
 
@@ -84,6 +84,7 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
 def _free(port: int) -> int:
     """Return the port, or another where somebody listens on it: a second demo, perhaps."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
