@@ -107,8 +107,9 @@ class Bench:
     def door(self, *scripts: Script, **options: Any) -> tuple[Door, Fake]:
         plugin = Plugin("machines", "kiln", "fake", Fake, Fake.Options(scripts=scripts, **options))
         door = Door(plugin, SIGNALS, self.intake, self.live, self.clock)
-        assert isinstance(door.driver, Fake)
-        return door, door.driver
+        driver = Fake("kiln", plugin.options, self.clock)
+        door.driver = driver
+        return door, driver
 
     def run(
         self, seconds: float, *doors: Door, then: Coroutine[Any, Any, None] | None = None
@@ -287,6 +288,31 @@ def test_a_driver_that_explodes_stops_nobody_else(
     assert "the driver failed" in bad.health.problem
     assert "state=failed" in caplog.text
     assert ("running", 0) in bench.states()
+
+
+def test_a_driver_that_cannot_be_made_is_tried_again(bench: Bench) -> None:
+    """A certificate that was missing is put there; nobody needs to restart the factory."""
+    door, driver = bench.door(steady)
+    missing = [FileNotFoundError("kiln.pem")] * 2
+
+    def make(*_: Any) -> Fake:
+        if missing:
+            raise missing.pop()
+        return driver
+
+    door.driver = None
+    door.plugin = msgspec.structs.replace(door.plugin, cls=make)
+
+    async def look() -> None:
+        assert door.health.state == "stopped"
+        with pytest.raises(DoorError, match="not been opened"):
+            await door.write(permit(T0 + DAY), SIGNALS[B])
+        await bench.clock.sleep(0.1)
+        assert "kiln.pem" in door.health.problem
+        await door.delivering.wait()
+        assert door.health.state == "online"
+
+    bench.run(1.0, door, then=look())
 
 
 def test_a_driver_that_cannot_acknowledge_stops_nobody_else(bench: Bench) -> None:

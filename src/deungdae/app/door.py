@@ -37,7 +37,7 @@ class Door:
     ) -> None:
         self.plugin = plugin
         self.signals = signals
-        self.driver: Driver = plugin.cls(plugin.name, plugin.options, clock)
+        self.driver: Driver | None = None  # made with the first attempt that can
         self.delivering = asyncio.Event()  # set once this door has brought its first item
         self._intake = intake
         self._live = live
@@ -45,12 +45,15 @@ class Door:
         self._log = logging.getLogger(f"deungdae.machines.{plugin.name}")
         self._random = random.Random(plugin.name)  # noqa: S311 — spreads retries, guards nothing
         self._failure: Health | None = None
+        self._opened = clock.now()
         self._streams = 0  # how many there were
 
     @property
     def health(self) -> Health:
         """Return how the door is doing; what made the last attempt fail stands until one works."""
-        return self._failure or self.driver.health
+        if self._failure is not None:
+            return self._failure
+        return self.driver.health if self.driver else Health(state="stopped", since=self._opened)
 
     async def run(self) -> None:
         """Keep the door open until cancelled."""
@@ -64,7 +67,8 @@ class Door:
                 await self._clock.sleep(wait * self._random.uniform(0.5, 1.5))
                 wait = min(2 * wait, LONGEST_WAIT)
         finally:
-            await self.driver.close()
+            if self.driver is not None:
+                await self.driver.close()
 
     async def write(self, permit: Permit, signal: Signal) -> float | None:
         """Write through the driver and return what it reads back. Raises DoorError.
@@ -73,14 +77,18 @@ class Door:
         """
         if permit.command.expires <= self._clock.now():
             raise DoorError(f"command {permit.command.id} has expired", remedy="ask again")
+        if self.driver is None:
+            raise DoorError(f"{signal.machine} has not been opened yet")
         return await self.driver.write(permit, signal)
 
     async def _attempt(self) -> None:
         """Connect and stream until the link is lost."""
         try:
+            if self.driver is None:
+                self.driver = self.plugin.cls(self.plugin.name, self.plugin.options, self._clock)
             await self.driver.connect()
             self._failure = None
-            await self._stream()
+            await self._stream(self.driver)
         except DoorError as error:
             self._failed(str(error), error.remedy)
         except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop the others
@@ -88,20 +96,20 @@ class Door:
             self._failed(f"the driver failed: {error!r}", "report it with the log")
         await self._mark_stale()
 
-    async def _stream(self) -> None:
+    async def _stream(self, driver: Driver) -> None:
         count = 0
         self._streams += 1
-        stream = self.driver.stream(self.signals)
+        stream = driver.stream(self.signals)
         try:
             async for item in stream:
                 count += 1
-                await self._intake.put(item, self._confirmation(self._streams, count))
+                await self._intake.put(item, self._confirmation(driver, self._streams, count))
                 self.delivering.set()
         finally:  # whatever the stream holds is freed before the driver is closed
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
-    def _confirmation(self, stream: int, count: int) -> Callable[[], None]:
+    def _confirmation(self, driver: Driver, stream: int, count: int) -> Callable[[], None]:
         """Return what to call when an item is durable: only for the stream that brought it.
 
         After a loss the driver counts anew; a late word of the old stream would acknowledge items
@@ -112,7 +120,7 @@ class Door:
             if stream != self._streams:
                 return
             try:
-                self.driver.confirm(count)
+                driver.confirm(count)
             except Exception:  # noqa: BLE001 — a plug-in's fault must not stop the others
                 self._log.exception("state=failed")
 
