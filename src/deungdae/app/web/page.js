@@ -30,7 +30,7 @@ const known = {
   rules: {},
   outcomes: [],
 };
-let t = words.ko;
+let t = words[localStorage.getItem("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en")];
 let factory = null;
 let session = { look: true, act: false };
 let skew = 0; // ms by which the server's clock is ahead of ours
@@ -103,6 +103,9 @@ async function hear(news) {
 function meet(news) {
   if (factory && factory.version !== news.factory.version) location.reload();
   factory = news.factory;
+  document.title = `${factory.name} — 등대`;
+  $("factory").textContent = factory.name;
+  document.body.classList.add("met");
   known.signals = new Map(news.signals.map((signal) => [signal.id, signal]));
   known.assets = news.assets;
   known.rules = news.rules;
@@ -173,10 +176,8 @@ function record(gate) {
 // ---- words
 
 function speak(language) {
-  t = words[language] ?? words.ko;
+  t = words[language];
   document.documentElement.lang = language;
-  document.title = `${factory.name} — 등대`;
-  $("factory").textContent = factory.name;
   $("language").textContent = t.other;
   for (const each of document.querySelectorAll("[data-word]")) each.textContent = t[each.dataset.word];
   showSession();
@@ -186,6 +187,7 @@ function turnLanguage() {
   const other = t === words.ko ? "en" : "ko";
   localStorage.setItem("language", other);
   speak(other);
+  if (!factory) return;
   build();
   showDoors();
   showKpis();
@@ -644,5 +646,6 @@ $("back").addEventListener("click", () => choose(null));
 $("dialog-no").addEventListener("click", () => $("dialog").close());
 setInterval(refresh, 250);
 setInterval(watch, 1000);
+speak(t === words.ko ? "ko" : "en");
 learnSession();
 connect();
