@@ -84,7 +84,7 @@ def main() -> None:
         protocol, port = asked.serve
         asyncio.run({"opcua": serve_opcua, "modbus": serve_modbus}[protocol](int(port)))
         return
-    starts, warm, window = (2, 5.0, 15.0) if asked.quick else (5, 30.0, 60.0)
+    starts, warm, window = (2, 3.0, 10.0) if asked.quick else (5, 30.0, 60.0)
     rows = measured("opcua", starts, warm, window) + measured("modbus", starts, warm, window)
     report("footprint", rows, as_json=asked.json)
 

@@ -8,12 +8,9 @@ an index on (signal, time), WAL and synchronous FULL.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,14 +21,13 @@ import numpy as np
 from deungdae.core.clock import RealClock
 from deungdae.core.types import DAY, HOUR, MINUTE, SECOND, Batch, Signal
 from deungdae.historian.store import Historian, HistorianOptions
+from measure import Row, arguments, report, row
 
 BATCH = 10_000
 TAGS = 5_000
 FAST = 30  # tags at 1 Hz; the others share what is left
 START = 20_000 * DAY
 DAYS = 30
-
-Row = dict[str, object]
 
 
 class Hands(RealClock):
@@ -44,10 +40,8 @@ class Hands(RealClock):
         return self.time
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
+def main() -> None:
+    parser = arguments(__doc__)
     parser.add_argument("--stored", type=int, help="points in the long history")
     parser.add_argument("--keep", type=Path, help="make or reuse the long history here")
     asked = parser.parse_args()
@@ -55,24 +49,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         rows = durable(Path(folder), rounds=3 if asked.quick else 7)
         rows += long_history(asked.keep or Path(folder) / "long", stored)
-    if asked.json:
-        print(json.dumps({"name": "historian", "rows": rows}, ensure_ascii=False))
-    else:
-        for row in rows:
-            limit = f"{row['limit']}" if row["limit"] is not None else ""
-            mark = {True: "ok", False: "MISSED", None: ""}[row["ok"]]
-            print(f"{row['what']:58} {row['value']:>14,} {row['unit']:12} {limit:>10} {mark}")
-    return 0 if all(row["ok"] is not False for row in rows) else 1
-
-
-def line(
-    what: str, value: float, unit: str, *, most: float | None = None, least: float | None = None
-) -> Row:
-    ok = None
-    if most is not None or least is not None:
-        ok = (most is None or value <= most) and (least is None or value >= least)
-    limit = f"≤ {most:,}" if most is not None else f"≥ {least:,}" if least is not None else None
-    return {"what": what, "value": round(value, 3), "unit": unit, "limit": limit, "ok": ok}
+    report("historian", rows, as_json=asked.json)
 
 
 # ---- durable at each commit of 10,000 points
@@ -95,15 +72,21 @@ def durable(folder: Path, rounds: int) -> list[Row]:
             cost[name].append(cpu / points * 1e6)
     median = {name: statistics.median(values) for name, values in speed.items()}
     spent = {name: statistics.median(values) for name, values in cost.items()}
+    sqlite, floor = (median["historian"] / median[name] for name in ("SQLite", "log + fdatasync"))
     return [
-        line("historian, durable", median["historian"], "points/s", least=1_000_000),
-        line("historian, processor", spent["historian"], "µs/point"),
-        line("log + fdatasync, durable (floor)", median["log + fdatasync"], "points/s"),
-        line("SQLite with index, durable", median["SQLite"], "points/s"),
-        line("SQLite, processor", spent["SQLite"], "µs/point"),
-        line("historian / SQLite", median["historian"] / median["SQLite"], "times"),
-        line("historian / log", median["historian"] / median["log + fdatasync"], "times"),
-    ]
+        row(
+            f"durable at each commit of {BATCH:,} points",
+            median["historian"],
+            "points/s",
+            least=1_000_000,
+            peer=f"{sqlite:.0f} × SQLite's, {floor:.2f} × a bare log's",
+        ),
+        row("  processor", spent["historian"], "µs/point",
+            peer=f"SQLite {spent['SQLite'] / spent['historian']:.0f} ×"),
+        row("log + fdatasync, durable (floor)", median["log + fdatasync"], "points/s"),
+        row("SQLite with index, durable", median["SQLite"], "points/s"),
+        row("SQLite, processor", spent["SQLite"], "µs/point"),
+    ]  # fmt: skip
 
 
 def timed(writer: Iterator[None], seconds: float) -> tuple[int, float, float]:
@@ -177,17 +160,17 @@ def long_history(place: Path, points: int) -> list[Row]:
             store.register([Signal(id=id) for id in ids])
             fill(store, clock, points)
         seconds = time.perf_counter() - began
-        rows = [line("points stored", points, "points")]
+        rows = [row("points stored", points, "points")]
         if made:
-            rows.append(line("… appended, sorted, rolled up, moved in", seconds, "s"))
-        rows.append(line("… bytes on disk", store.size() / points, "bytes/point"))
+            rows.append(row("… appended, sorted, rolled up, moved in", seconds, "s"))
+        rows.append(row("… bytes on disk", store.size() / points, "bytes/point"))
         end = START + DAYS * DAY
         pixels = DAYS * DAY // 1000 // MINUTE * MINUTE
         for name, tag in (("1 Hz", 7), ("slow", 4321)):
             for what, day in (("a file", 5), ("sorted", DAYS - 2), ("the newest", DAYS - 1)):
                 low = START + day * DAY
                 rows.append(
-                    line(
+                    row(
                         f"one tag's day ({name}, {what})",
                         median_ms(lambda: store.query([ids[tag]], low, low + DAY)),  # noqa: B023
                         "ms",
@@ -195,7 +178,7 @@ def long_history(place: Path, points: int) -> list[Row]:
                     )
                 )
             rows.append(
-                line(
+                row(
                     f"30 days of one tag at 1,000 pixels ({name})",
                     median_ms(lambda: store.rollup(ids[tag], START, end, pixels)),  # noqa: B023
                     "ms",
@@ -203,7 +186,7 @@ def long_history(place: Path, points: int) -> list[Row]:
                 )
             )
         rows.append(
-            line("last value of 5,000 tags", median_ms(lambda: store.last(ids)), "ms", most=5)
+            row("last value of 5,000 tags", median_ms(lambda: store.last(ids)), "ms", most=5)
         )
     return rows
 
@@ -250,4 +233,4 @@ def median_ms(ask: Callable[[], object], times: int = 15) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

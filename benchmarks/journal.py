@@ -6,8 +6,6 @@ Latencies are wall time: the disk decides them, so trust the ratio.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ import numpy as np
 from deungdae.core.types import Event
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
+from measure import arguments, report, row
 
 DATA: dict[str, object] = {
     "id": "zone-1",
@@ -49,27 +48,17 @@ def measure(folder: Path, count: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    asked = arguments(__doc__).parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        found = measure(Path(folder), 200 if options.quick else 2000)
+        found = measure(Path(folder), 200 if asked.quick else 2000)
     rows = [
-        {"what": f"{who}: {name}", "value": float(np.percentile(times, share)), "unit": "ms",
-         "limit": None, "ok": True}
+        row(f"{who}: {name}", float(np.percentile(times, share)), "ms")
         for who, times in found.items()
         for name, share in (("half within", 50), ("99 of 100 within", 99))
-    ]  # fmt: skip
+    ]
     ratio = rows[0]["value"] / rows[2]["value"]
-    rows.append({"what": "half within: ratio", "value": ratio, "unit": "1", "limit": 1.0,
-                 "ok": ratio <= 1.0})  # fmt: skip
-    if options.json:
-        print(json.dumps({"name": "journal", "rows": rows}))
-        return
-    for row in rows:
-        print(f"{row['what']:45} {row['value']:10.3f} {row['unit']}")
+    rows.append(row("an entry durable: ratio to the historian", ratio, "1", most=1.0))
+    report("journal", rows, as_json=asked.json)
 
 
 if __name__ == "__main__":

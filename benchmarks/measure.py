@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -89,6 +91,19 @@ def running(
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def mosquitto() -> Iterator[int]:
+    """Yield the port of a mosquitto without limits on what waits for a subscriber."""
+    port = free_port()
+    command = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        file.write("max_queued_messages 0\nmax_inflight_messages 0\n")
+        file.flush()
+        with running([command, "-c", file.name], port):
+            yield port
 
 
 def wait_for(port: int, within: float, process: subprocess.Popen[bytes] | None = None) -> None:

@@ -6,12 +6,8 @@ medians; trust the ratios.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import random
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -27,6 +23,7 @@ from deungdae.core.types import Batch, Signal
 from deungdae.machines.modbus import Modbus
 from deungdae.machines.modbus.address import Defaults, parse
 from deungdae.machines.modbus.blocks import Entry, Limits, merge
+from measure import Row, arguments, free_port, report, row, running
 
 SERVER = Path(__file__).resolve().parent.parent / "tests" / "peers" / "libmodbus_server.py"
 Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -91,7 +88,7 @@ def scattered(count: int, span: int) -> list[Entry]:
     ]
 
 
-def measure(port: int, rounds: int, reads: int) -> list[dict[str, Any]]:
+def measure(port: int, rounds: int, reads: int) -> list[Row]:
     words = {n: Signal(id=f"b.w{n}", source=f"b:input/{n}") for n in range(REGISTERS)}
     pairs = {n: Signal(id=f"b.f{n}", source=f"b:input/{2 * n}?float32") for n in range(FLOATS)}
     door, library, door_floats, library_floats = cpu(
@@ -107,19 +104,21 @@ def measure(port: int, rounds: int, reads: int) -> list[dict[str, Any]]:
     tags = scattered(500, 4000)
     merged = len(merge(tags, Limits(REGISTERS, 16)))
     adjacent = len(merge(tags, Limits(REGISTERS, 0)))
+    registers, values = ratio(door, library), ratio(door_floats, library_floats)
     return [
         row("125 registers: this driver, to batches", median(door), "µs/read"),
         row("125 registers: pymodbus client, to a list", median(library), "µs/read"),
-        row("125 registers: ratio to pymodbus", ratio(door, library), "1", limit=1.0),
+        row("125 registers: ratio to pymodbus", registers, "1", most=1.0, peer="pymodbus 1"),
         row("125 registers: this driver", median(door) / REGISTERS, "µs/register"),
         row("125 registers: pymodbus client", median(library) / REGISTERS, "µs/register"),
         row("62 float32: this driver, to batches", median(door_floats), "µs/read"),
         row("62 float32: pymodbus client, converted", median(library_floats), "µs/read"),
-        row("62 float32: ratio to pymodbus", ratio(door_floats, library_floats), "1", limit=1.0),
+        row("62 float32: ratio to pymodbus", values, "1", most=1.0, peer="pymodbus 1"),
         row("500 scattered tags: read one by one", len(tags), "reads"),
         row("500 scattered tags: only neighbours merged", adjacent, "reads"),
-        row("500 scattered tags: merged across gaps", merged, "reads", limit=50),
-    ]
+        row("500 scattered tags: merged across gaps", merged, "reads", most=50,
+            peer=f"neighbours only {adjacent / merged:.0f} ×"),
+    ]  # fmt: skip
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
@@ -127,49 +126,13 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
-def row(what: str, value: float, unit: str, limit: float | None = None) -> dict[str, Any]:
-    ok = limit is None or value <= limit
-    return {"what": what, "value": round(value, 4), "unit": unit, "limit": limit, "ok": ok}
-
-
-def serve() -> tuple[subprocess.Popen[bytes], int]:
-    """Return a libmodbus server and its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = subprocess.Popen([sys.executable, str(SERVER), "tcp", str(port)])
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                server.kill()
-                raise
-            time.sleep(0.05)
-        else:
-            return server, port
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few seconds, rougher")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    chosen = parser.parse_args()
-    server, port = serve()
-    try:
-        rows = measure(port, *((3, 500) if chosen.quick else (7, 3000)))
-    finally:
-        server.kill()
-        server.wait()
-    if chosen.json:
-        print(json.dumps({"name": "modbus", "rows": rows}))
-    else:
-        for each in rows:
-            limit = "" if each["limit"] is None else f"  (limit {each['limit']})"
-            print(f"{each['what']:<46} {each['value']:>10.3f} {each['unit']}{limit}")
-    return 0 if all(each["ok"] for each in rows) else 1
+def main() -> None:
+    asked = arguments(__doc__).parse_args()
+    port = free_port()
+    with running([sys.executable, str(SERVER), "tcp", str(port)], port):
+        rows = measure(port, *((3, 500) if asked.quick else (7, 3000)))
+    report("modbus", rows, as_json=asked.json)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

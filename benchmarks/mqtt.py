@@ -9,19 +9,16 @@ and SQLite in batches, which acknowledges before anything is on disk.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import resource
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,46 +31,12 @@ from deungdae.core.types import SECOND, Batch, Signal
 from deungdae.historian.store import Historian
 from deungdae.machines._mqtt import codec
 from deungdae.machines.mqtt import Mqtt
+from measure import Row, arguments, free_port, mosquitto, report, row, wait_for
 
 TAGS = 1000
 RATE = 10_000
 LIMIT = 80.0
 PEERS = Path(__file__).resolve().parent / "peers"
-
-
-@contextmanager
-def broker() -> Iterator[int]:
-    """Yield the port of a mosquitto without limits on what waits for a subscriber."""
-    port = free_port()
-    command = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-        file.write("max_queued_messages 0\nmax_inflight_messages 0\n")
-        file.flush()
-        process = subprocess.Popen([command, "-c", file.name], stderr=subprocess.DEVNULL)
-        try:
-            wait_for(port)
-            yield port
-        finally:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int, within: float = 60.0) -> None:
-    end = time.monotonic() + within
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > end:
-            raise TimeoutError(f"nothing listens on port {port}")
-        time.sleep(0.05)
 
 
 def publish(port: int, quality: int, seconds: float) -> None:
@@ -224,7 +187,7 @@ async def peer(
     )
     try:
         if ready:
-            await asyncio.to_thread(wait_for, ready)
+            await asyncio.to_thread(wait_for, ready, 60.0)
         await asyncio.sleep(3.0)
         before = cpu(process.pid)
         child = await offer(port, quality, seconds)
@@ -287,11 +250,9 @@ def node_red(folder: Path, port: int, quality: int, own: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter, and without Node-RED")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--publish", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--small", nargs=3, help=argparse.SUPPRESS)
+    parser = arguments(__doc__)
+    parser.add_argument("--publish", nargs=3, help="for its own child")
+    parser.add_argument("--small", nargs=3, help="for its own child")
     given = parser.parse_args()
     if given.publish:
         publish(int(given.publish[0]), int(given.publish[1]), float(given.publish[2]))
@@ -300,44 +261,43 @@ def main() -> None:
         small_program(int(given.small[0]), int(given.small[1]), given.small[2])
         return
     seconds = 3.0 if given.quick else 10.0
-    rows = []
-    for quality in (1, 0):
-        with broker() as port, tempfile.TemporaryDirectory() as folder:
-            spent, share = asyncio.run(ours(port, quality, seconds, Path(folder)))
-        rows.append(row(f"ours, QoS {quality}: CPU", spent * 1e6, "µs/message", 10.0))
-        rows.append(row(f"ours, QoS {quality}: on disk", share * 100, "%", 100.0, least=True))
-        with broker() as port, tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "small.sqlite"
-            command = [sys.executable, __file__, "--small", str(port), str(quality), str(file)]
-            small, share = asyncio.run(peer(command, port, quality, seconds, file))
-        rows.append(row(f"gmqtt + SQLite, QoS {quality}: CPU", small * 1e6, "µs/message"))
-        rows.append(row(f"gmqtt + SQLite, QoS {quality}: on disk", share * 100, "%"))
-        rows.append(row(f"gmqtt + SQLite / ours, QoS {quality}", small / spent, "times"))
+    rows = compared(1, seconds) + compared(0, seconds)
     if not given.quick:
-        with broker() as port, tempfile.TemporaryDirectory() as folder:
-            own = free_port()
-            command = node_red(Path(folder), port, 0, own)
-            file = Path(folder) / "peer.sqlite"
-            red, share = asyncio.run(peer(command, port, 0, seconds, file, own))
-        rows.append(row("Node-RED + SQLite, QoS 0: CPU", red * 1e6, "µs/message"))
-        rows.append(row("Node-RED + SQLite, QoS 0: on disk", share * 100, "%"))
-    rows.append(
-        row("memory at most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB")
-    )
-    if given.json:
-        print(json.dumps({"name": "mqtt", "rows": rows}, ensure_ascii=False))
-        return
-    for one in rows:
-        limit = "" if one["limit"] is None else f"  limit {one['limit']:g}"
-        verdict = {True: "  ok", False: "  MISSED", None: ""}[one["ok"]]
-        print(f"{one['what']:<40}{one['value']:>10.2f} {one['unit']}{limit}{verdict}")
+        rows += node_red_alone(seconds)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report("mqtt", [*rows, row("memory at most", most, "MiB")], as_json=given.json)
 
 
-def row(
-    what: str, value: float, unit: str, limit: float | None = None, *, least: bool = False
-) -> dict[str, Any]:
-    ok = None if limit is None else (value >= limit if least else value <= limit)
-    return {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok}
+def compared(quality: int, seconds: float) -> list[Row]:
+    """Return what a message costs us and the small program."""
+    with mosquitto() as port, tempfile.TemporaryDirectory() as folder:
+        spent, kept = asyncio.run(ours(port, quality, seconds, Path(folder)))
+    with mosquitto() as port, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "small.sqlite"
+        command = [sys.executable, __file__, "--small", str(port), str(quality), str(file)]
+        small, share = asyncio.run(peer(command, port, quality, seconds, file))
+    times = f"gmqtt + SQLite {small / spent:.1f} ×"
+    return [
+        row(f"{RATE:,} messages/s, QoS {quality}: CPU", spent * 1e6, "µs/message", most=10,
+            peer=times),
+        row(f"{RATE:,} messages/s, QoS {quality}: on disk", kept * 100, "%", least=100,
+            peer=f"gmqtt + SQLite {share * 100:.1f} %"),
+        row(f"gmqtt + SQLite, QoS {quality}: CPU", small * 1e6, "µs/message"),
+        row(f"gmqtt + SQLite, QoS {quality}: on disk", share * 100, "%"),
+    ]  # fmt: skip
+
+
+def node_red_alone(seconds: float) -> list[Row]:
+    """Return what a message costs Node-RED, and what it keeps."""
+    with mosquitto() as port, tempfile.TemporaryDirectory() as folder:
+        own = free_port()
+        command = node_red(Path(folder), port, 0, own)
+        file = Path(folder) / "peer.sqlite"
+        red, share = asyncio.run(peer(command, port, 0, seconds, file, own))
+    return [
+        row("Node-RED + SQLite, QoS 0: CPU", red * 1e6, "µs/message", peer="the peer itself"),
+        row("Node-RED + SQLite, QoS 0: on disk", share * 100, "%", peer="the peer itself"),
+    ]
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ what is measured for us (columns, kinds, units, status). Figures are medians; tr
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import json
 import os
 import statistics
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from deungdae.core.types import Batch, Signal
 from deungdae.machines.mtconnect import document, read_log
 from deungdae.machines.mtconnect.table import Table
+from measure import Row, arguments, report, row
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data")) / "nist-smstestbed"
@@ -28,23 +27,13 @@ DOCUMENTS = (
     "raw/qdr_input/qdr_input001.xml.gz",
     "tdp/mtc/MTConnect/Cover-Hurco04-01of20.xml.gz",
 )
-Row = dict[str, object]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one machine, fewer rounds")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    asked = parser.parse_args()
+def main() -> None:
+    asked = arguments(__doc__).parse_args()
     rounds = 3 if asked.quick else 7
     rows = logs(["Mazak01"] if asked.quick else ["Mazak01", "Mazak03", "GFAgie01"], rounds)
-    rows += documents(rounds)
-    if asked.json:
-        print(json.dumps({"name": "mtconnect", "rows": rows}))
-    else:
-        for line in rows:
-            print(f"{line['what']:58} {line['value']:>10} {line['unit']}")
-    return 0
+    report("mtconnect", rows + documents(rounds), as_json=asked.json)
 
 
 def logs(machines: list[str], rounds: int) -> list[Row]:
@@ -74,14 +63,9 @@ def documents(rounds: int) -> list[Row]:
 
 def compared(what: str, ours: float, theirs: float, count: int) -> list[Row]:
     return [
-        row(what, ours / count * 1e6, "us"),
-        row(f"  the plain reader, {count} observations", theirs / count * 1e6, "us"),
-        row("  ratio", theirs / ours, "x"),
+        row(what, ours / count * 1e6, "µs", peer=f"the plain reader {theirs / ours:.1f} ×"),
+        row(f"  the plain reader, {count:,} observations", theirs / count * 1e6, "µs"),
     ]
-
-
-def row(what: str, value: float, unit: str) -> Row:
-    return {"what": what, "value": round(value, 3), "unit": unit, "limit": None, "ok": True}
 
 
 def cpu(work: Callable[[], object], rounds: int) -> float:
@@ -151,4 +135,4 @@ def plain(value: str) -> float | str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

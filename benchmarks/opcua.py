@@ -7,21 +7,16 @@ handler and node-opcua's client. Figures are medians of rounds; trust the ratios
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from asyncua import Client, Server, ua
@@ -29,52 +24,33 @@ from asyncua import Client, Server, ua
 from deungdae.core.clock import RealClock
 from deungdae.core.types import SECOND, Batch, Command, Permit, Signal
 from deungdae.machines.opcua import Opcua
+from measure import Row, arguments, free_port, report, row, running
 
 PEERS = Path(__file__).resolve().parent.parent / "tests" / "peers"
 ITEMS = 5000
 NODES = 10_000
 CLOCK = RealClock()
 
-Row = dict[str, object]
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--serve", type=int, help="port, for its own child")
     asked = parser.parse_args()
     if asked.serve:
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(asked.serve))
-        return 0
+        return
     rows = notifications(1 if asked.quick else 3, 2.0 if asked.quick else 5.0)
     rows += browsing(NODES)
     rows += asyncio.run(latencies(200 if asked.quick else 1000))
-    if asked.json:
-        print(json.dumps({"name": "opcua", "rows": rows}))
-    else:
-        show(rows)
-    return 0 if all(row["ok"] for row in rows) else 1
-
-
-def row(what: str, value: float, unit: str, limit: float | None = None) -> Row:
-    ok = limit is None or value <= limit
-    return {"what": what, "value": round(value, 3), "unit": unit, "limit": limit, "ok": ok}
-
-
-def show(rows: list[Row]) -> None:
-    for line in rows:
-        limit = "" if line["limit"] is None else f"<= {line['limit']}"
-        mark = "" if line["limit"] is None else ("ok" if line["ok"] else "MISSED")
-        print(f"{line['what']:58} {line['value']:>10} {line['unit']:6} {limit:>8} {mark}")
+    report("opcua", rows, as_json=asked.json)
 
 
 # ---- many notifications ----
 
 
 def notifications(rounds: int, seconds: float) -> list[Row]:
-    port = free()
+    port = free_port()
     url = f"opc.tcp://127.0.0.1:{port}/UA/Peer"
     mine, subscribing, theirs, node, rates = [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -89,13 +65,19 @@ def notifications(rounds: int, seconds: float) -> list[Row]:
                 node.append(node_client(url, seconds))
     wait = statistics.median(subscribing)
     ours_us, handler_us, node_us = map(statistics.median, (mine, theirs, node))
+    beside = f"asyncua's handler {handler_us / ours_us:.0f} ×, node-opcua {node_us / ours_us:.1f} ×"
     return [
-        row(f"CPU per notification, {ITEMS} items: deungdae", ours_us, "µs", 1.0),
-        row(f"CPU per notification, {ITEMS} items: asyncua handler", handler_us, "µs"),
-        row(f"CPU per notification, {ITEMS} items: node-opcua client", node_us, "µs"),
-        row("asyncua handler / deungdae", handler_us / ours_us, "×"),
+        row(
+            f"CPU per notification, {ITEMS:,} items: deungdae",
+            ours_us,
+            "µs",
+            most=1.0,
+            peer=beside,
+        ),
+        row(f"CPU per notification, {ITEMS:,} items: asyncua handler", handler_us, "µs"),
+        row(f"CPU per notification, {ITEMS:,} items: node-opcua client", node_us, "µs"),
         row("notifications received by deungdae", statistics.median(rates), "1/s"),
-        row(f"{ITEMS} items subscribed at node-opcua (its own pace)", wait, "s"),
+        row(f"{ITEMS:,} items subscribed at node-opcua (its own pace)", wait, "s"),
     ]
 
 
@@ -155,12 +137,12 @@ def node_client(url: str, seconds: float) -> float:
 
 
 def browsing(nodes: int) -> list[Row]:
-    port = free()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["node", "opcua-server.js", str(port), folder, str(nodes)]
         with running(command, port, cwd=PEERS):
             taken = asyncio.run(discovery(f"opc.tcp://127.0.0.1:{port}/UA/Peer", nodes))
-    return [row(f"{nodes} nodes discovered at node-opcua", taken, "s", 10.0)]
+    return [row(f"{nodes:,} nodes discovered at node-opcua", taken, "s", most=10.0)]
 
 
 async def discovery(url: str, nodes: int) -> float:
@@ -178,7 +160,7 @@ async def discovery(url: str, nodes: int) -> float:
 
 
 async def latencies(count: int) -> list[Row]:
-    port = free()
+    port = free_port()
     command = [sys.executable, __file__, "--serve", str(port)]
     with running(command, port):
         door = Opcua(
@@ -190,7 +172,7 @@ async def latencies(count: int) -> list[Row]:
         subscribing = [await subscribe(door) for _ in range(3)]
         await door.close()
     wait = statistics.median(subscribing)
-    rows = [row(f"{ITEMS} items subscribed at asyncua, all values here", wait, "s", 1.0)]
+    rows = [row(f"{ITEMS:,} items subscribed at asyncua, all values here", wait, "s", most=1.0)]
     for what, taken in (("value changed -> driver has it", seen), ("write and read back", written)):
         for name, share in (("p50", 50), ("p99", 99)):
             rows.append(row(f"{what}, {name}", float(np.percentile(taken, share)), "ms"))
@@ -257,33 +239,5 @@ async def serve(port: int) -> None:
             await server.write_attribute_value(tick.nodeid, sample)
 
 
-# ---- processes ----
-
-
-def free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(command: list[str], port: int, cwd: Path | None = None) -> Iterator[None]:
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=cwd, env=dict(os.environ), **quiet)
-    try:
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        else:
-            raise SystemExit(f"{command[0]} did not open port {port}")
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,20 +9,15 @@ Three ways in one run, medians of rounds:
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import shutil
 import socket
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +32,7 @@ from deungdae.machines.sparkplug import Sparkplug, wire
 from deungdae.machines.sparkplug.edge import Edge, Settings
 from deungdae.machines.sparkplug.metrics import Message, Table
 from deungdae.machines.sparkplug.wire import Metric, Type
+from measure import arguments, mosquitto, report, row
 
 METRICS = 500
 LIMIT = 80.0
@@ -232,28 +228,6 @@ def straightforward(payloads: list[bytes], stamp: int, folder: Path) -> float:
     return spent / points
 
 
-@contextmanager
-def broker() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-        file.flush()
-        process = subprocess.Popen([command, "-c", file.name], stderr=subprocess.DEVNULL)
-        try:
-            for _ in range(200):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.02)
-            yield port
-        finally:
-            process.kill()
-            process.wait()
-
-
 def publish(port: int, edges: int, rate: float, seconds: float) -> None:
     """Be the edge nodes, in a process of their own: `rate` payloads a second each."""
     link = socket.create_connection(("127.0.0.1", port))
@@ -350,10 +324,8 @@ def median(rounds: int, work: Callable[[Path], tuple[float, float]]) -> tuple[fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--publish", nargs=4)
+    parser = arguments(__doc__)
+    parser.add_argument("--publish", nargs=4, help="for its own child")
     given = parser.parse_args()
     if given.publish:
         port, edges, rate, seconds = given.publish
@@ -373,34 +345,22 @@ def main() -> None:
     disk, _ = median(rounds, lambda folder: ours(full, stamp, folder, 1))
     group, store = median(rounds, lambda folder: ours(full, stamp, folder, 20))
     plain, _ = median(rounds, lambda folder: (straightforward(full, stamp, folder), 0.0))
-    with broker() as port, tempfile.TemporaryDirectory() as folder:
+    with mosquitto() as port, tempfile.TemporaryDirectory() as folder:
         whole, share = asyncio.run(through_broker(port, 10, 10.0, seconds, Path(folder)))
+    times = f"protobuf, loop, SQLite {plain / group:.1f} ×"
     rows = [
-        row("payload -> columns, one at a time", decode(full, 1), "µs/point"),
-        row("payload -> columns, 20 at a time", decode(full, 20), "µs/point"),
-        row("200 of the 500 metrics -> columns, 20 at a time", decode(some, 20), "µs/point"),
-        row("payload -> mean, threshold -> disk, one at a time", disk * micro, "µs/point", 0.5),
-        row("payload -> mean, threshold -> disk, 20 at a time", group * micro, "µs/point", 0.5),
-        row("  of which the historian", store * micro, "µs/point"),
+        row("payload → columns, one at a time", decode(full, 1), "µs/point"),
+        row("payload → columns, 20 at a time", decode(full, 20), "µs/point"),
+        row("200 of the 500 metrics → columns, 20 at a time", decode(some, 20), "µs/point"),
+        row("payload → mean, threshold → disk, one at a time", disk * micro, "µs/point", most=0.5),
+        row("payload → mean, threshold → disk, 20 at a time", group * micro, "µs/point", most=0.5,
+            peer=times),
+        row("  of it the historian", store * micro, "µs/point"),
         row("through mosquitto, 10 nodes, 50,000 points/s", whole * micro, "µs/point"),
-        row("share of the points on disk, through mosquitto", share * 100, "%", 100.0, least=True),
+        row("share of the points on disk, through mosquitto", share * 100, "%", least=100),
         row("straightforward: protobuf, loop, SQLite", plain * micro, "µs/point"),
-        row("straightforward / ours, 20 at a time", plain / group, "times"),
-    ]
-    if given.json:
-        print(json.dumps({"name": "sparkplug", "rows": rows}, ensure_ascii=False))
-        return
-    for one in rows:
-        limit = "" if one["limit"] is None else f"  limit {one['limit']:g}"
-        verdict = {True: "  ok", False: "  MISSED", None: ""}[one["ok"]]
-        print(f"{one['what']:<52}{one['value']:>10.3f} {one['unit']}{limit}{verdict}")
-
-
-def row(
-    what: str, value: float, unit: str, limit: float | None = None, *, least: bool = False
-) -> dict[str, Any]:
-    ok = None if limit is None else (value >= limit if least else value <= limit)
-    return {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok}
+    ]  # fmt: skip
+    report("sparkplug", rows, as_json=given.json)
 
 
 if __name__ == "__main__":

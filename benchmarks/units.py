@@ -6,12 +6,12 @@ half is printed. Each figure is the median over processes of their own.
 
 from __future__ import annotations
 
-import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+
+from measure import arguments, report, row
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 MEASURE = """
@@ -43,26 +43,19 @@ def measure(python: str, load: str, rounds: int) -> list[float]:
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--peer", default="", metavar="PYTHON", help="interpreter that has pint")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    rounds = 3 if options.quick else 9
+    asked = parser.parse_args()
+    rounds = 3 if asked.quick else 9
     columns = {"core.units": measure(sys.executable, OURS, rounds)}
-    if options.peer:
-        columns["pint"] = measure(options.peer, PINT, rounds)
+    if asked.peer:
+        columns["pint"] = measure(asked.peer, PINT, rounds)
     rows = [
-        {"what": f"{who}: {what}", "value": value, "unit": unit, "limit": None, "ok": True}
+        row(f"{who}: {what}", value, unit)
         for who, figures in columns.items()
         for (what, unit), value in zip(WORDS, figures, strict=True)
     ]
-    if options.json:
-        print(json.dumps({"name": "units", "rows": rows}))
-        return
-    for row in rows:
-        print(f"{row['what']:45} {row['value']:10.3f} {row['unit']}")
+    report("units", rows, as_json=asked.json)
 
 
 if __name__ == "__main__":
