@@ -63,7 +63,7 @@ def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
     plant.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its loop would be in the way of others' tests
 def browser() -> Iterator[Browser]:
     """Give the system's Chromium."""
     with sync_playwright() as playwright:
