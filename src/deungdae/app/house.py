@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -19,7 +20,9 @@ from deungdae.historian.store import Historian
 from deungdae.model.factory import Factory
 
 from . import api, describe
-from .control import Control
+from .bus import role
+from .bus.role import Role
+from .control import Control, Ledger
 from .live import Live
 from .runtime import Runtime
 
@@ -30,11 +33,18 @@ REMEMBER = 400 * DAY  # how far back the journal is searched for what the gate r
 
 
 class House:
-    """One running process of a factory."""
+    """One running process of a factory: all of it, or its part on the bus."""
 
-    def __init__(self, factory: Factory, clock: Clock | None = None) -> None:
+    def __init__(
+        self, factory: Factory, clock: Clock | None = None, part: Role | None = None
+    ) -> None:
+        """Raise FactoryError where the factory has no such part."""
         self.factory = factory
         self.clock = clock or RealClock()
+        self.role = part or Role()
+        if self.role.kind != "all":
+            role.check(factory)
+        self._part = self.role.part(factory)
         self.announce: Callable[[str], None] = lambda _: None
         self._changed = asyncio.Event()
         self._seen = _stamps(factory.path)
@@ -49,10 +59,8 @@ class House:
         async with self._opened() as (runtime, journal), asyncio.TaskGroup() as group:
             group.create_task(runtime.run(), name="runtime")
             await runtime.ready.wait()
-            options = self.factory.sections["app"]
-            group.create_task(
-                api.serve(runtime, options, self._folder, self.announce, journal), name="api"
-            )
+            if self.role.kind in ("all", "pages"):
+                group.create_task(self._serve(runtime, journal), name="api")
             group.create_task(self._watch(runtime), name="watch")
 
     @property
@@ -60,15 +68,44 @@ class House:
         """Return the folder of the history."""
         return self.factory.path.parent / str(self.factory.sections["historian"].path)
 
+    async def _serve(self, runtime: Runtime, journal: Ledger | None) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)  # pages may have no history beside them
+        options = self.factory.sections["app"]
+        await api.serve(
+            runtime, options, self._folder, self.announce, cast(Journal | None, journal)
+        )
+
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[tuple[Runtime, Journal]]:
-        async with AsyncExitStack() as stack:
-            options = self.factory.sections["historian"]
-            store = stack.enter_context(Historian(self._folder, options, self.clock))
-            journal = stack.enter_context(Journal(self._folder / "journal", self.clock))
-            control = Control(self.factory, journal, Live(), self.clock)
-            restore(control, journal, self.clock.now())
-            yield Runtime(self.factory, store, control, self.clock), journal
+    async def _opened(self) -> AsyncIterator[tuple[Runtime, Ledger | None]]:
+        """Give the runtime of this process, and the journal, here or elsewhere."""
+        if self.role.kind == "all":
+            with ExitStack() as stack:
+                yield self._keep(stack)
+            return
+        from .bus import process  # noqa: PLC0415 — NATS, 17 MB, for those on the bus alone
+
+        if self.role.kind == "connect":
+            async with process.connecting(self._part, self.role, self.clock) as runtime:
+                yield runtime, None
+        elif self.role.kind == "pages":
+            async with process.showing(self._part, self.clock) as (mirror, far):
+                yield mirror, far
+        else:
+            with ExitStack() as stack:
+                runtime, journal = self._keep(stack)
+                async with process.keeping(runtime, journal):
+                    yield runtime, journal
+
+    def _keep(self, stack: ExitStack) -> tuple[Runtime, Journal]:
+        """Open history and journal, and let the gate remember."""
+        options = self.factory.sections["historian"]
+        store = stack.enter_context(Historian(self._folder, options, self.clock))
+        journal = stack.enter_context(Journal(self._folder / "journal", self.clock))
+        control = Control(self._part, journal, Live(), self.clock)
+        restore(control, journal, self.clock.now())
+        runtime = Runtime(self._part, store, control, self.clock)
+        control.findings = runtime.intake.conclude
+        return runtime, journal
 
     async def _watch(self, runtime: Runtime) -> None:
         """Load the description anew when its files change; an invalid one changes nothing."""
@@ -87,10 +124,11 @@ class House:
     async def _reload(self, runtime: Runtime) -> None:
         try:
             factory = await self.clock.call(describe.read, self.factory.path)
+            part = self.role.part(factory)
         except FactoryError as error:
             log.error("state=kept the changed description is invalid:\n%s", error)
             return
-        await runtime.reload(factory)
+        await runtime.reload(part)
         self.factory = factory
 
 

@@ -94,6 +94,10 @@ RULES: Mapping[str, Words] = MappingProxyType(
             "no such write is under way: finished, lost or expired",
             "진행 중인 쓰기가 없습니다: 끝났거나 유실되었거나 만료되었습니다",
         ),
+        "seal": Words(
+            "what comes from another process must carry our seal",
+            "다른 프로세스에서 온 것에는 우리의 봉인이 있어야 합니다",
+        ),
     }
 )
 
