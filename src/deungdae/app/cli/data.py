@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from deungdae.core.types import SECOND, Severity
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 
-from .moments import add_period, add_store, open_store, period_of, zone_of
-from .output import Output
+from .moments import add_period, add_store, opened, period_of, zone_of
+from .output import Output, Row
 
 FORMATS = ("mtconnect-log",)
 UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND}
@@ -87,42 +88,50 @@ def _import(options: argparse.Namespace, output: Output) -> int:
 
 
 def _query(options: argparse.Namespace, output: Output) -> int:
-    store: Any = open_store(options.store)
-    if options.sql:
-        output.rows(store.sql(options.sql).to_pylist(), empty="no rows")
-        return 0
-    if not options.signal:
-        signals = store.signals()
-        output.rows([{"id": s.id, "unit": s.unit, "kind": s.kind} for s in signals])
-        return 0
+    with opened(options.store) as store:
+        if options.sql:
+            output.rows(store.sql(options.sql).to_pylist(), empty="no rows")
+        elif not options.signal:
+            rows = [{"id": s.id, "unit": s.unit, "kind": s.kind} for s in store.signals()]
+            output.rows(rows, empty="no signals")
+        else:
+            output.rows(_samples(store, options), empty="no samples in this period")
+    return 0
+
+
+def _samples(store: Archive, options: argparse.Namespace) -> list[Row]:
+    """Return the rows that tell of the wanted signals: buckets, or samples and events."""
     start, end = period_of(options)
     zone = zone_of(options)
-    unknown = set(options.signal) - {signal.id for signal in store.signals()}
-    if unknown:
-        raise ValueError(f"--signal {', '.join(sorted(unknown))}: not in this history")
+    _check_known(store, options.signal)
     if options.every:
         every = _duration(options.every)
-        rows = [
+        return [
             {"id": id, "time": to_iso(at, zone), "count": n, "min": low, "max": high, "mean": mean}
             for id in options.signal
             for at, n, low, high, mean in _buckets(store.rollup(id, start, end, every))
         ]
-        output.rows(rows, empty="no samples in this period")
-        return 0
-    found = store.query(options.signal, start, end)
-    rows = [
-        {"id": id, "time": to_iso(at, zone), "value": value, "status": Severity(s & 3).name.lower()}
-        for id, samples in found.items()
-        for at, value, s in zip(samples.time.tolist(), samples.value.tolist(),
-                                samples.status.tolist(), strict=True)
+    rows: list[Row] = [
+        {"id": id, "time": to_iso(at, zone), "value": value, "status": _word(status)}
+        for id, samples in store.query(options.signal, start, end).items()
+        for at, value, status in zip(samples.time.tolist(), samples.value.tolist(),
+                                     samples.status.tolist(), strict=True)
     ]  # fmt: skip
     rows += [
-        {"id": e.id, "time": to_iso(e.time, zone), "value": e.value,
-         "status": Severity(e.status & 3).name.lower()}
+        {"id": e.id, "time": to_iso(e.time, zone), "value": e.value, "status": _word(e.status)}
         for e in store.events(start, end, ids=options.signal)
-    ]  # fmt: skip
-    output.rows(rows, empty="no samples in this period")
-    return 0
+    ]
+    return rows
+
+
+def _word(status: int) -> str:
+    return Severity(status & 3).name.lower()
+
+
+def _check_known(store: Archive, wanted: Sequence[str]) -> None:
+    unknown = set(wanted) - {signal.id for signal in store.signals()}
+    if unknown:
+        raise ValueError(f"--signal {', '.join(sorted(unknown))}: not in this history")
 
 
 def _buckets(rollup: Any) -> Any:
@@ -139,15 +148,15 @@ def _duration(text: str) -> int:
 
 def _export(options: argparse.Namespace, output: Output) -> int:
     start, end = period_of(options)
-    store = open_store(options.store)
-    known = {signal.id for signal in store.signals()}
-    unknown = set(options.signal) - known
-    if unknown:
-        raise ValueError(f"--signal {', '.join(sorted(unknown))}: not in this history")
-    quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in options.signal or sorted(known))
-    period = f"time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})"
-    sql = f"SELECT * FROM samples WHERE id IN ({quoted}) AND {period} ORDER BY id, time"  # noqa: S608
-    rows = export(store, sql, options.target)
+    with opened(options.store) as store:
+        _check_known(store, options.signal)
+        wanted = options.signal or [signal.id for signal in store.signals()]
+        quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in wanted)
+        period = f"time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})"
+        sql = f"SELECT * FROM samples WHERE id IN ({quoted}) AND {period} ORDER BY id, time"  # noqa: S608
+        rows = export(store, sql, options.target)
+    if output.as_json:
+        output.value({"file": str(options.target), "rows": rows})
     output.say(f"wrote {rows:,} samples to {options.target}")
     return 0
 
@@ -171,13 +180,22 @@ def export(store: Archive, sql: str, target: Path) -> int:
 
 
 def _verify(options: argparse.Namespace, output: Output) -> int:
-    store = open_store(options.store)
-    if not isinstance(store, Historian):
-        raise StoreError(f"--store {options.store}: a factory runs on it; stop it to read it all")
-    problems = list(store.verify())
-    journal = options.store / "journal"
-    broken = Journal(journal).verify() if journal.is_dir() else None
-    if broken is not None:
-        problems.append(f"journal: {broken}")
+    with opened(options.store) as store:
+        if not isinstance(store, Historian):
+            raise StoreError(
+                f"--store {options.store}: a factory runs on it; stop it to read it all"
+            )
+        problems = store.verify() + _journal_problems(options.store / "journal")
     output.rows([{"problem": problem} for problem in problems], empty="no damage found")
     return 1 if problems else 0
+
+
+def _journal_problems(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    try:
+        with Journal(folder) as journal:
+            broken = journal.verify()
+    except StoreError as error:
+        return [f"journal: {error}"]
+    return [] if broken is None else [f"journal: {broken}"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -38,11 +40,14 @@ def zone_of(options: argparse.Namespace) -> ZoneInfo:
         raise ValueError(f"--tz {options.tz}: no such time zone, e.g. Asia/Seoul") from error
 
 
-def period_of(options: argparse.Namespace) -> tuple[int, int]:
-    """Return the period in ns, up to now at most. Raises ValueError naming the option."""
+def period_of(options: argparse.Namespace, first: int = 0) -> tuple[int, int]:
+    """Return the period in ns, from `first` where none is given, up to now at most.
+
+    Raises ValueError naming the option.
+    """
     zone, now = zone_of(options), time.time_ns()
     ends = []
-    for name, text, default in (("--from", options.since, 0), ("--to", options.until, now)):
+    for name, text, default in (("--from", options.since, first), ("--to", options.until, now)):
         try:
             ends.append(from_iso(text, zone) if text else default)
         except ValueError as error:
@@ -53,13 +58,23 @@ def period_of(options: argparse.Namespace) -> tuple[int, int]:
     return start, end
 
 
-def open_store(path: Path) -> Archive:
-    """Return the history at a folder: opened here, or through the factory that is running on it."""
+def first_of(store: Archive) -> int:
+    """Return the time of the oldest sample or event in ns, or 0 where there is none."""
+    oldest = "SELECT epoch_ns(min(time)) AS t FROM "
+    found = store.sql(f"{oldest} samples UNION ALL {oldest} events").column("t").to_pylist()
+    return min((moment for moment in found if moment is not None), default=0)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """Give the history at a folder: opened here, or through the factory that is running on it."""
     if not path.is_dir():
         raise ValueError(f"--store {path}: there is no such folder")
     running = remote.find(path)
     if running is not None:
-        return running
+        yield running
+        return
     if not (path / "history.duckdb").exists():
         raise StoreError(f"--store {path}: this folder holds no history")
-    return Historian(path)
+    with Historian(path) as store:
+        yield store

@@ -12,7 +12,7 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from .moments import add_period, add_store, open_store, period_of, zone_of
+from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
 
@@ -35,31 +35,34 @@ def _report(options: argparse.Namespace, output: Output) -> int:
 
 
 def _states(options: argparse.Namespace, output: Output) -> int:
-    start, end = period_of(options)
-    rows = report.states(
-        open_store(options.store),
-        start,
-        end,
-        by=options.by or "day",
-        zone=zone_of(options),
-        assets=options.asset,
-    )
+    with opened(options.store) as store:
+        start, end = period_of(options, first_of(store))
+        rows = report.states(
+            store,
+            start,
+            end,
+            by=options.by or "day",
+            zone=zone_of(options),
+            assets=options.asset,
+        )
     output.rows([msgspec.to_builtins(row) for row in rows])
     return 0
 
 
 def _kpis(options: argparse.Namespace, output: Output) -> int:
-    start, end = period_of(options)
     zone = zone_of(options)
-    reports = report.kpis(
-        open_store(options.store),
-        start,
-        end,
-        by=options.by or "all",
-        zone=zone,
-        assets=options.asset,
-        factory=describe.read(options.factory) if options.factory else None,
-    )
+    factory = describe.read(options.factory) if options.factory else None
+    with opened(options.store) as store:
+        start, end = period_of(options, first_of(store))
+        reports = report.kpis(
+            store,
+            start,
+            end,
+            by=options.by or "all",
+            zone=zone,
+            assets=options.asset,
+            factory=factory,
+        )
     if output.as_json:
         rows = [row for found in reports for row in kpi.rows(found)]
         output.value([row | _period(row, zone) for row in rows])
