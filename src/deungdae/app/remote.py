@@ -39,6 +39,10 @@ class Archive(Store, Protocol):
         """Return what one SELECT gives. Raises StoreError."""
         ...
 
+    def export(self, query: str, target: Path) -> int:
+        """Write what one SELECT gives to a .parquet or .csv file; return the number of rows."""
+        ...
+
 
 class _Request(msgspec.Struct, frozen=True, array_like=True):
     """The arguments of all methods; each uses its own."""

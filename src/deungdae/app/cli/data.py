@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deungdae.app.remote import Archive
+from deungdae.app import remote
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import StoreError
 from deungdae.core.types import SECOND, Severity
@@ -90,7 +90,7 @@ def _import(options: argparse.Namespace, output: Output) -> int:
 def _query(options: argparse.Namespace, output: Output) -> int:
     with opened(options.store) as store:
         if options.sql:
-            output.rows(store.sql(options.sql).to_pylist(), empty="no rows")
+            output.rows(remote.rows(store.sql(options.sql)), empty="no rows")
         elif not options.signal:
             rows = [{"id": s.id, "unit": s.unit, "kind": s.kind} for s in store.signals()]
             output.rows(rows, empty="no signals")
@@ -154,29 +154,11 @@ def _export(options: argparse.Namespace, output: Output) -> int:
         quoted = ", ".join("'" + id.replace("'", "''") + "'" for id in wanted)
         period = f"time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})"
         sql = f"SELECT * FROM samples WHERE id IN ({quoted}) AND {period} ORDER BY id, time"  # noqa: S608
-        rows = export(store, sql, options.target)
+        rows = store.export(sql, options.target)
     if output.as_json:
         output.value({"file": str(options.target), "rows": rows})
     output.say(f"wrote {rows:,} samples to {options.target}")
     return 0
-
-
-def export(store: Archive, sql: str, target: Path) -> int:
-    """Write what one SELECT gives to a file and return the number of rows."""
-    if isinstance(store, Historian):
-        return store.export(sql, target)
-    table = store.sql(sql)  # of a running factory: it comes as a whole
-    if target.suffix == ".csv":
-        from pyarrow import csv  # noqa: PLC0415 — 80 MB, for this alone
-
-        csv.write_csv(table, target)
-    elif target.suffix == ".parquet":
-        from pyarrow import parquet  # noqa: PLC0415
-
-        parquet.write_table(table, target, compression="zstd")
-    else:
-        raise ValueError(f"cannot export to {target}: name it .parquet or .csv")
-    return int(table.num_rows)
 
 
 def _verify(options: argparse.Namespace, output: Output) -> int:
