@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deungdae.app import remote
+from deungdae.app.remote import Archive
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import StoreError
 from deungdae.core.types import SECOND, Severity
