@@ -53,15 +53,21 @@ class Runtime:
         self._alive = f"{ALIVE}.{name}"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
-        self._said = 0  # when we last said which machines are on line
+        self._said: dict[str, int] = {}  # hour in which we last said that an asset is on line
         self.intake.listeners.append(self.thinking.hear)
         control.doors = self.doors
 
     async def run(self) -> None:
         """Run the factory until cancelled; then close every door and store what is pending."""
+        storing = asyncio.create_task(self.intake.run(), name="intake")
+        try:
+            await self._run(storing)
+        finally:  # last of all: until they are closed doors bring something
+            await _ended(storing)
+
+    async def _run(self, storing: asyncio.Task[None]) -> None:
         async with self._group:
             start = self._group.create_task
-            storing = start(self.intake.run(), name="intake")
             await self._wake()
             start(self.thinking.run(), name="thinking")
             start(self.control.run(), name="control")
@@ -74,7 +80,7 @@ class Runtime:
                 self._open_door(name, plugin)
             self.ready.set()
             log.info("state=ready factory=%s signals=%d", self.factory.id, len(self.live.signals))
-            await storing
+            await asyncio.shield(storing)
 
     async def reload(self, factory: Factory) -> list[str]:
         """Take a changed description over without losing a sample; return what changed, in words.
@@ -142,11 +148,11 @@ class Runtime:
         So a machine that is quietly ready the whole day is not taken for one that is gone.
         """
         now = self.clock.now()
-        ids = [ALIVE]
-        if now // HOUR != self._said // HOUR:
-            self._said = now
-            on_line = (d for d in self.doors.values() if d.health.state in ("online", "degraded"))
-            ids += sorted({sign_of_life(s.asset).id for d in on_line for s in d.signals.values()})
+        on_line = (d for d in self.doors.values() if d.health.state in ("online", "degraded"))
+        assets = {signal.asset for door in on_line for signal in door.signals.values()}
+        due = sorted(asset for asset in assets if self._said.get(asset) != now // HOUR)
+        self._said |= dict.fromkeys(due, now // HOUR)
+        ids = [self._alive, *(sign_of_life(asset).id for asset in due)]
         await self.intake.put(
             tuple(Event(id=id, time=now, kind="note", value="alive", received=now) for id in ids)
         )
