@@ -123,10 +123,10 @@ class Bench:
         self.memory: Any = Memory()
         self.findings: list[Finding] = []
         self.commands: list[Command] = []
-        live = Live()
-        live.know(SIGNALS, np.arange(len(SIGNALS), dtype=np.int32))
+        self.live = Live()
+        self.live.know(SIGNALS, np.arange(len(SIGNALS), dtype=np.int32))
         self.thinking = Thinking(
-            self.memory, live, self.clock, self.findings.extend, self.commands.extend
+            self.memory, self.live, self.clock, self.findings.extend, self.commands.extend
         )
 
     def employ(self, **tables: Any) -> None:
@@ -380,3 +380,19 @@ def test_who_is_new_while_it_runs_is_called(bench: Bench) -> None:
 def test_the_gate_is_no_thinker() -> None:
     plugins = factory(d=Options()).room("decide")
     assert [name for name, plugin in plugins.items() if is_thinker(plugin)] == ["d"]
+
+
+def test_a_new_thinker_is_shown_what_is_known_now(bench: Bench) -> None:
+    """A source that tells changes only may say nothing for long after a table was edited."""
+    wants = needs(signals=("kiln.a", "kiln.b"), events=("kiln.state",))
+    bench.employ(eager=wants, goes=wants)
+    assert bench.analysis("eager").windows == []  # nothing is known yet
+    bench.live.take(news(21.5))
+    state = Event(id="kiln.state", time=T0, kind="state", value="idle")
+    bench.live.take((state,))
+    options = Options(needs=wants.needs, marker=1)
+    changes = bench.thinking.employ(factory(eager=options, comes=wants))
+    assert changes == ["insight.comes added", "insight.eager changed", "insight.goes removed"]
+    ((_, window),) = bench.analysis("eager").windows
+    assert {id: known.value.tolist() for id, known in window.samples.items()} == {"kiln.a": [21.5]}
+    assert window.events == {"kiln.state": (state,)}

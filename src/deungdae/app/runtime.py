@@ -90,8 +90,7 @@ class Runtime:
         """
         old, self.factory = self.factory, factory
         await self._know(factory)
-        self.thinking.employ(factory)
-        changes = self.control.employ(factory)
+        changes = [*self.control.employ(factory), *self.thinking.employ(factory)]
         before, after = old.room("machines"), factory.room("machines")
         for name in before.keys() - after.keys():
             await self._close_door(name)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from deungdae.core.clock import Clock, RealClock
 from deungdae.core.errors import NotEnoughData, StoreError
 from deungdae.core.ports import Analyser, Events, Needs, Policy, Samples, Store, Window
@@ -83,10 +85,15 @@ class Thinking:
         self._commands = commands
         self._pool: ProcessPoolExecutor | None = None
 
-    def employ(self, factory: Factory) -> None:
-        """Take the thinkers of a factory; those for which nothing changed keep what they know."""
+    def employ(self, factory: Factory) -> list[str]:
+        """Take the thinkers of a factory; return which changed, in words.
+
+        Those for which nothing changed keep what they know. New ones that wait for what is new are
+        shown what is known now: a source that tells changes only may say nothing for long.
+        """
         before = self.thinkers
         self.thinkers = {}
+        fresh: list[Thinker] = []
         for room in ("insight", "decide"):
             for name, plugin in factory.room(room).items():
                 if not is_thinker(plugin):
@@ -95,7 +102,32 @@ class Thinking:
                 old = before.get(key)
                 if old is None or not old.still_fits(plugin, factory):
                     old = Thinker(plugin, factory, self._clock.now())
+                    fresh.append(old)
                 self.thinkers[key] = old
+        for thinker in fresh:
+            if thinker.needs.every == 0 and thinker.needs.history == 0:
+                self._introduce(thinker)
+        changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}
+        return [
+            *(f"{key} {'changed' if key in before else 'added'}" for key in sorted(changed)),
+            *(f"{key} removed" for key in sorted(before.keys() - self.thinkers.keys())),
+        ]
+
+    def _introduce(self, thinker: Thinker) -> None:
+        """Show a thinker the newest value of each signal that it needs."""
+        known = {id: self._live.reading(id) for id in thinker.needs.signals}
+        samples = {
+            id: Samples(
+                np.array([found.time]), np.array([found.value]), np.array([found.status], np.uint8)
+            )
+            for id, found in known.items()
+            if found is not None
+        }
+        events = {
+            id: (self._live.events[id],) for id in thinker.needs.events if id in self._live.events
+        }
+        if samples or events:
+            self._think(thinker, Window(thinker.since, self._clock.now(), samples, events))
 
     def hear(self, item: Batch | Events) -> None:
         """Call the thinkers that wait for what is new, with it."""
