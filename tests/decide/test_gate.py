@@ -348,8 +348,19 @@ def test_a_proposal_expires() -> None:
         gate.approve(wish.id, "kim", at(5), plant)
 
 
-def test_a_newer_proposal_replaces_the_older_one() -> None:
+def test_a_proposal_does_not_change_under_the_hand_of_who_reads_it() -> None:
     gate, plant = make("approve"), Plant({VALVE: 50.0})
+    old, new = command(51, expires=at(5)), command(52)
+    gate.judge(old, START, plant)
+    assert refusal(gate, new, START, plant) == "waiting"
+    assert [proposal.command for proposal in gate.proposals(START)] == [old]
+    later = command(53)
+    gate.judge(later, at(5), plant)  # nobody decided in time
+    assert [proposal.command for proposal in gate.proposals(at(5))] == [later]
+
+
+def test_newer_advice_replaces_the_older() -> None:
+    gate, plant = make("advise"), Plant({VALVE: 50.0})
     old, new = command(51), command(52)
     gate.judge(old, START, plant)
     gate.judge(new, START, plant)
@@ -535,9 +546,11 @@ def test_every_fault_is_told_at_once() -> None:
 
 
 def test_the_table_of_rules_holds_every_rule_and_no_other() -> None:
-    tree = ast.parse(Path(inspect.getfile(gate_module)).read_text())
+    folder = Path(inspect.getfile(gate_module)).parent
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")]
     raised = {
         node.args[0].value
+        for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") == "Refused"

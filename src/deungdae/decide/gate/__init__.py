@@ -136,7 +136,7 @@ class Gate:
         self._tripped: dict[str, str] = {}
         self._written: dict[str, Written] = {}
         self._flights: dict[str, Flight] = {}
-        self._proposals: dict[str, Proposal] = {}  # by signal: a newer one replaces the older
+        self._proposals: dict[str, Proposal] = {}  # by signal
         self._judged: dict[str, int] = {}
         self._beats: dict[str, Command] = {}  # the newest beat of each watchdog
         self._alive: dict[str, int] = {}  # when each watchdog was last taken by its machine
@@ -181,9 +181,20 @@ class Gate:
         previous = None if case.reading is None else case.reading.value
         if mode == "auto":
             return self._grant(command, now, previous, "auto")
+        self._check_waiting(command, now)
         proposal = Proposal(command=command, held=now, mode=mode, previous=previous)
         self._proposals[command.signal] = proposal
         return proposal
+
+    def _check_waiting(self, command: Command, now: int) -> None:
+        """Raise Refused while a person still considers an earlier proposal for the signal.
+
+        A loop asks faster than anybody reads: what is being read must not change under the hand.
+        """
+        earlier = self._proposals.get(command.signal)
+        if earlier and earlier.command.expires > now and earlier.mode == "approve":
+            value = earlier.command.value
+            raise Refused("waiting", f"{command.signal}: {value:g} already waits for a person")
 
     def proposals(self, now: int) -> list[Proposal]:
         """Return the proposals that still wait for a person, oldest first."""

@@ -25,7 +25,7 @@ class Words(NamedTuple):
 
 RULES: Mapping[str, Words] = MappingProxyType(
     {
-        "kill-switch": Words("the kill switch is on", "비상 정지 스위치가 켜져 있습니다"),
+        "kill-switch": Words("the kill switch is on", "쓰기 차단 스위치가 켜져 있습니다"),
         "clock": Words(
             "the clock must not go back, nor a command come from the future",
             "시계가 거꾸로 가거나 명령의 발행 시각이 미래일 수 없습니다",
@@ -88,6 +88,10 @@ RULES: Mapping[str, Words] = MappingProxyType(
         "no-proposal": Words(
             "no such proposal waits: decided, replaced or expired",
             "대기 중인 제안이 없습니다: 처리되었거나 대체되었거나 만료되었습니다",
+        ),
+        "waiting": Words(
+            "one proposal at a time waits for a person",
+            "한 신호에는 한 번에 하나의 제안만 승인을 기다립니다",
         ),
         "no-person": Words("a person must be named", "책임자의 이름이 있어야 합니다"),
         "no-permit": Words(
