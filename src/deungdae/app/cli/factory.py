@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import csv
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ DOORS = {  # scheme of a URL -> the driver that speaks it
     "listen": "scanner",
     "serial": "scanner",
 }
+NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 COLUMNS = ("id", "name", "unit", "source", "kind", "access", "low", "high")
 
 
@@ -85,11 +88,15 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
     if type_ is None:
         known = ", ".join(f"{scheme}://" for scheme in DOORS)
         raise ValueError(f"{options.url}: which driver is this? Use --type, or one of {known}")
-    table = {"url": options.url} | dict(_setting(text) for text in options.set)
-    driver = _driver(type_, options.name, table)
-    nodes = asyncio.run(_browse(driver))
-    signals = propose(options.name, nodes)
+    if not NAME.match(options.name):
+        raise ValueError(f"--name {options.name}: small letters, digits and _ only, e.g. press1")
     if options.write:
+        _check_free(options.write)
+    cls = _driver_class(type_)
+    table = _table(cls, options.url, options.set)
+    nodes = asyncio.run(_browse(cls(options.name, _decoded(cls, table), RealClock())))
+    signals = propose(options.name, nodes)
+    if options.write and signals:
         _write(options.write, options.name, type_, table, signals)
         output.note(f"wrote {len(signals)} signals to {options.write}; next: deungdae run")
     output.rows(
@@ -103,22 +110,32 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
     return 0 if signals else 1
 
 
-def _setting(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set {text}: write KEY=VALUE")
+def _driver_class(type_: str) -> Any:
     try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value
-
-
-def _driver(type_: str, name: str, table: dict[str, object]) -> Driver:
-    try:
-        cls = registry.load("machines", type_)
+        return registry.load("machines", type_)
     except registry.UnknownTypeError as error:
         known = ", ".join(registry.names("machines"))
         raise ValueError(f"--type {type_}: no such driver; one of {known}") from error
+
+
+def _table(cls: Any, url: str, settings: Sequence[str]) -> dict[str, object]:
+    """Return the driver's table. KEY=VALUE is read as JSON where the option takes that, or text."""
+    table: dict[str, object] = {"url": url}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set {text}: write KEY=VALUE")
+        table[key] = value
+        with suppress(msgspec.DecodeError):
+            read = msgspec.json.decode(value)
+            _, problems = strict.decode(cls.Options, {key: read})
+            if not any(problem.key == (key,) for problem in problems):
+                table[key] = read
+    return table
+
+
+def _decoded(cls: Any, table: dict[str, object]) -> Any:
+    """Return the driver's options. Raises FactoryError with every fault."""
     options, problems = strict.decode(cls.Options, table)
     if problems:
         raise FactoryError(
@@ -128,8 +145,7 @@ def _driver(type_: str, name: str, table: dict[str, object]) -> Driver:
                 for p in problems
             ]
         )  # fmt: skip
-    driver: Driver = cls(name, options, RealClock())
-    return driver
+    return options
 
 
 async def _browse(driver: Driver) -> list[Node]:
@@ -146,8 +162,8 @@ def propose(machine: str, nodes: list[Node]) -> list[Signal]:
     taken: set[str] = set()
     for node in nodes:
         parts = [_word(part) for part in re.split(r"[/.\\]+", node.path) if _word(part)]
-        stem = ".".join([machine, *[part for part in parts if part != machine]])
-        id, number = (stem if "." in stem else f"{machine}.value"), 2
+        stem = ".".join([machine, *([part for part in parts if part != machine] or ["value"])])
+        id, number = stem, 2
         while id in taken:
             id, number = f"{stem}_{number}", number + 1
         taken.add(id)
@@ -183,13 +199,27 @@ def _unit(node: Node) -> str:
     return node.unit
 
 
+def _toml(value: object) -> str:
+    """Return a value as TOML spells it: as JSON does, but for tables."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml(str(key))} = {_toml(part)}" for key, part in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return msgspec.json.encode(value).decode()
+
+
+def _check_free(folder: Path) -> None:
+    """Raise ValueError where a factory is there already."""
+    for name in ("factory.toml", "signals.csv"):
+        if (folder / name).exists():
+            raise ValueError(f"{folder / name} is there already; choose another --write folder")
+
+
 def _write(
     folder: Path, name: str, type_: str, table: dict[str, object], signals: list[Signal]
 ) -> None:
-    """Write what `deungdae run` needs. Never over what is there."""
-    for name_ in ("factory.toml", "signals.csv"):
-        if (folder / name_).exists():
-            raise ValueError(f"{folder / name_} is there already; choose another --write folder")
+    """Write what `deungdae run` needs."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         "# Written by `deungdae discover`: name what you keep, delete what you do not need.",
@@ -200,7 +230,7 @@ def _write(
         "",
         f"[machines.{name}]",
         f'type = "{type_}"',
-        *(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items()),
+        *(f"{key} = {_toml(value)}" for key, value in table.items()),
         "",
     ]
     (folder / "factory.toml").write_text("\n".join(lines), encoding="utf-8")
