@@ -12,7 +12,7 @@ from deungdae.app import remote
 from deungdae.app.remote import Remote
 from deungdae.core.clock import Clock
 from deungdae.core.errors import StoreError, Unreachable
-from deungdae.core.types import IntArray, Signal
+from deungdae.core.types import Batch, Event, Finding, IntArray, Signal
 
 from .link import Link
 
@@ -39,6 +39,16 @@ class Archive(Remote):
         """Return the handle of each signal, as the Store port says."""
         groups = [signals[i : i + SIGNALS] for i in range(0, len(signals), SIGNALS)]
         return np.concatenate([np.zeros(0, np.int32), *map(super().register, groups)])
+
+    def append(self, items: Sequence[Batch | Event | Finding]) -> None:
+        """Raise StoreError: what is to be kept comes from doors, or is imported beside the history.
+
+        Who can reach the bus could otherwise write history at will.
+        """
+        raise StoreError(
+            f"{len(items)} items cannot be kept through the pages of a process of their own:"
+            " stop the history process and import into its folder"
+        )
 
     def _over_the_bus(self, method: str, request: bytes) -> bytes:
         asking = self._answered(method, request)

@@ -21,7 +21,7 @@ log = logging.getLogger("deungdae.bus")
 # what NATS's client raises when the bus is away; a time-out of its own is one of asyncio's too
 AWAY = (NatsError, TimeoutError, OSError)
 MARGIN = 4096  # bytes of a message that are not ours: subject, headers
-ANSWERS = 8  # that are worked on at once
+ANSWERS = 8  # that are worked on at once, of one subject
 CLOSING = 5.0  # s
 _MORE, _LAST = b"+", b"."
 
@@ -35,7 +35,6 @@ class Link:
         self.reconnected: list[Callable[[], None]] = []
         self._factory = factory
         self._group = group
-        self._busy = asyncio.Semaphore(ANSWERS)
 
     @property
     def limit(self) -> int:
@@ -90,12 +89,19 @@ class Link:
         except AWAY as error:
             raise _away(error) from error
 
-    async def answer(self, subject: str, work: Callable[[str, bytes], Awaitable[bytes]]) -> Any:
+    async def answer(
+        self,
+        subject: str,
+        work: Callable[[str, bytes], Awaitable[bytes]],
+        at_once: int = ANSWERS,
+    ) -> Any:
         """Answer each question with what `work(subject, data)` gives; return the subscription."""
+        places = asyncio.Semaphore(at_once)
 
         async def take(message: Any) -> None:
-            await self._busy.acquire()
-            self._group.create_task(self._reply(message, work))
+            await places.acquire()
+            task = self._group.create_task(self._reply(message, work))
+            task.add_done_callback(lambda _: places.release())
 
         return await self.client.subscribe(subject, cb=take)
 
@@ -108,8 +114,6 @@ class Link:
                 await self.client.publish(message.reply, mark + body[start : start + size])
         except Exception:  # the asker's time-out tells it; the others must still be answered
             log.exception("state=failed subject=%s", message.subject)
-        finally:
-            self._busy.release()
 
 
 @asynccontextmanager
@@ -121,7 +125,7 @@ async def opened(options: BusOptions, factory: str, folder: Path, name: str) -> 
     """
     client = Client()
     end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    said = ""
+    said, leaving = "", False
     password = options.password(folder)
 
     async def failed(error: Exception) -> None:
@@ -138,7 +142,8 @@ async def opened(options: BusOptions, factory: str, folder: Path, name: str) -> 
             call()
 
     async def gone() -> None:
-        log.warning("state=lost url=%s", options.url)
+        if not leaving:
+            log.warning("state=lost url=%s", options.url)
 
     async def closed() -> None:
         if not end.done():
@@ -171,6 +176,7 @@ async def opened(options: BusOptions, factory: str, folder: Path, name: str) -> 
         try:
             yield link
         finally:
+            leaving = True
             watch.cancel()
             async with asyncio.timeout(CLOSING):
                 await client.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from deungdae.core.types import Batch, Event, Finding, Signal
 
 log = logging.getLogger("deungdae.bus")
 
+Item: TypeAlias = Batch | Event | Finding
 _NAME = re.compile(r"[a-z0-9_-]{1,200}")
 ROW = 64  # bytes that a sample takes at most, as a rule: its columns and its signal's id
 
@@ -45,21 +47,20 @@ class Content(msgspec.Struct, frozen=True):
     nouns: bytes
 
 
-def split(
-    items: Sequence[Batch | Event | Finding], signals: Mapping[int, Signal], limit: int
-) -> Iterator[Content]:
+def split(items: Sequence[Item], signals: Mapping[int, Signal], limit: int) -> Iterator[Content]:
     """Yield the items in order, in contents of at most `limit` bytes. signals: by handle.
 
     An event that is too large by itself becomes a gap of its id, so that its loss can be seen.
     """
-    pieces: list[Batch | Event | Finding] = []
+    pieces: list[Item] = []
     rows = max(limit // ROW, 1)
     for item in items:
         if isinstance(item, Batch) and len(item) > rows:
             pieces += [item.take(np.s_[i : i + rows]) for i in range(0, len(item), rows)]  # type: ignore[arg-type]
         else:
             pieces.append(item)
-    yield from _fitting(pieces, signals, limit)
+    for group in _packed(pieces, limit):
+        yield from _fitting(group, signals, limit)
 
 
 def read(data: bytes) -> Part:
@@ -97,9 +98,31 @@ def items(part: Part, handles: Mapping[str, int]) -> list[Batch | Events]:
     return [*found, tuple(events)] if events else found
 
 
-def _fitting(
-    items: Sequence[Batch | Event | Finding], signals: Mapping[int, Signal], limit: int
-) -> Iterator[Content]:
+def _packed(items: Sequence[Item], limit: int) -> Iterator[list[Item]]:
+    """Yield the items in order, in groups that fit into a message by estimate."""
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        weight = _weight(item)
+        if group and size + weight > limit:
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += weight
+    if group:
+        yield group
+
+
+def _weight(item: Item) -> int:
+    """Return about how many bytes an item takes."""
+    if isinstance(item, Batch):
+        return ROW * len(item)
+    if isinstance(item, Event):
+        return 2 * ROW + len(item.value) + sum(len(k) + len(v) for k, v in item.data.items())
+    return 4 * ROW
+
+
+def _fitting(items: Sequence[Item], signals: Mapping[int, Signal], limit: int) -> Iterator[Content]:
     content = _content(items, signals)
     if len(content.nouns) + sum(len(id) + 5 for id in content.ids) <= limit:
         yield content
@@ -108,7 +131,7 @@ def _fitting(
         yield from _fitting(half, signals, limit)
 
 
-def _halves(items: Sequence[Batch | Event | Finding]) -> list[Sequence[Batch | Event | Finding]]:
+def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:
     if len(items) > 1:
         middle = len(items) // 2
         return [items[:middle], items[middle:]]
@@ -125,7 +148,7 @@ def _halves(items: Sequence[Batch | Event | Finding]) -> list[Sequence[Batch | E
     raise ValueError(f"{type(item).__name__} does not fit into one message of the bus")
 
 
-def _content(items: Sequence[Batch | Event | Finding], signals: Mapping[int, Signal]) -> Content:
+def _content(items: Sequence[Item], signals: Mapping[int, Signal]) -> Content:
     """Return the items in wire form, however long."""
     batches = [item.signal for item in items if isinstance(item, Batch)]
     used = np.unique(np.concatenate(batches)) if batches else np.zeros(0, np.int32)

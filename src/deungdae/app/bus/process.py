@@ -30,6 +30,7 @@ from .role import Role
 log = logging.getLogger("deungdae.bus")
 
 PULSE = 1.0  # s between words of a process with doors about how they are doing
+DEEDS = 100  # of people that are under way at once
 SIBLING = 2.0  # s that another history process may take to make itself known
 MEGABYTE = 1_000_000
 
@@ -71,7 +72,8 @@ async def keeping(runtime: Runtime, journal: Journal) -> AsyncIterator[None]:
         runtime.control.doors = Hands(link, runtime, key)
         await archive.serve(link, runtime.store, runtime.clock)  # type: ignore[arg-type]
         desk, inlet = Desk(runtime, journal, key), Inlet(link, runtime, options)
-        await link.answer(link.subject("deed"), desk.answer)
+        # many: the kill switch must not wait behind machines that are slow to write
+        await link.answer(link.subject("deed"), desk.answer, at_once=DEEDS)
         taking = group.create_task(_after(runtime.ready, inlet.run), name="inlet")
         try:
             yield
