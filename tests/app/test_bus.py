@@ -17,18 +17,20 @@ from hypothesis import strategies as st
 from nats.js.errors import NotFoundError, ServerError
 
 from deungdae.app import describe, wire
-from deungdae.app.bus import BusOptions, outbox, parts
+from deungdae.app.bus import BusOptions, outbox, parts, process
 from deungdae.app.bus.deeds import PURPOSE, Deed, Desk, Messenger, Snapshot
 from deungdae.app.bus.hands import Hands, Writer
 from deungdae.app.bus.link import Link
 from deungdae.app.bus.outbox import Durable, Outbox
 from deungdae.app.bus.role import Role, check
+from deungdae.app.bus.watch import Heard, Watched
 from deungdae.app.control import Control
 from deungdae.app.intake import Intake
 from deungdae.app.live import Live
 from deungdae.app.runtime import Runtime
 from deungdae.core.clock import RealClock
 from deungdae.core.errors import DoorError, FactoryError, Refused, StoreError, Unreachable
+from deungdae.core.ports import Health
 from deungdae.core.types import SECOND, Batch, Command, Event, Permit, Signal
 from deungdae.decide.gate.seal import seal, stamp
 from deungdae.historian.journal import Entry, Journal
@@ -521,6 +523,54 @@ async def test_a_permit_is_written_once_by_the_process_that_has_the_machine(
 
 def test_a_sealed_permit_is_no_deed() -> None:
     assert not seal(a_permit(), KEY).startswith(stamp(b"", KEY, PURPOSE))
+
+
+# ---- who is there
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def test_the_gate_trusts_no_value_of_a_process_that_is_silent_or_behind() -> None:
+    clock = Hand()
+    live = Watched(clock)  # type: ignore[arg-type]
+    signals = [Signal(id="a.x", source="kiln:1"), Signal(id="a.y")]
+    live.know(signals, np.arange(2, dtype=np.int32))
+    assert live.reading("a.x") is None
+    live.take(Batch.of([0, 1], [5, 5], [1.0, 2.0], received=6))
+
+    def trusted(id: str) -> bool:
+        reading = live.reading(id)
+        assert reading is not None
+        return reading.good
+
+    online = Health(state="online", since=0)
+    assert not trusted("a.x")  # not heard of yet
+    assert trusted("a.y")  # comes from no machine
+    live.hear(Heard(doors={"machines.kiln": online}))
+    assert trusted("a.x")
+    clock.seconds = 2.0
+    live.hear(Heard(doors={"machines.press": online}))
+    assert trusted("a.x")
+    clock.seconds = 3.5
+    assert not trusted("a.x")
+    live.hear(Heard(doors={"machines.kiln": online}, lag=4.0))
+    assert not trusted("a.x")
+    live.hear(Heard(doors={"machines.kiln": online}, lag=0.3))
+    assert trusted("a.x")
+
+
+async def test_one_process_keeps_the_history(house: Gatehouse) -> None:
+    with pytest.raises(Unreachable, match="another history"):
+        await process._be_the_only_one(as_link(house.bus))
+    await process._be_the_only_one(as_link(Bus()))
 
 
 # ---- roles and options

@@ -276,6 +276,20 @@ async def test_a_permit_that_the_gate_did_not_seal_is_refused(plant: Plant) -> N
     assert (await write(sealed)).rule == "duplicate"  # caught on the wire and sent again
     await client.close()
 
+    # nobody knows how the machines are when the process with their doors is gone
+    await plant.kill("connect")
+
+    async def is_offline() -> bool:
+        return {each["state"] for each in await plant.get("/machines")} == {"offline"}
+
+    await until(is_offline)
+
+    async def is_refused() -> bool:
+        told = await plant.act("/commands", signal="oven1.valve", value=43.0, reason="a test")
+        return told.status_code == 409 and told.json()["rule"] == "quality"
+
+    await until(is_refused)
+
 
 def _permit(now: int) -> Permit:
     command = Command(

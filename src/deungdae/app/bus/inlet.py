@@ -15,6 +15,7 @@ from nats.js.errors import NotFoundError
 
 from deungdae.app import wire
 from deungdae.app.runtime import Runtime
+from deungdae.core.errors import StoreError
 from deungdae.core.types import Signal
 
 from . import parts
@@ -56,8 +57,8 @@ class Inlet:
             while True:
                 try:
                     await self._take_all()
-                except AWAY as error:
-                    self._turn(f"no data: {error or repr(error)}")
+                except (*AWAY, StoreError) as error:
+                    self._turn(f"no data: {str(error) or repr(error)}")
                     await self._runtime.clock.sleep(RETRY)
 
     async def _take_all(self) -> None:
@@ -186,7 +187,7 @@ class Inlet:
                     subject = self._link.subject("durable", sender)
                     await self._link.client.publish(subject, wire.dump(Durable(session, found)))
             except AWAY as error:
-                self._turn(f"not acknowledged: {error or repr(error)}")
+                self._turn(f"not acknowledged: {str(error) or repr(error)}")
 
     def _turn(self, problem: str) -> None:
         if problem != self.problem:

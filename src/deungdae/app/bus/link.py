@@ -210,4 +210,4 @@ def _check_encrypted(client: Client, options: BusOptions) -> None:
 
 
 def _away(error: BaseException) -> Unreachable:
-    return Unreachable(f"the bus: {error or repr(error)}", remedy="look after the NATS server")
+    return Unreachable(f"the bus: {str(error) or repr(error)}", remedy="look after the NATS server")

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from deungdae.app import wire
@@ -30,20 +29,13 @@ from . import parts
 from .archive import Archive
 from .deeds import Messenger, Snapshot
 from .link import Link
+from .watch import SILENT, Heard
 
 log = logging.getLogger("deungdae.bus")
 
 LOOK = 1.0  # s between looks at the gate's process
 PATIENCE = 5.0  # s for such a look
-SILENT = 5.0  # s after which a process that says nothing of its doors is gone
 RETRY = 2.0  # s between tries to recall what is known
-
-
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process with doors says once a second. problem: why nothing becomes durable."""
-
-    doors: dict[str, Health]
-    problem: str = ""
 
 
 class Mirror(Runtime):
@@ -85,11 +77,9 @@ class Mirror(Runtime):
 
     def health(self) -> dict[str, Health]:
         """Return how every door is doing, by `<room>.<name>`, as its process says."""
-        now = self.clock.monotonic()
         told: dict[str, Health] = {}
-        for at, heard in self._heard.values():
-            if now - at < SILENT:
-                told |= heard.doors
+        for heard in self._present():
+            told |= heard.doors
         silent = Health(
             state="offline",
             since=self._since,
@@ -99,6 +89,11 @@ class Mirror(Runtime):
         rooms = ("machines", "virtual")
         doors = [f"{room}.{name}" for room in rooms for name in self.factory.room(room)]
         return {door: told.get(door, silent) for door in doors}
+
+    def _present(self) -> list[Heard]:
+        """Return the last word of each process with doors that is heard."""
+        now = self.clock.monotonic()
+        return [heard for at, heard in self._heard.values() if now - at <= SILENT]
 
     def _know_signals(self) -> None:
         """Give every signal a handle of our own, which it keeps."""
@@ -192,9 +187,9 @@ class Mirror(Runtime):
             thinker.problem = snapshot.waiting.get(key, "")
         for name, loop in loops(self.thinking.thinkers).items():
             loop.set_point = snapshot.set_points.get(name)
-        waiting = (heard.problem for _, heard in self._heard.values())
+        waiting = [heard.problem for heard in self._present() if heard.problem]
         self.intake.stored = snapshot.stored
-        self.intake.problem = snapshot.problem or next(filter(None, waiting), "")
+        self.intake.problem = snapshot.problem or "; ".join(waiting)
 
     def _retarget(self, name: str, set_point: float) -> None:
         self._group.create_task(self._carry_target(name, set_point))

@@ -64,6 +64,7 @@ class Outbox:
         self.problem = ""
         self.session = secrets.token_hex(8)
         self._signals = signals
+        self._known: dict[int, Signal] = {}
         self._link = link
         self._name = name
         self._clock = clock
@@ -83,7 +84,8 @@ class Outbox:
 
         Raises StoreError only in a task that is being cancelled, after GRACE.
         """
-        for content in parts.split(items, self._signals(), self._link.limit - 256):
+        self._known |= self._signals()  # what is pending may be of signals that are gone by now
+        for content in parts.split(items, self._known, self._link.limit - 256):
             self._add(content)
         if not self._waiting:
             return
@@ -129,7 +131,7 @@ class Outbox:
         """
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._clock.sleep(max(GROUP, PACE * self._age()))
+                await self._clock.sleep(max(GROUP, PACE * self.lag))
                 await self._room.wait()
                 group.create_task(intake.flush())
 
@@ -144,7 +146,8 @@ class Outbox:
         self._sent.clear()
         self._filled.set()
 
-    def _age(self) -> float:
+    @property
+    def lag(self) -> float:
         """Return for how many seconds the oldest part waits."""
         oldest = next(iter(self._waiting.values()), None)
         return 0.0 if oldest is None else self._clock.monotonic() - oldest.since
@@ -164,7 +167,7 @@ class Outbox:
                     stream=self._link.stream,
                 )
             except AWAY as error:
-                self._turn(f"not sent: {error or repr(error)}")
+                self._turn(f"not sent: {str(error) or repr(error)}")
                 await self._clock.sleep(RETRY)
                 self._filled.set()
                 return
@@ -192,7 +195,7 @@ class Outbox:
                 waiting.sequence = 0
                 self._filled.set()
         except AWAY as error:
-            self._turn(f"not sent: {error or repr(error)}")
+            self._turn(f"not sent: {str(error) or repr(error)}")
 
     async def _holds(self, waiting: _Waiting) -> bool:
         """Return whether the stream still has a part."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from deungdae.app import wire
 from deungdae.app.control import Control
@@ -22,14 +23,14 @@ from .deeds import Desk
 from .hands import Hands, Writer
 from .inlet import Inlet
 from .link import Link, opened
-from .mirror import FarJournal, Heard, Mirror, NoLedger
+from .mirror import FarJournal, Mirror, NoLedger
 from .options import BusOptions
 from .outbox import Outbox
 from .role import Role
+from .watch import PULSE, Heard, Watched
 
 log = logging.getLogger("deungdae.bus")
 
-PULSE = 1.0  # s between words of a process with doors about how they are doing
 DEEDS = 100  # of people that are under way at once
 SIBLING = 2.0  # s that another history process may take to make itself known
 MEGABYTE = 1_000_000
@@ -62,8 +63,18 @@ async def connecting(factory: Factory, role: Role, clock: Clock) -> AsyncIterato
 
 
 @asynccontextmanager
-async def keeping(runtime: Runtime, journal: Journal) -> AsyncIterator[None]:
-    """Let a Runtime that has history and gate, but no doors, work over the bus."""
+async def keeping(runtime: Runtime, live: Watched, journal: Journal) -> AsyncIterator[None]:
+    """Let a Runtime that has history and gate, but no doors, work over the bus.
+
+    live: the Live of the runtime, by which its gate judges.
+    """
+
+    async def hear(message: Any) -> None:
+        try:
+            live.hear(wire.load(message.data, Heard))
+        except ValueError as error:
+            log.warning("state=malformed subject=%s reason=%r", message.subject, str(error))
+
     factory = runtime.factory
     options, folder = _bus(factory), factory.path.parent
     key = options.key(folder)
@@ -74,6 +85,7 @@ async def keeping(runtime: Runtime, journal: Journal) -> AsyncIterator[None]:
         desk, inlet = Desk(runtime, journal, key), Inlet(link, runtime, options)
         # many: the kill switch must not wait behind machines that are slow to write
         await link.answer(link.subject("deed"), desk.answer, at_once=DEEDS)
+        await link.hear(link.subject("health", "*"), hear)
         taking = group.create_task(_after(runtime.ready, inlet.run), name="inlet")
         try:
             yield
@@ -120,7 +132,8 @@ async def _pulse(link: Link, role: Role, runtime: Runtime, outbox: Outbox, write
         problem = f"{role.name}: {outbox.problem}" if outbox.problem else ""
         try:
             await writer.keep()
-            await link.tell(subject, wire.dump(Heard(doors=runtime.health(), problem=problem)))
+            heard = Heard(doors=runtime.health(), lag=outbox.lag, problem=problem)
+            await link.tell(subject, wire.dump(heard))
             lost = False
         except Unreachable as error:
             if not lost:

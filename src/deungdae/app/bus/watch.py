@@ -1,0 +1,54 @@
+"""Whether the processes with doors are alive and up to date, as their words tell."""
+
+from __future__ import annotations
+
+from math import inf
+
+import msgspec
+
+from deungdae.app.live import Live, Reading
+from deungdae.core.clock import Clock
+from deungdae.core.ports import Health
+from deungdae.core.types import Flag, Severity
+
+PULSE = 1.0  # s between two words of a process with doors
+SILENT = 3.0  # s without a word, or behind, after which nobody knows how its machines are
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process with doors says once a second.
+
+    doors: by `<room>.<name>`. lag: for how many seconds its oldest sample waits to be durable.
+    problem: why, if it does not become so.
+    """
+
+    doors: dict[str, Health]
+    lag: float = 0.0
+    problem: str = ""
+
+
+class Watched(Live):
+    """A Live that tells nothing good of machines whose process is silent or behind.
+
+    The gate judges by it. A process that died cannot say that its values are stale; and a server
+    that reports changes only would not repeat them, so what is stored is not touched.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._sure: dict[str, float] = {}  # when each door's values were last surely the present
+
+    def hear(self, heard: Heard) -> None:
+        """Take note of a word of a process with doors."""
+        if heard.lag < SILENT:
+            self._sure |= dict.fromkeys(heard.doors, self._clock.monotonic())
+
+    def reading(self, id: str) -> Reading | None:
+        """Return the newest sample of a signal, stale where its machine is not heard of."""
+        found = super().reading(id)
+        machine = self.signals[self.handles[id]].machine if found else ""
+        since = self._clock.monotonic() - self._sure.get(f"machines.{machine}", -inf)
+        if found is None or not machine or since <= SILENT:
+            return found
+        return Reading(found.value, found.time, Severity.BAD | Flag.STALE)
