@@ -68,6 +68,8 @@ def _init(options: argparse.Namespace, output: Output) -> int:
         raise ValueError(f"{target} is there already; it was left as it is")
     options.folder.mkdir(parents=True, exist_ok=True)
     target.write_text(template, encoding="utf-8")
+    if output.as_json:
+        output.value({"file": str(target)})
     output.say(f"wrote {target}\nnext: deungdae check {options.folder}")
     return 0
 

@@ -54,6 +54,8 @@ def _new(options: argparse.Namespace, output: Output) -> int:
     text = text.replace("NAME", name.capitalize()).replace("SUMMARY", f"What {name} is for")
     text = text.replace('"name"', f'"{name}"').replace("my_name", f"my_{name}")
     target.write_text(text, encoding="utf-8")
+    if output.as_json:
+        output.value({"file": str(target)})
     output.say(f"wrote {target}\nnext: make it true, and see CONTRIBUTING.md")
     return 0
 
@@ -67,6 +69,8 @@ def _docs(options: argparse.Namespace, output: Output) -> int:
 
     from . import parser  # noqa: PLC0415 — which is made of this file, too
 
-    for path in reference.write(options.folder, parser()):
-        output.say(str(path))
+    files = [str(path) for path in reference.write(options.folder, parser())]
+    if output.as_json:
+        output.value(files)
+    output.say("\n".join(files))
     return 0
