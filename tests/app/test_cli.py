@@ -448,7 +448,7 @@ def test_a_running_factory_answers_and_stops_when_asked(
 
 
 def test_a_killed_factory_loses_nothing_it_had_acknowledged(
-    ask: Asked, tmp_path: Path, free_port: Callable[[], int]
+    ask: Asked, tmp_path: Path, free_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """P1: what a query gave once is given for ever. P4: how long it takes to be back is printed."""
     (tmp_path / "factory.toml").write_text(FACTORY.format(port=free_port()))
@@ -462,7 +462,8 @@ def test_a_killed_factory_loses_nothing_it_had_acknowledged(
         time.sleep(11.0)  # s; shorter absences are no gap
         process = started(tmp_path)
         took = until(lambda: is_up(tmp_path) and len(samples(tmp_path, ask)) > len(acknowledged))
-        print(f"new samples {took:.1f} s after the start that followed a kill -9")
+        with capsys.disabled():
+            print(f"new samples {took:.1f} s after the start that followed a kill -9")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     finally:
