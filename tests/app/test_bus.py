@@ -540,30 +540,31 @@ class Hand:
 
 def test_the_gate_trusts_no_value_of_a_process_that_is_silent_or_behind() -> None:
     clock = Hand()
-    live = Watched(clock)  # type: ignore[arg-type]
+    live = Live()
+    watched = Watched(live, clock)  # type: ignore[arg-type]
     signals = [Signal(id="a.x", source="kiln:1"), Signal(id="a.y")]
     live.know(signals, np.arange(2, dtype=np.int32))
-    assert live.reading("a.x") is None
+    assert watched.reading("a.x") is None
     live.take(Batch.of([0, 1], [5, 5], [1.0, 2.0], received=6))
 
     def trusted(id: str) -> bool:
-        reading = live.reading(id)
+        reading = watched.reading(id)
         assert reading is not None
         return reading.good
 
     online = Health(state="online", since=0)
     assert not trusted("a.x")  # not heard of yet
     assert trusted("a.y")  # comes from no machine
-    live.hear(Heard(doors={"machines.kiln": online}))
+    watched.hear(Heard(doors={"machines.kiln": online}))
     assert trusted("a.x")
     clock.seconds = 2.0
-    live.hear(Heard(doors={"machines.press": online}))
+    watched.hear(Heard(doors={"machines.press": online}))
     assert trusted("a.x")
     clock.seconds = 3.5
     assert not trusted("a.x")
-    live.hear(Heard(doors={"machines.kiln": online}, lag=4.0))
+    watched.hear(Heard(doors={"machines.kiln": online}, lag=4.0))
     assert not trusted("a.x")
-    live.hear(Heard(doors={"machines.kiln": online}, lag=0.3))
+    watched.hear(Heard(doors={"machines.kiln": online}, lag=0.3))
     assert trusted("a.x")
 
 

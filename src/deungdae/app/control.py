@@ -13,7 +13,7 @@ import msgspec
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Refused, StoreError
 from deungdae.core.types import MINUTE, Command, Finding, Permit
-from deungdae.decide.gate import Gate, Mode, Proposal, State
+from deungdae.decide.gate import Gate, Mode, Proposal, State, View
 from deungdae.model.factory import Factory, Plugin
 
 from .live import Live
@@ -65,6 +65,7 @@ class Control:
         findings: Callable[[Sequence[Finding]], None] = lambda _: None,
     ) -> None:
         self.live = live
+        self.view: View = live  # what the gate judges by
         self.doors: Mapping[str, Hand] = {}
         self.findings = findings
         self.outcomes: dict[str, Outcome] = {}  # the last of each signal
@@ -121,7 +122,7 @@ class Control:
             reason = "the factory file has no [decide.gate]"
             return await self._refused(command, Refused("not-writable", reason))
         try:
-            verdict = self.gate.judge(command, self._clock.now(), self.live)
+            verdict = self.gate.judge(command, self._clock.now(), self.view)
         except Refused as error:
             return await self._refused(command, error)
         if isinstance(verdict, Proposal):
@@ -131,7 +132,7 @@ class Control:
 
     async def approve(self, id: str, person: str) -> Outcome:
         """Return what becomes of a proposal that a person approves. Raises Refused."""
-        return await self._carry_out(self._gate().approve(id, person, self._clock.now(), self.live))
+        return await self._carry_out(self._gate().approve(id, person, self._clock.now(), self.view))
 
     async def decline(self, id: str, person: str) -> None:
         """Drop a proposal that a person does not want. Raises Refused."""

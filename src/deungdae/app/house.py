@@ -22,7 +22,6 @@ from deungdae.model.factory import Factory
 from . import api, describe
 from .bus import role
 from .bus.role import Role
-from .bus.watch import Watched
 from .control import Control, Ledger
 from .live import Live
 from .runtime import Runtime
@@ -81,7 +80,7 @@ class House:
         """Give the runtime of this process, and the journal, here or elsewhere."""
         if self.role.kind == "all":
             with ExitStack() as stack:
-                yield self._keep(stack, Live())
+                yield self._keep(stack)
             return
         from .bus import process  # noqa: PLC0415 — NATS, 17 MB, for those on the bus alone
 
@@ -93,17 +92,16 @@ class House:
                 yield mirror, far
         else:
             with ExitStack() as stack:
-                live = Watched(self.clock)
-                runtime, journal = self._keep(stack, live)
-                async with process.keeping(runtime, live, journal):
+                runtime, journal = self._keep(stack)
+                async with process.keeping(runtime, journal):
                     yield runtime, journal
 
-    def _keep(self, stack: ExitStack, live: Live) -> tuple[Runtime, Journal]:
+    def _keep(self, stack: ExitStack) -> tuple[Runtime, Journal]:
         """Open history and journal, and let the gate remember."""
         options = self.factory.sections["historian"]
         store = stack.enter_context(Historian(self._folder, options, self.clock))
         journal = stack.enter_context(Journal(self._folder / "journal", self.clock))
-        control = Control(self._part, journal, live, self.clock)
+        control = Control(self._part, journal, Live(), self.clock)
         restore(control, journal, self.clock.now())
         runtime = Runtime(self._part, store, control, self.clock)
         control.findings = runtime.intake.conclude

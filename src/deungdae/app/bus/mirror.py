@@ -17,6 +17,7 @@ from deungdae.app import wire
 from deungdae.app.control import Control, Outcome, loops
 from deungdae.app.live import Live
 from deungdae.app.runtime import Runtime
+from deungdae.app.thinking import Thinking
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Refused, StoreError
 from deungdae.core.ports import Health
@@ -45,6 +46,8 @@ class Mirror(Runtime):
         self.messenger = Messenger(link, key, clock, self._show)
         control = _Control(factory, clock, self.messenger)
         super().__init__(factory, Archive(link), control, clock, name="pages")
+        # with a present of its own, where nothing happens: no thinker is ever called
+        self.thinking = Thinking(self.store, Live(), clock, lambda _: None, lambda _: None)
         self._link = link
         self._heard: dict[str, tuple[float, Heard]] = {}
         self._since = clock.now()

@@ -63,15 +63,13 @@ async def connecting(factory: Factory, role: Role, clock: Clock) -> AsyncIterato
 
 
 @asynccontextmanager
-async def keeping(runtime: Runtime, live: Watched, journal: Journal) -> AsyncIterator[None]:
-    """Let a Runtime that has history and gate, but no doors, work over the bus.
-
-    live: the Live of the runtime, by which its gate judges.
-    """
+async def keeping(runtime: Runtime, journal: Journal) -> AsyncIterator[None]:
+    """Let a Runtime that has history and gate, but no doors, work over the bus."""
+    watched = Watched(runtime.live, runtime.clock)
 
     async def hear(message: Any) -> None:
         try:
-            live.hear(wire.load(message.data, Heard))
+            watched.hear(wire.load(message.data, Heard))
         except ValueError as error:
             log.warning("state=malformed subject=%s reason=%r", message.subject, str(error))
 
@@ -81,6 +79,7 @@ async def keeping(runtime: Runtime, live: Watched, journal: Journal) -> AsyncIte
     async with opened(options, factory.id, folder, "history") as link, asyncio.TaskGroup() as group:
         await _be_the_only_one(link)
         runtime.control.doors = Hands(link, runtime, key)
+        runtime.control.view = watched
         await archive.serve(link, runtime.store, runtime.clock)  # type: ignore[arg-type]
         desk, inlet = Desk(runtime, journal, key), Inlet(link, runtime, options)
         # many: the kill switch must not wait behind machines that are slow to write

@@ -27,15 +27,15 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class Watched(Live):
-    """A Live that tells nothing good of machines whose process is silent or behind.
+class Watched:
+    """A View of a Live that tells nothing good of machines whose process is silent or behind.
 
     The gate judges by it. A process that died cannot say that its values are stale; and a server
     that reports changes only would not repeat them, so what is stored is not touched.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live = live
         self._clock = clock
         self._sure: dict[str, float] = {}  # when each door's values were last surely the present
 
@@ -46,9 +46,11 @@ class Watched(Live):
 
     def reading(self, id: str) -> Reading | None:
         """Return the newest sample of a signal, stale where its machine is not heard of."""
-        found = super().reading(id)
-        machine = self.signals[self.handles[id]].machine if found else ""
+        found = self._live.reading(id)
+        if found is None:
+            return None
+        machine = self._live.signals[self._live.handles[id]].machine
         since = self._clock.monotonic() - self._sure.get(f"machines.{machine}", -inf)
-        if found is None or not machine or since <= SILENT:
+        if not machine or since <= SILENT:
             return found
         return Reading(found.value, found.time, Severity.BAD | Flag.STALE)
