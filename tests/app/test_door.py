@@ -246,8 +246,9 @@ def test_a_source_whose_clock_is_ahead_goes_stale_too(bench: Bench) -> None:
 
     async def ahead(driver: Fake) -> AsyncIterator[Batch | Events]:
         yield values(driver, 1.0, ahead=90 * SECOND)
-        later = driver.clock.now() + 90 * SECOND
-        yield (Event(id="kiln.state", time=later, kind="state", value="running", received=later),)
+        now = driver.clock.now()
+        later = now + 90 * SECOND
+        yield (Event(id="kiln.state", time=later, kind="state", value="running", received=now),)
         raise BadReply("gone")
 
     async def silent(driver: Fake) -> AsyncIterator[Batch | Events]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.app.live import Live, Reading
-from deungdae.core.types import DAY, Batch, Event, Finding, Severity, Signal
+from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Event, Finding, Severity, Signal
 
 T0 = 20_000 * DAY
 SIGNALS = [Signal(id="kiln.a"), Signal(id="kiln.b"), Signal(id="press.state", kind="state")]
@@ -63,9 +63,32 @@ def test_the_newest_shows_in_whatever_order_rows_come(batches: list[list[tuple[i
             if time >= newest.get(handle, (-1, 0))[0]:
                 newest[handle] = (time, serial)
         handles, times = zip(*rows, strict=True)
-        known.take(Batch.of(handles, [T0 + t for t in times], values, received=T0))
+        known.take(Batch.of(handles, [T0 + t for t in times], values, received=T0 + 9))
     for handle, (time, value) in newest.items():
         assert known.reading(known.signals[handle].id) == Reading(value, T0 + time, 0)
+
+
+def test_a_source_whose_clock_was_ahead_shows_its_present_again_once_it_is_put_right() -> None:
+    known, ahead = live(), 50 * MINUTE
+    known.take(Batch.of([3, 3], [T0 + ahead, T0 + ahead - 1], [1.0, 0.0], received=T0))
+    assert known.reading("kiln.a") == Reading(1.0, T0 + ahead, 0)
+    known.take((state("running", T0 + ahead, received=T0),))
+    known.take(Batch.of([3], [T0 + SECOND], [2.0], received=T0 + SECOND))
+    known.take((state("idle", T0 + SECOND, received=T0 + SECOND),))
+    assert known.reading("kiln.a") == Reading(2.0, T0 + SECOND, 0)
+    assert known.events["press.state"].value == "idle"
+    late = T0 - MINUTE  # what comes late is no news all the same
+    known.take(Batch.of([3], [late], [9.0], received=T0 + 2 * SECOND))
+    known.take((state("down", late, received=T0 + 2 * SECOND),))
+    assert known.reading("kiln.a") == Reading(2.0, T0 + SECOND, 0)
+    assert known.events["press.state"].value == "idle"
+
+
+def test_what_was_recalled_without_its_receipt_counts_by_its_time() -> None:
+    known = live()
+    known.take(Batch.of([3], [T0], [1.0], received=0))
+    known.take(Batch.of([3], [T0 - 1], [2.0], received=T0))
+    assert known.reading("kiln.a") == Reading(1.0, T0, 0)
 
 
 def test_events_and_gaps() -> None:

@@ -25,7 +25,11 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Live:
-    """The present of a factory: kept by the intake, read by the gate, the API and the pages."""
+    """The present of a factory: kept by the intake, read by the gate, the API and the pages.
+
+    What is newer is told by the source's time, but no later than when it came: a source whose clock
+    was ahead and is put right shows its present at once, not when its old future has passed.
+    """
 
     def __init__(self) -> None:
         self.signals: dict[int, Signal] = {}
@@ -36,6 +40,7 @@ class Live:
         self._event_versions: dict[str, int] = {}
         self._value = np.zeros(0)
         self._time = np.zeros(0, np.int64)
+        self._rank = np.zeros(0, np.int64)  # the time by which a sample counts as newer
         self._status = np.zeros(0, np.uint8)
         self._changed = np.zeros(0, np.int64)
 
@@ -46,7 +51,8 @@ class Live:
         missing = int(handles.max(initial=-1)) + 1 - len(self._value)
         if missing > 0:
             self._value = np.append(self._value, np.zeros(missing))
-            self._time = np.append(self._time, np.full(missing, np.iinfo(np.int64).min))
+            self._time = np.append(self._time, np.zeros(missing, np.int64))
+            self._rank = np.append(self._rank, np.full(missing, np.iinfo(np.int64).min))
             self._status = np.append(self._status, np.full(missing, Severity.BAD, np.uint8))
             self._changed = np.append(self._changed, np.full(missing, -1, np.int64))
 
@@ -57,8 +63,10 @@ class Live:
             # of several rows of one signal the last assignment stands: it must be the newest
             if (item.time[1:] < item.time[:-1]).any():
                 item = item.take(np.argsort(item.time, kind="stable"))
-            newer = item.time >= self._time[item.signal]
+            rank = np.minimum(item.time, item.received) if item.received else item.time
+            newer = rank >= self._rank[item.signal]
             handles = item.signal[newer]
+            self._rank[handles] = rank[newer]
             self._value[handles] = item.value[newer]
             self._time[handles] = item.time[newer]
             self._status[handles] = item.status[newer]
@@ -66,7 +74,7 @@ class Live:
             return
         for event in item:
             known = self.events.get(event.id)
-            if event.kind != "gap" and (known is None or event.time >= known.time):
+            if event.kind != "gap" and (known is None or _rank(event) >= _rank(known)):
                 self.events[event.id] = event
                 self._event_versions[event.id] = self.version
 
@@ -110,3 +118,7 @@ class Live:
         ids = {signal.id for signal in signals.values()}
         batch = Batch(handles, self._time[handles], self._value[handles], self._status[handles], 0)
         return batch, tuple(event for id, event in self.events.items() if id in ids)
+
+
+def _rank(event: Event) -> int:
+    return min(event.time, event.received) if event.received else event.time
