@@ -20,6 +20,7 @@ from deungdae.core.errors import FactoryError
 from deungdae.core.types import DAY, SECOND, Flag
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
+from deungdae.insight.kpi import Kpi
 
 T0 = 20_000 * DAY
 BASE = """
@@ -277,6 +278,21 @@ def test_an_invalid_file_changes_nothing(tmp_path: Path, spoilt: str) -> None:
 
     with run(tmp_path, story) as store:
         assert_unbroken(times(store, "press1.count"), times(store, "press1.count")[-1])
+
+
+def test_a_thinker_that_explodes_when_it_is_made_is_a_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a plug-in's bug would end the factory that only looked at its new description."""
+
+    def explode(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Kpi, "__init__", explode)
+    text = BASE + '[insight.x]\ntype = "kpi"\nasset = "press1"\nstate = "press1.state"\n'
+    (tmp_path / "factory.toml").write_text(text)
+    with pytest.raises(FactoryError, match=r"insight\.x.*KeyError"):
+        describe.read(tmp_path)
 
 
 # ---- the house watches the file itself

@@ -38,13 +38,16 @@ def read(path: Path) -> Factory:
 
 def _thinker_faults(factory: Factory, plugin: Plugin) -> list[Fault]:
     """Return what is wrong with a thinker that only shows when it is built."""
+    key = f"{plugin.room}.{plugin.name}"
     try:
         work = plugin.cls(plugin.name, plugin.options, factory)
     except FactoryError as error:
         return list(error.faults)
     except ValueError as error:
-        key = f"{plugin.room}.{plugin.name}"
         return [Fault(file=str(factory.path), line=plugin.line, key=key, problem=str(error))]
+    except Exception as error:  # noqa: BLE001 — a plug-in's bug must not end a running factory
+        problem = f"cannot be made: {error!r}"
+        return [Fault(file=str(factory.path), line=plugin.line, key=key, problem=problem)]
     if not is_thinker(plugin):
         return []
     return model.check_needs(factory, plugin, (*work.needs.signals, *work.needs.events))
