@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.js.errors import NotFoundError, ServerError
 
-from deungdae.app import describe, wire
+from deungdae.app import cli, describe, wire
 from deungdae.app.bus import BusOptions, outbox, parts, process
 from deungdae.app.bus.deeds import PURPOSE, Deed, Desk, Messenger, Snapshot
 from deungdae.app.bus.hands import Hands, Writer
@@ -593,6 +593,16 @@ def test_roles_as_people_write_them(text: str, role: Role) -> None:
 def test_what_is_no_role_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="none of"):
         Role.of(text)
+
+
+def test_the_command_line_takes_roles(capsys: pytest.CaptureFixture[str]) -> None:
+    parse = cli.parser().parse_args
+    assert parse(["run", "F"]).role == Role()
+    assert parse(["run", "F", "--as", "connect:kiln"]).role == Role("connect", ("kiln",))
+    with pytest.raises(SystemExit) as caught:
+        parse(["run", "F", "--as", "doors"])
+    assert caught.value.code == 2
+    assert "none of all, connect, history, pages" in capsys.readouterr().err
 
 
 def test_each_process_runs_its_part(factory: Any) -> None:

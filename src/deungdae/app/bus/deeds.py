@@ -73,7 +73,15 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 class Desk:
     """The end with the gate: does what sealed deeds ask for."""
 
-    def __init__(self, runtime: Runtime, journal: Journal, key: bytes) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        journal: Journal,
+        key: bytes,
+        problem: Callable[[], str] = lambda: "",
+    ) -> None:
+        """problem: gives why no data arrive, or ''."""
+        self._problem = problem
         self._runtime = runtime
         self._journal = journal
         self._key = key
@@ -137,7 +145,7 @@ class Desk:
             waiting={key: each.problem for key, each in thinkers.items()},
             set_points={name: loop.set_point for name, loop in loops(thinkers).items()},
             stored=runtime.intake.stored,
-            problem=runtime.intake.problem,
+            problem=runtime.intake.problem or self._problem(),
         )
 
     async def _look(self, _: Deed) -> None:

@@ -15,7 +15,7 @@ from nats.js.errors import NotFoundError
 
 from deungdae.app import wire
 from deungdae.app.runtime import Runtime
-from deungdae.core.errors import StoreError
+from deungdae.core.errors import StoreError, StoreFailed
 from deungdae.core.types import Signal
 
 from . import parts
@@ -57,6 +57,8 @@ class Inlet:
             while True:
                 try:
                     await self._take_all()
+                except StoreFailed:
+                    raise  # only opening the store anew can help
                 except (*AWAY, StoreError) as error:
                     self._turn(f"no data: {str(error) or repr(error)}")
                     await self._runtime.clock.sleep(RETRY)

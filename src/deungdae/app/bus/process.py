@@ -81,7 +81,8 @@ async def keeping(runtime: Runtime, journal: Journal) -> AsyncIterator[None]:
         runtime.control.doors = Hands(link, runtime, key)
         runtime.control.view = watched
         await archive.serve(link, runtime.store, runtime.clock)  # type: ignore[arg-type]
-        desk, inlet = Desk(runtime, journal, key), Inlet(link, runtime, options)
+        inlet = Inlet(link, runtime, options)
+        desk = Desk(runtime, journal, key, lambda: inlet.problem)
         # many: the kill switch must not wait behind machines that are slow to write
         await link.answer(link.subject("deed"), desk.answer, at_once=DEEDS)
         await link.hear(link.subject("health", "*"), hear)
