@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.app.live import Live, Reading
-from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Event, Finding, Severity, Signal
+from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Event, Finding, Flag, Severity, Signal
 
 T0 = 20_000 * DAY
 SIGNALS = [Signal(id="kiln.a"), Signal(id="kiln.b"), Signal(id="press.state", kind="state")]
@@ -89,6 +89,24 @@ def test_what_was_recalled_without_its_receipt_counts_by_its_time() -> None:
     known.take(Batch.of([3], [T0], [1.0], received=0))
     known.take(Batch.of([3], [T0 - 1], [2.0], received=T0))
     assert known.reading("kiln.a") == Reading(1.0, T0, 0)
+
+
+def test_what_is_recalled_is_stale_until_it_is_heard_anew() -> None:
+    """Nobody knows whether it still holds: the gate must not write by it."""
+    known = live()
+    known.recall(Batch.of([3, 0], [T0, T0], [1.0, 2.0], [0, 1], received=T0))
+    found = known.reading("kiln.a")
+    assert found is not None
+    assert (found.value, found.time, found.good) == (1.0, T0, False)
+    assert found.status & Flag.STALE
+    assert known.readings()["kiln.b"].status == Severity.BAD | Flag.STALE
+    last, _ = known.last_of(known.signals)
+    assert last.status.tolist() == [0, 1]  # for the door that does not find its machine
+    known.take(Batch.of([3], [T0 - 1], [9.0], received=T0 + MINUTE))  # late: no news
+    assert known.reading("kiln.a") == found
+    known.take(Batch.of([3], [T0 + 1], [3.0], received=T0 + MINUTE))
+    assert known.reading("kiln.a") == Reading(3.0, T0 + 1, 0)
+    assert not known.readings()["kiln.b"].good
 
 
 def test_events_and_gaps() -> None:

@@ -239,12 +239,17 @@ def test_the_last_values_are_known_again_after_a_restart(tmp_path: Path) -> None
     seen: list[object] = []
 
     async def story(runtime: Runtime) -> None:
+        await runtime.clock.sleep(1.0)
         seen.append(runtime.live.reading("kiln.a"))
 
     unreachable = factory({"kiln": Options(fault="connect")})
     live(tmp_path, unreachable, story, start=T0 + MINUTE).close()
-    assert seen
-    assert seen[0] is not None
+    (reading,) = seen
+    assert reading is not None
+    assert not reading.good  # type: ignore[attr-defined]
+    with Historian(tmp_path) as store:  # and the history says so, too: its machine was not found
+        status = store.query(["kiln.a"], T0, T0 + DAY)["kiln.a"].status
+    assert status.tolist() == [0] * 6 + [0x12]
 
 
 # ---- failing parts

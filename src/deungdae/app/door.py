@@ -12,16 +12,15 @@ import numpy as np
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError
 from deungdae.core.ports import Driver, Events, Health
-from deungdae.core.types import Batch, Event, Flag, Permit, Severity, Signal
+from deungdae.core.types import Batch, Event, Flag, Permit, Signal
 from deungdae.model.factory import Plugin
 
 from .intake import Intake
-from .live import Live
+from .live import STALE, Live
 
 FIRST_WAIT = 0.5  # s before the second try; doubles up to LONGEST_WAIT
 LONGEST_WAIT = 30.0
 STEADY = 30.0  # s a link must hold before its next loss counts as the first
-STALE = Severity.BAD | Flag.STALE
 
 
 class Door:

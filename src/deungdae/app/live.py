@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 
 from deungdae.core.ports import Events
-from deungdae.core.types import Batch, Event, Finding, IntArray, Severity, Signal
+from deungdae.core.types import Batch, Event, Finding, Flag, IntArray, Severity, Signal
+
+STALE = Severity.BAD | Flag.STALE
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class Live:
         self._rank = np.zeros(0, np.int64)  # the time by which a sample counts as newer
         self._status = np.zeros(0, np.uint8)
         self._changed = np.zeros(0, np.int64)
+        self._recalled = np.zeros(0, np.bool_)  # known from before we ran, not heard of since
 
     def know(self, signals: Sequence[Signal], handles: IntArray) -> None:
         """Learn the signals of the factory and their handles; forgets none of their values."""
@@ -55,6 +58,12 @@ class Live:
             self._rank = np.append(self._rank, np.full(missing, np.iinfo(np.int64).min))
             self._status = np.append(self._status, np.full(missing, Severity.BAD, np.uint8))
             self._changed = np.append(self._changed, np.full(missing, -1, np.int64))
+            self._recalled = np.append(self._recalled, np.zeros(missing, np.bool_))
+
+    def recall(self, batch: Batch) -> None:
+        """Take over what the historian knew last: shown as stale until it is heard anew."""
+        self.take(batch)
+        self._recalled[batch.signal] = True
 
     def take(self, item: Batch | Events) -> None:
         """Take over what is newer than what is known."""
@@ -71,6 +80,7 @@ class Live:
             self._time[handles] = item.time[newer]
             self._status[handles] = item.status[newer]
             self._changed[handles] = self.version
+            self._recalled[handles] = False
             return
         for event in item:
             known = self.events.get(event.id)
@@ -87,20 +97,20 @@ class Live:
         handle = self.handles.get(id)
         if handle is None or self._changed[handle] < 0:
             return None
-        return Reading(
-            float(self._value[handle]), int(self._time[handle]), int(self._status[handle])
-        )
+        status = STALE if self._recalled[handle] else int(self._status[handle])
+        return Reading(float(self._value[handle]), int(self._time[handle]), status)
 
     def readings(self, since: int = -1) -> dict[str, Reading]:
         """Return the newest sample of every signal that changed after version `since`."""
         found = np.flatnonzero(self._changed > since)
+        status = np.where(self._recalled[found], STALE, self._status[found])
         return {
-            self.signals[handle].id: Reading(value, time, status)
-            for handle, value, time, status in zip(
+            self.signals[handle].id: Reading(value, time, flags)
+            for handle, value, time, flags in zip(
                 found.tolist(),
                 self._value[found].tolist(),
                 self._time[found].tolist(),
-                self._status[found].tolist(),
+                status.tolist(),
                 strict=True,
             )
             if handle in self.signals

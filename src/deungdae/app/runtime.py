@@ -117,7 +117,7 @@ class Runtime:
         self.thinking.employ(self.factory)
         now = self.clock.now()
         ids = [signal.id for signal in self.factory.signals.values()]
-        self.live.take(await self.clock.call(self.store.last, ids))
+        self.live.recall(await self.clock.call(self.store.last, ids))
         # without doors nothing was missed: what doors elsewhere brought is on its way
         doors = self.factory.room("machines")
         away = await self.clock.call(self._last_alive, now) if doors else None
