@@ -138,8 +138,7 @@ class Mirror(Runtime):
             self._recalling.clear()
             try:
                 batch, events = await self.clock.call(self._last)
-            except StoreError as error:
-                log.warning("state=waiting reason=%r", str(error))
+            except StoreError:  # the look at the gate's process says so
                 await self.clock.sleep(RETRY)
                 self._recalling.set()
             else:
