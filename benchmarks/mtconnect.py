@@ -42,7 +42,7 @@ def logs(machines: list[str], rounds: int) -> list[Row]:
     for machine in machines:
         paths = sorted((DATA / "raw" / machine).glob("*.gz"))
         if not paths:
-            raise SystemExit(f"no logs in {DATA / 'raw' / machine}: let DEUNGDAE_DATA name the data")
+            raise SystemExit(f"no logs in {DATA / 'raw' / machine}: set DEUNGDAE_DATA")
         count = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in paths)
         ours = cpu(lambda paths=paths, machine=machine: import_log(paths, machine), rounds)
         theirs = cpu(lambda paths=paths: split_lines(paths), rounds)
