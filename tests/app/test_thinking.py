@@ -13,10 +13,11 @@ import pytest
 
 from deungdae.app.live import Live
 from deungdae.app.thinking import Thinker, Thinking, is_thinker
-from deungdae.core.clock import SimulatedClock
+from deungdae.core.clock import RealClock, SimulatedClock
 from deungdae.core.errors import NotEnoughData, StoreError
 from deungdae.core.ports import Needs, Samples, Window
 from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Command, Event, Finding, Signal
+from deungdae.insight.kpi import Kpi
 from deungdae.model.calendar import Calendar
 from deungdae.model.factory import Factory, Identity, Plugin
 
@@ -396,3 +397,36 @@ def test_a_new_thinker_is_shown_what_is_known_now(bench: Bench) -> None:
     ((_, window),) = bench.analysis("eager").windows
     assert {id: known.value.tolist() for id, known in window.samples.items()} == {"kiln.a": [21.5]}
     assert window.events == {"kiln.state": (state,)}
+
+
+async def test_a_heavy_thinker_thinks_in_another_process(bench: Bench) -> None:
+    """The loop must not stand still while somebody looks back over a year."""
+    shop = factory()
+    plugin = Plugin("insight", "kpi", "kpi", Kpi, Kpi.Options(asset="kiln", state="kiln.state"))
+    told = Event(id="kiln.state", time=20 * DAY, kind="state", value="running")
+    bench.memory.happened = [told]
+    findings: list[Finding] = []
+    thinking = Thinking(
+        bench.memory, bench.live, RealClock(), findings.extend, bench.commands.extend
+    )
+    thinking.employ(msgspec.structs.replace(shop, plugins={"insight": {"kpi": plugin}}))
+    (thinker,) = thinking.thinkers.values()
+    thinker.seconds = 1.0  # as if the last call had been heavy
+    await thinking._think_back(thinker, 21 * DAY)
+    assert thinker.busy
+    assert findings == []
+    (task,) = thinking._apart
+    await task
+    assert not thinker.busy
+    assert thinker.problem == ""
+    assert "oee" in {finding.name for finding in findings}
+    thinking._end_pool()
+
+
+async def test_who_keeps_something_between_calls_never_thinks_apart(bench: Bench) -> None:
+    bench.employ(keeps=needs(signals=("kiln.a",), every=SECOND))
+    thinker = bench.thinker("keeps")
+    thinker.seconds = 1.0
+    bench.thinking._clock = RealClock()
+    await bench.thinking._think_back(thinker, T0 + 2 * SECOND)
+    assert len(bench.analysis("keeps").windows) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -141,5 +142,8 @@ def restore(control: Control, journal: Journal, now: int) -> None:
 
 def _stamps(path: Path) -> dict[str, float]:
     """Return when each file of the description was last changed."""
-    files = [path, *path.parent.glob("*.csv")]
-    return {str(file): file.stat().st_mtime for file in files if file.exists()}
+    stamps = {}
+    for file in (path, *path.parent.glob("*.csv")):
+        with contextlib.suppress(FileNotFoundError):  # an editor puts the new one in place just now
+            stamps[str(file)] = file.stat().st_mtime
+    return stamps

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import numpy as np
 
-from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.errors import NotEnoughData, StoreError, StoreFailed
 from deungdae.core.ports import Rollup, Samples, Store
 from deungdae.core.types import Batch, Event, Finding, IntArray, Signal
 
@@ -70,7 +70,8 @@ class _TooLargeError(StoreError):
 
 
 _ERRORS: dict[str, type[Exception]] = {
-    error.__name__: error for error in (StoreError, NotEnoughData, ValueError, _TooLargeError)
+    error.__name__: error
+    for error in (StoreError, StoreFailed, NotEnoughData, ValueError, _TooLargeError)
 }
 
 

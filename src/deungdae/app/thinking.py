@@ -19,6 +19,7 @@ from deungdae.model.factory import Factory, Plugin
 
 from .live import Live
 
+PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
@@ -33,7 +34,8 @@ class Thinker:
         self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
         self.needs: Needs = self.work.needs
         self.problem = ""
-        self.seconds = 0.0  # what the last call took
+        self.seconds = 0.0  # what the last call here took
+        self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
 
@@ -84,6 +86,7 @@ class Thinking:
         self._findings = findings
         self._commands = commands
         self._pool: ProcessPoolExecutor | None = None
+        self._apart: set[asyncio.Task[None]] = set()
 
     def employ(self, factory: Factory) -> list[str]:
         """Take the thinkers of a factory; return which changed, in words.
@@ -145,13 +148,14 @@ class Thinking:
                 now = self._clock.now()
                 for key, thinker in list(self.thinkers.items()):
                     period = thinker.needs.every or (EAGER if thinker.needs.history else 0)
-                    if period and now >= due.get(key, 0):
+                    if period and now >= due.get(key, 0) and not thinker.busy:
                         due[key] = (now // period + 1) * period
                         await self._think_back(thinker, now)
                 await self._clock.sleep(self._pause(due))
         finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+            for task in self._apart:
+                task.cancel()
+            self._end_pool()
 
     def _pause(self, due: dict[str, int]) -> float:
         next_due = min((due[key] for key in self.thinkers if key in due), default=0)
@@ -182,8 +186,13 @@ class Thinking:
         except StoreError as error:
             thinker.went(str(error))
             return
-        if thinker.seconds > HEAVY and isinstance(self._clock, RealClock):
-            await self._think_apart(thinker, window)
+        # only who looks back keeps nothing between calls, and so may think anywhere
+        stateless = thinker.needs.history > 0
+        if stateless and thinker.seconds > HEAVY and isinstance(self._clock, RealClock):
+            thinker.busy = True
+            task = asyncio.create_task(self._think_apart(thinker, window))
+            self._apart.add(task)
+            task.add_done_callback(self._apart.discard)
         else:
             self._think(thinker, window)
 
@@ -212,24 +221,33 @@ class Thinking:
         thinker.since = window.end
 
     async def _think_apart(self, thinker: Thinker, window: Window) -> None:
-        """Let a heavy thinker with history think in another process: it keeps nothing by itself."""
+        """Let a heavy thinker with history think in another process, beside the others."""
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, mp_context=context)
         loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(
-                self._pool, think, thinker.work, window.end, window
-            )
+            async with asyncio.timeout(PATIENCE):
+                results = await loop.run_in_executor(
+                    self._pool, think, thinker.work, window.end, window
+                )
         except NotEnoughData as error:
             thinker.went(str(error))
         except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop the others
             thinker.failed(error)
-            self._pool.shutdown(wait=False)
-            self._pool = None
+            self._end_pool()
         else:
             self._deliver(thinker, results)
         thinker.since = window.end
+        thinker.busy = False
+
+    def _end_pool(self) -> None:
+        """End the other process, also one that hangs; the next heavy call makes it anew."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            for process in list(pool._processes.values()):  # the pool itself would wait for ever
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _deliver(self, thinker: Thinker, results: Sequence[Any]) -> None:
         thinker.went("")

@@ -209,6 +209,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     signals: ids of numeric signals; events: ids of event signals.
     every: call at least every so many ns, 0: whenever something new of it arrives.
     history: the window reaches back so many ns before now, 0: only what is new since last time.
+    Who asks for a history keeps nothing between calls: each may run in another process.
     """
 
     signals: tuple[str, ...] = ()

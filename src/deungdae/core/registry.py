@@ -10,6 +10,7 @@ import ast
 import difflib
 import importlib.util
 import pkgutil
+from functools import cache
 from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
 from types import UnionType
@@ -51,6 +52,7 @@ def names(room: str) -> list[str]:
     return sorted({*ours, *theirs})
 
 
+@cache
 def load(room: str, type: str) -> Any:
     """Return the plug-in class. Raises UnknownTypeError; ImportError if it cannot be loaded."""
     for entry in entry_points(group=f"deungdae.{room}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -31,8 +32,7 @@ def decode(
     """
     problems: list[Problem] = []
     values: dict[str, Any] = {}
-    hints = get_type_hints(struct, include_extras=True)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    hints, fields = _shape(struct)
     for name in table:
         if name not in fields:
             problems.append(_unknown(name, table[name], list(fields), (*key, name)))
@@ -50,6 +50,15 @@ def decode(
         return struct(**values), []
     except ValueError as error:  # __post_init__ of the struct: a rule across its fields
         return None, [Problem(key, None, str(error))]
+
+
+@cache
+def _shape(
+    struct: type[msgspec.Struct],
+) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    """Return the types of a struct's fields, and the fields by the keys that people write."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    return get_type_hints(struct, include_extras=True), fields
 
 
 def closest(name: str, known: Iterable[str]) -> str:
