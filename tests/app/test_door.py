@@ -400,3 +400,43 @@ def test_a_door_tells_when_it_first_delivers(bench: Bench) -> None:
         assert bench.clock.monotonic() > 0.5
 
     bench.run(1.0, door, then=look())
+
+
+class Deaf(Fake):
+    """Swallows the word to end, as asyncio.wait_for of Python 3.11 can: bpo-37658."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        if not self.options.scripts:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                raise Unreachable("cancelled") from None
+
+    async def stream(self, signals: Mapping[int, Signal]) -> AsyncIterator[Batch | Events]:
+        while True:
+            try:
+                await asyncio.sleep(0.5)
+            except asyncio.CancelledError:
+                self.told.append("heard nothing")
+            yield values(self, 1.0)
+
+
+@pytest.mark.parametrize("scripts", [(), (lambda _: None,)], ids=["connecting", "streaming"])
+def test_a_driver_that_swallows_the_word_to_end_ends_all_the_same(
+    bench: Bench, scripts: tuple[Any, ...]
+) -> None:
+    """Found when a page's port was taken: the kiln was just connecting, and the house stayed."""
+    door, _ = bench.door(*scripts)
+    driver = Deaf("kiln", door.plugin.options, bench.clock)
+    door.driver = driver
+
+    async def main() -> None:
+        task = asyncio.create_task(door.run())
+        await bench.clock.sleep(2.0)
+        task.cancel()
+        await asyncio.wait([task], timeout=5.0)
+        assert task.cancelled()
+
+    bench.clock.run(main())
+    assert driver.told[-1] == "closed"

@@ -61,6 +61,7 @@ class Door:
             while True:
                 begun = self._clock.monotonic()
                 await self._attempt()
+                stop_if_told()
                 if self._clock.monotonic() - begun > STEADY:
                     wait = FIRST_WAIT
                 await self._clock.sleep(wait * self._random.uniform(0.5, 1.5))
@@ -101,6 +102,7 @@ class Door:
         stream = driver.stream(self.signals)
         try:
             async for item in stream:
+                stop_if_told()
                 count += 1
                 await self._intake.put(item, self._confirmation(driver, self._streams, count))
                 self.delivering.set()
@@ -134,6 +136,17 @@ class Door:
         """Say of each signal that its last value is no longer known to hold."""
         for item in stale(self._live, self.signals, self._clock.now()):
             await self._intake.put(item)
+
+
+def stop_if_told() -> None:
+    """Raise CancelledError where this task was told to end and something swallowed the word.
+
+    Python 3.11's asyncio.wait_for does when what it waits for ends in the same moment (bpo-37658),
+    and libraries do; a plug-in must not keep the house from closing.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def stale(live: Live, signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:

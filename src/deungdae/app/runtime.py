@@ -13,7 +13,7 @@ from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
 
 from .control import Control
-from .door import Door
+from .door import Door, stop_if_told
 from .intake import Intake, Sink
 from .thinking import Thinking
 
@@ -206,6 +206,7 @@ class Runtime:
                 problem = str(error)
             except Exception:  # noqa: BLE001 — a plug-in's fault must not stop the others
                 own.exception("state=failed")
+            stop_if_told()
             await self.clock.sleep(TIDY)
 
     def _open_door(self, name: str, plugin: Plugin) -> Door:
