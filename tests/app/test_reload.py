@@ -241,6 +241,17 @@ def test_nothing_changed_is_nothing_done(tmp_path: Path) -> None:
     run(tmp_path, story).close()
 
 
+def test_what_waits_for_the_next_start_is_told(tmp_path: Path) -> None:
+    async def story(plant: Plant) -> None:
+        more = '[historian]\nparquet_after = 5\n[virtual.oven]\ntype = "modbus"\nport = 5021\n'
+        assert await plant.write(BASE + more) == [
+            "virtual.oven changed: waits for the next start",
+            "historian changed: waits for the next start",
+        ]
+
+    run(tmp_path, story)
+
+
 def test_the_gate_comes_and_goes_with_its_table(tmp_path: Path) -> None:
     async def story(plant: Plant) -> None:
         await plant.clock.sleep(1.0)

@@ -100,6 +100,7 @@ class Runtime:
             if known is None or not _same_door(known, plugin, old, factory):
                 changes.append(f"machines.{name} {'opened' if known is None else 'changed'}")
                 await self._replace_door(name, plugin)
+        changes += _for_next_start(old, factory)
         log.info("state=reloaded changes=%r", changes)
         return changes
 
@@ -249,6 +250,20 @@ async def _ended(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait until it has cleaned up."""
     task.cancel()
     await asyncio.wait([task])
+
+
+def _for_next_start(before: Factory, after: Factory) -> list[str]:
+    """Return which changed tables a running factory cannot take over, in words."""
+    old, new = before.room("virtual"), after.room("virtual")
+    changed = [
+        f"virtual.{name}"
+        for name in sorted(old.keys() | new.keys())
+        if name not in old or name not in new or old[name].options != new[name].options
+    ]
+    changed += [
+        name for name in after.sections if before.sections.get(name) != after.sections[name]
+    ]
+    return [f"{name} changed: waits for the next start" for name in changed]
 
 
 def _same_door(a: Plugin, b: Plugin, before: Factory, after: Factory) -> bool:
