@@ -377,13 +377,12 @@ async def test_an_adapter_that_never_mentions_a_signal_is_said_so(
 async def test_an_adapter_that_promised_answers_and_falls_silent_is_lost(
     free_port: Callable[[], int],
 ) -> None:
-    double = AdapterDouble([b"2026-03-01T00:00:00Z|Xabs|1\n"])
+    promise = b"* PONG 200\n"
+    double = AdapterDouble([promise, b"2026-03-01T00:00:00Z|Xabs|1\n"], pongs=False)
     async with adapter(double, free_port()) as place:
         driver = door(place, timeout=0.2)
         async with listening(driver, RAW) as heard:
             await heard.until(lambda: heard.of(1) == [1.0])
-            await asyncio.sleep(0.05)  # the answer to the first ping
-            double.pongs = False
             with pytest.raises(Unreachable, match="silent"):
                 await heard.until(lambda: False)
 
