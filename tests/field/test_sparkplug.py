@@ -328,8 +328,9 @@ async def test_browse_lists_what_is_born(port: int) -> None:
         driver = Sparkplug("cells", options, RealClock())
         await driver.connect()
         listening = asyncio.create_task(collect(driver))
-        await asyncio.sleep(0.3)
-        node.do("ndata", metrics=[{"alias": 1, "type": "Int32", "value": 1}])  # data, no birth
+        while not listening.done():  # data without birth, whenever it begins to listen
+            node.do("ndata", metrics=[{"alias": 1, "type": "Int32", "value": 1}])
+            await asyncio.sleep(0.3)
         nodes = await listening
         await driver.close()
     assert nodes["plant/line1/oven/Temperature"].unit == "Cel"
