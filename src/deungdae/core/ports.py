@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from .types import (
     Batch,
@@ -49,7 +51,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str
     path: str
-    kind: Literal["number", "state", "text", "scan", "alarm"] = "number"
+    kind: Literal["number", "state", "text", "scan", "alarm", "image"] = "number"
     type: str = ""
     unit: str = ""
     access: Literal["r", "rw"] = "r"
@@ -206,7 +208,7 @@ class Store(Protocol):
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """What a thinker must be given.
 
-    signals: ids of numeric signals; events: ids of event signals.
+    signals: ids of numeric signals; events: ids of event signals; images: ids of image signals.
     every: call at least every so many ns, 0: whenever something new of it arrives.
     history: the window reaches back so many ns before now, 0: only what is new since last time.
     Who asks for a history keeps nothing between calls: each may run in another process.
@@ -214,21 +216,32 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
     signals: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     every: int = 0
     history: int = 0
+
+
+class Picture(msgspec.Struct, frozen=True, eq=False):
+    """An image that a camera took. ref: `sha256:…`; pixels: uint8[height, width, 3]."""
+
+    time: int
+    ref: str
+    serial: str
+    pixels: NDArray[np.uint8]
 
 
 class Window(msgspec.Struct, frozen=True, eq=False):
     """What a thinker gets: everything it needs over [start, end).
 
     With history, samples and events also hold the last one before start, so that the state at
-    start is known.
+    start is known. images: those that could be read, in time order.
     """
 
     start: int
     end: int
     samples: Mapping[str, Samples] = {}
     events: Mapping[str, Events] = {}
+    images: Mapping[str, tuple[Picture, ...]] = {}
 
 
 @runtime_checkable

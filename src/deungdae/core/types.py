@@ -67,7 +67,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     source_unit: str = ""
     scale: float = 1.0
     offset: float = 0.0
-    kind: Literal["number", "state", "text", "scan", "alarm"] = "number"
+    kind: Literal["number", "state", "text", "scan", "alarm", "image"] = "number"
     states: str = ""
     access: Literal["r", "rw"] = "r"
     low: float | None = None
@@ -169,11 +169,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     id: the signal's id where one is declared, else `<asset>.<name>`.
     value: the state, code or text. data: further named parts, all as text.
     Kind `gap` says that samples of `id` were lost between time and data["until"], ns as text.
+    Kind `image` names a picture by its content, `sha256:…`, in the factory's folder of blobs.
     """
 
     id: str
     time: int
-    kind: Literal["state", "text", "scan", "alarm", "order", "gap", "note"]
+    kind: Literal["state", "text", "scan", "alarm", "image", "order", "gap", "note"]
     value: str
     status: int = 0
     received: int = 0

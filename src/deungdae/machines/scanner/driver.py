@@ -23,7 +23,7 @@ from . import codes
 from .frames import Code, Splitter
 from .lines import Feed, Line, open_port
 
-Kind: TypeAlias = Literal["state", "text", "scan", "alarm", "gap", "note"]
+Kind: TypeAlias = Literal["state", "text", "scan", "alarm", "image", "gap", "note"]
 State: TypeAlias = Literal["stopped", "connecting", "online", "offline"]
 _GOOD = int(Flag.RECEIVED_TIME)
 _UNCERTAIN = int(Severity.UNCERTAIN | Flag.RECEIVED_TIME)
