@@ -29,8 +29,8 @@ import psutil
 from deungdae.core.clock import RealClock
 from deungdae.core.types import SECOND, Batch, Signal
 from deungdae.historian.store import Historian
-from deungdae.machines._mqtt import codec
 from deungdae.machines.mqtt import Mqtt
+from deungdae.wires.mqtt import codec
 from measure import Row, arguments, free_port, mosquitto, report, row, wait_for
 
 TAGS = 1000

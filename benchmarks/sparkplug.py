@@ -27,11 +27,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from deungdae.core.clock import RealClock
 from deungdae.core.types import SECOND, Batch, Signal
 from deungdae.historian.store import Historian
-from deungdae.machines._mqtt import codec
-from deungdae.machines.sparkplug import Sparkplug, wire
+from deungdae.machines.sparkplug import Sparkplug
 from deungdae.machines.sparkplug.edge import Edge, Settings
 from deungdae.machines.sparkplug.metrics import Message, Table
-from deungdae.machines.sparkplug.wire import Metric, Type
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.mqtt import codec
+from deungdae.wires.sparkplug import Metric, Type
 from measure import arguments, mosquitto, report, row
 
 METRICS = 500

@@ -15,14 +15,14 @@ def test_unknown_types_are_told_with_what_looks_alike() -> None:
     with pytest.raises(registry.UnknownTypeError) as told:
         registry.load("machines", "modbuss")
     assert told.value.close == ["modbus"]
-    for odd in ("", "../core", "machines.modbus", "_mqtt"):
+    for odd in ("", "../core", "machines.modbus", "_moment"):
         with pytest.raises(registry.UnknownTypeError):
             registry.load("machines", odd)
 
 
 def test_what_is_no_plugin_is_not_listed() -> None:
     assert "states" not in registry.names("insight")
-    assert "_mqtt" not in registry.names("machines")
+    assert "_moment" not in registry.names("machines")
 
 
 def test_listing_and_loading_one_import_no_other() -> None:

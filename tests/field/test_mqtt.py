@@ -18,9 +18,9 @@ import trustme
 from deungdae.core.clock import RealClock
 from deungdae.core.errors import BadReply, DoorError, Unreachable
 from deungdae.core.types import Batch, Command, Event, Permit, Signal
-from deungdae.machines._mqtt import codec
-from deungdae.machines._mqtt.link import dial
 from deungdae.machines.mqtt import Mqtt
+from deungdae.wires.mqtt import codec
+from deungdae.wires.mqtt.link import dial
 
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 WITHIN = 10.0
@@ -173,8 +173,8 @@ async def test_what_was_not_durable_before_a_kill_comes_again(broker: Mosquitto)
 import asyncio
 from deungdae.core.clock import RealClock
 from deungdae.core.types import Signal
-from deungdae.machines._mqtt import codec
-from deungdae.machines._mqtt.link import dial
+from deungdae.wires.mqtt import codec
+from deungdae.wires.mqtt.link import dial
 from deungdae.machines.mqtt import Mqtt
 async def main():
     driver = Mqtt("press", Mqtt.Options(url={broker.url!r}), RealClock())

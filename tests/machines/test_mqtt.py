@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from deungdae.core.clock import from_iso, to_iso
 from deungdae.core.types import SECOND, Batch, Signal
-from deungdae.machines._mqtt.codec import Message
 from deungdae.machines.mqtt.address import AddressError, getter, parse, spell, steps
 from deungdae.machines.mqtt.decoder import Decoder
 from deungdae.machines.mqtt.moment import moment, scaled
 from deungdae.machines.mqtt.survey import Survey
+from deungdae.wires.mqtt.codec import Message
 
 NOW = 1_790_000_000 * SECOND
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deungdae.core.errors import BadReply
-from deungdae.machines._mqtt import codec
-from deungdae.machines._mqtt.codec import Message, Reply, Splitter
-from deungdae.machines._mqtt.link import Ledger
+from deungdae.wires.mqtt import codec
+from deungdae.wires.mqtt.codec import Message, Reply, Splitter, Will
+from deungdae.wires.mqtt.link import Ledger
 
 TOPIC = st.text(st.characters(blacklist_characters="\0#+", blacklist_categories=["Cs"]), min_size=1)
 MESSAGES = st.lists(st.tuples(TOPIC, st.binary(max_size=400), st.integers(0, 65_535)), max_size=20)
@@ -103,7 +103,7 @@ def test_connect_is_that_of_the_standard() -> None:
     # MQTT 3.1.1, figures 3.2-3.6: name, level 4, flags, keep alive, then the payload in order
     made = codec.connect(
         five=False, client="a", clean=True, keep_alive=10, expiry=0, inflight=1, user="u",
-        password=b"p", will=("w", b"m"),
+        password=b"p", will=Will("w", b"m"),
     )  # fmt: skip
     assert made == (
         b"\x10\x19\x00\x04MQTT\x04\xee\x00\x0a\x00\x01a\x00\x01w\x00\x01m\x00\x01u\x00\x01p"

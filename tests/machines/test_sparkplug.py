@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from deungdae.core.errors import BadReply
 from deungdae.core.types import MILLISECOND, SECOND, Batch, Event, Signal
-from deungdae.machines.sparkplug import speech, wire
+from deungdae.machines.sparkplug import speech
 from deungdae.machines.sparkplug.edge import Edge, Settings
 from deungdae.machines.sparkplug.metrics import Born, Message, Table
-from deungdae.machines.sparkplug.wire import Metric, Type
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric, Type
 
 T = 1_790_000_000_000  # ms
 NOW = T * MILLISECOND

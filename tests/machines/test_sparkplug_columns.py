@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deungdae.core.errors import BadReply
-from deungdae.machines.sparkplug import wire
 from deungdae.machines.sparkplug.columns import Columns, cut, read
-from deungdae.machines.sparkplug.wire import Metric
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric
 
 WORD = st.integers(0, 2**64 - 1) | st.integers(0, 300)
 NUMERIC = st.one_of(

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.core.errors import BadReply
-from deungdae.machines.sparkplug import wire
-from deungdae.machines.sparkplug.wire import Metric
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric
 
 
 def classes() -> Any:

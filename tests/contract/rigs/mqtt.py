@@ -12,8 +12,8 @@ from pathlib import Path
 
 from deungdae.core.errors import DoorError
 from deungdae.core.types import Signal
-from deungdae.machines._mqtt.broker import Broker
-from deungdae.machines._mqtt.link import Link, dial
+from deungdae.wires.mqtt.broker import Broker
+from deungdae.wires.mqtt.link import Link, dial
 
 NAMES = ("a", "b", "c")
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from deungdae.core.errors import DoorError
 from deungdae.core.types import Signal
-from deungdae.machines._mqtt.broker import Broker
-from deungdae.machines._mqtt.link import Link, dial
-from deungdae.machines.sparkplug import wire
-from deungdae.machines.sparkplug.wire import Metric, Type
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.mqtt.broker import Broker
+from deungdae.wires.mqtt.codec import Will
+from deungdae.wires.mqtt.link import Link, dial
+from deungdae.wires.sparkplug import Metric, Type
 
 NAMES = ("a", "b", "c")
 REBIRTH = "Node Control/Rebirth"
@@ -101,7 +102,7 @@ class Rig:
             while True:
                 try:
                     return await dial(
-                        broker, "edge", clean=True, will=("spBv1.0/plant/NDEATH/line1", death)
+                        broker, "edge", clean=True, will=Will("spBv1.0/plant/NDEATH/line1", death)
                     )
                 except DoorError:
                     await asyncio.sleep(0.02)

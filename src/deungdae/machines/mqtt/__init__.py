@@ -15,8 +15,8 @@ from deungdae.core.errors import BadReply, DoorError, Unreachable
 from deungdae.core.ports import Events, Health, Node
 from deungdae.core.types import Batch, Permit, Signal
 from deungdae.core.units import scaling
-from deungdae.machines._mqtt.broker import Broker
-from deungdae.machines._mqtt.link import Ledger, Link, dial
+from deungdae.wires.mqtt.broker import Broker
+from deungdae.wires.mqtt.link import Ledger, Link, dial
 
 from .address import AddressError, parse, place
 from .decoder import Decoder

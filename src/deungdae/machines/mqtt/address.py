@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from deungdae.machines._mqtt.codec import is_filter
+from deungdae.wires.mqtt.codec import is_filter
 
 Step: TypeAlias = str | int | tuple[str, str]
 Path: TypeAlias = tuple[Step, ...]

@@ -11,7 +11,7 @@ import numpy as np
 
 from deungdae.core.types import SECOND, Batch, Event, Flag, Severity, Signal
 from deungdae.core.units import scaling
-from deungdae.machines._mqtt.codec import Message, matches
+from deungdae.wires.mqtt.codec import Message, matches
 
 from .address import Address, AddressError, Getter, Path, getter, parse, spell
 from .moment import moment, scaled

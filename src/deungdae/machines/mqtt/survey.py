@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from deungdae.core.ports import Node
-from deungdae.machines._mqtt.codec import Message
+from deungdae.wires.mqtt.codec import Message
 
 from .address import Path, spell
 from .moment import moment

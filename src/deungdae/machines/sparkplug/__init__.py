@@ -15,9 +15,10 @@ from deungdae.core.errors import BadReply, DoorError, Unreachable
 from deungdae.core.ports import Events, Health, Node
 from deungdae.core.types import MILLISECOND, Batch, Permit, Severity, Signal
 from deungdae.core.units import scaling
-from deungdae.machines._mqtt.broker import Broker
-from deungdae.machines._mqtt.codec import Message as Delivery
-from deungdae.machines._mqtt.link import Ledger, Link, dial
+from deungdae.wires.mqtt.broker import Broker
+from deungdae.wires.mqtt.codec import Message as Delivery
+from deungdae.wires.mqtt.codec import Will
+from deungdae.wires.mqtt.link import Ledger, Link, dial
 
 from . import speech
 from .edge import BDSEQ, Edge, Settings
@@ -166,7 +167,7 @@ class Sparkplug:
                 options,
                 options.client_id or f"deungdae-{self._name}",
                 clean=True,
-                will=(self._home, speech.state(False, self._stamp)),
+                will=Will(self._home, speech.state(False, self._stamp)),
             )
         except DoorError as error:
             self._turn("offline", error)

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deungdae.core.errors import BadReply
-
-from . import wire
-from .wire import Metric
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric
 
 Places: TypeAlias = NDArray[np.intp]
 Words: TypeAlias = NDArray[np.uint64]

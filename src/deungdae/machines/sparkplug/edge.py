@@ -9,8 +9,8 @@ import msgspec
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import BadReply
 from deungdae.core.types import Event
+from deungdae.wires import sparkplug as wire
 
-from . import wire
 from .columns import Cut, cut
 from .metrics import Born, Message, Metrics, Rows, Table, moment
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from deungdae.core.types import MILLISECOND, Batch, Event, Flag, Severity, Signal
 from deungdae.core.units import scaling
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric, Payload, Type
 
-from . import wire
 from .columns import Columns, Cut, read
-from .wire import Metric, Payload, Type
 
 _BAD = int(Severity.BAD)
 _STALE = _BAD | int(Flag.STALE)

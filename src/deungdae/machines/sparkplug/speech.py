@@ -8,10 +8,10 @@ import msgspec
 
 from deungdae.core.errors import BadReply
 from deungdae.core.ports import Node
+from deungdae.wires import sparkplug as wire
+from deungdae.wires.sparkplug import Metric, Type
 
-from . import wire
 from .metrics import Born
-from .wire import Metric, Type
 
 SPACE = "spBv1.0"
 KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -42,6 +42,14 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 Packet: TypeAlias = Message | Reply
+
+
+class Will(NamedTuple):
+    """What the broker publishes for us, at QoS 1, when it loses us."""
+
+    topic: str
+    payload: bytes
+    retain: bool = True
 
 
 class Splitter:
@@ -221,14 +229,14 @@ def connect(
     inflight: int,
     user: str = "",
     password: bytes = b"",
-    will: tuple[str, bytes] | None = None,
+    will: Will | None = None,
 ) -> bytes:
-    """Return CONNECT (§3.1). will: topic and payload, at QoS 1, retained."""
+    """Return CONNECT (§3.1)."""
     flags = (clean << 1) | (bool(user) << 7) | (bool(password) << 6)
     parts = [_text(client)]
     if will is not None:
-        flags |= 0x04 | 0x08 | 0x20
-        parts += [b"\x00"] * five + [_text(will[0]), _text(will[1])]
+        flags |= 0x04 | 0x08 | will.retain << 5
+        parts += [b"\x00"] * five + [_text(will.topic), _text(will.payload)]
     if user:
         parts.append(_text(user))
     if password:

@@ -12,14 +12,12 @@ from deungdae.core.errors import BadReply, DoorError, Unreachable
 
 from . import codec
 from .broker import Broker, endpoint, password
-from .codec import Message, Reply
+from .codec import Message, Reply, Will
 
 _GATHER = 0.01  # s: under load, let so much come together before reading again
 _MUCH = 65_536  # bytes of one read that need no more to come together
 _FILTERS = 1_000  # a SUBSCRIBE of more is cut: brokers have limits on packets
 _MESSAGES = 100_000  # undecoded at most, however small they are
-
-Will = tuple[str, bytes]
 
 
 async def dial(

@@ -1,1 +1,0 @@
-"""What the MQTT doors share: packets, one link to a broker, acknowledgement when durable."""

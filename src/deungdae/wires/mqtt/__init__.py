@@ -1,0 +1,1 @@
+"""MQTT, as a client speaks it: packets, one link to a broker, acknowledgement when durable."""
