@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deungdae.core import registry
 from deungdae.core.errors import FactoryError
 from deungdae.core.types import Signal
 from deungdae.model import factory as model
@@ -178,3 +180,24 @@ def test_any_text_is_read_or_refused_with_faults(text: str) -> None:
         with pytest.raises(FactoryError) as told:  # nothing so short is a factory
             model.read(path)
         assert told.value.faults
+
+
+class Reader:
+    """A plug-in that names a file."""
+
+    files = ("line",)
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        line: str = ""
+
+
+def test_the_text_of_a_file_that_a_plug_in_names_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "load", lambda room, type: Reader)
+    text = '[factory]\nid = "works"\n[twin.line]\ntype = "reader"\nline = "line.toml"\n'
+    assert faults(tmp_path, text)["twin.line.line"][:2] == (5, "is not there")
+    (tmp_path / "line.toml").write_text("name = '라인'", encoding="utf-8")
+    assert model.read(write(tmp_path, text)).texts == {"line.toml": "name = '라인'"}
+    (tmp_path / "line.toml").write_bytes(b"\xff")
+    assert "UTF-8" in faults(tmp_path, text)["twin.line.line"][2]

@@ -27,7 +27,7 @@ def read(path: Path) -> Factory:
     factory = model.read(path, SECTIONS)
     faults = [
         fault
-        for room in ("insight", "decide")
+        for room in ("insight", "decide", "twin")
         for plugin in factory.room(room).values()
         for fault in _thinker_faults(factory, plugin)
     ]
@@ -50,4 +50,6 @@ def _thinker_faults(factory: Factory, plugin: Plugin) -> list[Fault]:
         return [Fault(file=str(factory.path), line=plugin.line, key=key, problem=problem)]
     if not is_thinker(plugin):
         return []
-    return model.check_needs(factory, plugin, (*work.needs.signals, *work.needs.events))
+    return model.check_needs(
+        factory, plugin, (*work.needs.signals, *work.needs.events, *work.needs.images)
+    )

@@ -48,7 +48,7 @@ class House:
         self._part = self.role.part(factory)
         self.announce: Callable[[str], None] = lambda _: None
         self._changed = asyncio.Event()
-        self._seen = _stamps(factory.path)
+        self._seen = _stamps(factory)
 
     def look(self) -> None:
         """Load the description anew now."""
@@ -117,7 +117,7 @@ class House:
             except TimeoutError:
                 pass
             self._changed.clear()
-            stamps = _stamps(self.factory.path)
+            stamps = _stamps(self.factory)
             if stamps != self._seen:
                 self._seen = stamps
                 await self._reload(runtime)
@@ -140,10 +140,12 @@ def restore(control: Control, journal: Journal, now: int) -> None:
         control.restore(msgspec.convert(entries[-1].data["gate"], State))
 
 
-def _stamps(path: Path) -> dict[str, float]:
+def _stamps(factory: Factory) -> dict[str, float]:
     """Return when each file of the description was last changed."""
     stamps = {}
-    for file in (path, *path.parent.glob("*.csv")):
+    folder = factory.path.parent
+    named = [folder / name for name in factory.texts]
+    for file in (factory.path, *folder.glob("*.csv"), *named):
         with contextlib.suppress(FileNotFoundError):  # an editor puts the new one in place just now
             stamps[str(file)] = file.stat().st_mtime
     return stamps

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deungdae.core.clock import Clock, RealClock
+from deungdae.core.clock import Clock, SimulatedClock
 from deungdae.core.errors import NotEnoughData, StoreError
 from deungdae.core.ports import Analyser, Events, Needs, Policy, Samples, Store, Window
 from deungdae.core.types import SECOND, Batch, Command, Finding
@@ -46,12 +46,15 @@ class Thinker:
 
     def still_fits(self, plugin: Plugin, factory: Factory) -> bool:
         """Return whether it would be made the same from that table of that factory."""
-        mine, ids = self.factory, (*self.needs.signals, *self.needs.events)
+        mine = self.factory
+        ids = (*self.needs.signals, *self.needs.events, *self.needs.images)
+        files = [getattr(plugin.options, option) for option in getattr(plugin.cls, "files", ())]
         return (
             self.plugin.type == plugin.type
             and bool(self.plugin.options == plugin.options)
             and mine.calendar == factory.calendar
             and all(mine.signals.get(id) == factory.signals.get(id) for id in ids)
+            and all(mine.texts.get(file) == factory.texts.get(file) for file in files)
         )
 
     def failed(self, error: Exception) -> None:
@@ -97,7 +100,7 @@ class Thinking:
         before = self.thinkers
         self.thinkers = {}
         fresh: list[Thinker] = []
-        for room in ("insight", "decide"):
+        for room in ("insight", "decide", "twin"):
             for name, plugin in factory.room(room).items():
                 if not is_thinker(plugin):
                     continue
@@ -188,7 +191,7 @@ class Thinking:
             return
         # only who looks back keeps nothing between calls, and so may think anywhere
         stateless = thinker.needs.history > 0
-        if stateless and thinker.seconds > HEAVY and isinstance(self._clock, RealClock):
+        if stateless and thinker.seconds > HEAVY and not isinstance(self._clock, SimulatedClock):
             thinker.busy = True
             task = asyncio.create_task(self._think_apart(thinker, window))
             self._apart.add(task)

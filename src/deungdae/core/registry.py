@@ -18,7 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-ROOMS = ("machines", "virtual", "insight", "decide")
+ROOMS = ("machines", "virtual", "insight", "decide", "twin")
 
 
 class UnknownTypeError(LookupError):

@@ -67,6 +67,8 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
 
     signals, assets: by id, in file order. plugins: room -> name -> Plugin.
     sections: the other tables, e.g. `historian`, as the structs that the roof asked for.
+    texts: contents of the files that plug-ins name, by the name as written: a plug-in class says
+    in `files` which of its options are such names.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar = Calendar()
     plugins: dict[str, dict[str, Plugin]] = {}
     sections: dict[str, Any] = {}
+    texts: dict[str, str] = {}
 
     @property
     def id(self) -> str:
@@ -129,6 +132,7 @@ class _Reader:
         self.sections = sections
         self.faults: list[Fault] = []
         self.lines: Mapping[strict.Key, int] = {}
+        self.texts: dict[str, str] = {}
 
     def read(self) -> Factory:
         table = self._parse()
@@ -156,6 +160,7 @@ class _Reader:
             calendar=calendar,
             plugins=plugins,
             sections=found,
+            texts=self.texts,
         )
 
     def _parse(self) -> dict[str, Any]:
@@ -237,7 +242,20 @@ class _Reader:
         self._note(problems)
         if options is None:
             return None
+        for option in getattr(cls, "files", ()):
+            self._text((room, name, option), getattr(options, option))
         return Plugin(room, name, str(table["type"]), cls, options, self._line((room, name)))
+
+    def _text(self, key: strict.Key, file: str) -> None:
+        """Read a file that a plug-in names, from the factory's folder."""
+        if not file or file in self.texts:
+            return
+        try:
+            self.texts[file] = (self.path.parent / file).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            self._fault(key, file, "is not there", "write it beside factory.toml")
+        except (OSError, UnicodeDecodeError) as error:
+            self._fault(key, file, f"cannot be read: {error}", "it must be a UTF-8 text file")
 
     def _signals(self, table: Mapping[str, Any], machines: set[str]) -> dict[str, Signal]:
         signals: dict[str, Signal] = {}

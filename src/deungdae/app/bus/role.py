@@ -39,7 +39,7 @@ class Role(msgspec.Struct, frozen=True):
     def part(self, factory: Factory) -> Factory:
         """Return what this process runs of a factory. Raises FactoryError for unknown machines."""
         if self.kind == "history":
-            rooms = {room: factory.room(room) for room in ("insight", "decide")}
+            rooms = {room: factory.room(room) for room in ("insight", "decide", "twin")}
             return msgspec.structs.replace(factory, plugins=rooms)
         if self.kind != "connect":
             return factory

@@ -1,0 +1,1 @@
+"""Twins: a line that is learnt from its own records, mirrored, forecast and improved."""
