@@ -12,6 +12,7 @@ from deungdae.core.clock import RealClock
 from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Bridge
 from deungdae.sim import plant
+from deungdae.virtual._faults import Fault
 from deungdae.virtual.modbus import Modbus
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
@@ -120,8 +121,36 @@ def test_a_map_that_cannot_be_says_why(places: dict[str, object], problem: str) 
         make(map=places)
 
 
+async def test_a_frozen_machine_stays_as_it_was_when_the_freeze_began() -> None:
+    machine = make(model="kiln")
+    before, _ = await act(machine, READ_INPUT, 0, 2)
+    machine.faults.put(Fault(kind="freeze", quantity="temperature"))
+    machine.plant.step(3600.0)
+    assert (await act(machine, READ_INPUT, 0, 2))[0] == before
+    machine.faults.clear("freeze")
+    assert (await act(machine, READ_INPUT, 0, 2))[0] != before
+
+
+async def test_rubbish_of_one_quantity_is_in_its_registers_alone() -> None:
+    machine = make(model="kiln")
+    cell = next(cell for cell in machine.cells if cell.quantity.name == "gas_flow")
+    true, _ = await act(machine, READ_INPUT, 0, 10)
+    machine.faults.put(Fault(kind="rubbish", quantity="gas_flow"))
+    said = [(await act(machine, READ_INPUT, 0, 10)) for _ in range(40)]
+    assert {refused for _, refused in said} == {None}
+    assert len({tuple(words[cell.first : cell.end]) for words, _ in said}) > 30
+    assert all(words[: cell.first] == true[: cell.first] for words, _ in said)
+
+
+async def test_a_machine_that_talks_rubbish_refuses_some_requests() -> None:
+    machine = make(model="press")
+    machine.faults.put(Fault(kind="rubbish"))
+    said = [(await act(machine, READ_INPUT, 0, 10))[1] for _ in range(40)]
+    assert {ExcCodes.DEVICE_FAILURE, None} == set(said)
+
+
 async def test_a_port_in_use_is_told() -> None:
-    machine = make(host="203.0.113.1")  # RFC 5737: nobody has this address
+    machine = make(host="203.0.113.1", open=True)  # RFC 5737: nobody has this address
     with pytest.raises(Unreachable, match="cannot listen") as caught:
         await machine.serve()
     assert caught.value.remedy

@@ -17,8 +17,10 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from deungdae.core.clock import Clock
 from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Health
-from deungdae.sim import plant
 from deungdae.sim.plant import Quantity
+
+from ._faults import Faults
+from ._machine import MachineOptions, live, machine
 
 Table: TypeAlias = Literal["input", "holding"]
 Type: TypeAlias = Literal["int16", "uint16", "int32", "uint32", "float32", "float64", "string"]
@@ -27,6 +29,7 @@ _FORMATS = {
     "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f", "float64": ">d",
 }  # fmt: skip
 _TEXT = 32  # characters of a string
+_EXCEPTIONS = 0.25  # share of the answers that are one, of a machine that talks rubbish
 _TABLES: dict[int, Table] = {3: "holding", 4: "input", 6: "holding", 16: "holding", 22: "holding"}
 
 
@@ -62,6 +65,13 @@ class Modbus:
     highest byte comes first (`ABCD`). It answers under every unit id; what it does not hold gets
     exception 2. `deungdae discover` lists it.
 
+    With a `map` it looks like a machine that you have. An energy meter, for one, is the model
+    `meter` with each quantity at the register where the maker's manual has it, as a float32.
+
+    Of the faults, `drop` closes every connection and refuses new ones, `slow` lets each answer
+    wait, `rubbish` fills registers with chance or answers with an exception. Modbus tells no time,
+    so a clock that jumps is not seen.
+
     ```toml
     [virtual.kiln]
     type = "modbus"
@@ -73,33 +83,26 @@ class Modbus:
     ```
     """
 
-    class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        model: Annotated[str, Meta(description="What it simulates: a model of sim/plant")] = "kiln"
-        seed: Annotated[int, Meta(ge=0, description="The same seed gives the same machine")] = 1
-        parameters: Annotated[
-            dict[str, float], Meta(description="Parameters of the model that differ from its own")
-        ] = {}
-        host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
+    class Options(MachineOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
         port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port to listen on")] = 5020
-        step: Annotated[
-            float, Meta(gt=0, le=60, description="How often time moves on", extra={"unit": "s"})
-        ] = 0.1
         map: Annotated[
             dict[str, Place],
             Meta(description="Where each quantity lies; quantities that it leaves out are hidden"),
-        ] = {}
+        ] = msgspec.field(default_factory=dict)
 
         def __post_init__(self) -> None:
-            machine = plant.create(self.model, self.seed, self.parameters)
-            _cells(machine.quantities, self.map)
+            super().__post_init__()
+            _cells(machine(self).quantities, self.map)
 
     def __init__(self, name: str, options: Options, clock: Clock) -> None:
         self.name = name
         self.options = options
         self._clock = clock
         self._log = logging.getLogger(f"deungdae.virtual.{name}")
-        self.plant = plant.create(options.model, options.seed, options.parameters)
+        self.plant = machine(options)
+        self.faults = Faults(clock, options.seed, self.plant)
         self.cells = _cells(self.plant.quantities, options.map)
+        self._server: ModbusTcpServer | None = None
         self._health = Health(state="stopped", since=clock.now())
 
     @property
@@ -109,6 +112,22 @@ class Modbus:
 
     async def serve(self) -> None:
         """Serve until cancelled. Raises Unreachable when the port cannot be had."""
+        await self._open()
+        try:
+            await live(self._clock, self.plant, self.options.step, self._follow)
+        finally:
+            await self._close()
+            self._turn("stopped")
+
+    async def _follow(self) -> None:
+        """Hang up when the connections are to drop, and listen again afterwards."""
+        if self.faults.dropped and self._server is not None:
+            await self._close()
+            self._turn("offline", "the connections are dropped by command")
+        elif not self.faults.dropped and self._server is None:
+            await self._open()
+
+    async def _open(self) -> None:
         where = f"{self.options.host}:{self.options.port}"
         device = SimDevice(0, simdata=_registers(self.cells), action=self._act)
         server = ModbusTcpServer(device, address=(self.options.host, self.options.port))
@@ -118,20 +137,13 @@ class Modbus:
             remedy = "is it in use? choose another port, above 1023"
             self._turn("offline", f"cannot listen on {where}", remedy)
             raise Unreachable(f"{self.name} cannot listen on {where}", remedy=remedy) from error
+        self._server = server
         self._turn("online")
-        try:
-            await self._live()
-        finally:
-            await server.shutdown()
-            self._turn("stopped")
 
-    async def _live(self) -> None:
-        then = self._clock.monotonic()
-        while True:
-            await self._clock.sleep(self.options.step)
-            now = self._clock.monotonic()
-            self.plant.step(now - then)
-            then = now
+    async def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.shutdown()
 
     async def _act(
         self,
@@ -143,6 +155,10 @@ class Modbus:
         values: list[int] | None,
     ) -> ExcCodes | None:
         """Bring the registers that are read up to date, or take over what is written."""
+        if delay := self.faults.delay:
+            await self._clock.sleep(delay)
+        if self.faults.spoilt("") and self.faults.random.random() < _EXCEPTIONS:
+            return ExcCodes.DEVICE_FAILURE
         table = _TABLES.get(function)
         for cell in self.cells:
             if cell.table != table or cell.first >= first + count or first >= cell.end:
@@ -153,8 +169,16 @@ class Modbus:
                 words[first - start : first - start + count] = values
                 if not self._set(cell, words[begin:end]):
                     return ExcCodes.ILLEGAL_VALUE
-            registers[begin:end] = _words(cell, self.plant.get(cell.quantity.name))
+            registers[begin:end] = self._said(cell)
         return None
+
+    def _said(self, cell: Cell) -> list[int]:
+        """Return the registers of a quantity, as the machine shows them now."""
+        name = cell.quantity.name
+        if self.faults.spoilt(name):
+            size = cell.end - cell.first
+            return [int(word) for word in self.faults.random.integers(0, 65_536, size)]
+        return _words(cell, self.faults.shown(name, self.plant.get(name)))
 
     def _set(self, cell: Cell, words: Sequence[int]) -> bool:
         """Return whether the plant took the value."""
