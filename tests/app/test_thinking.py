@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from deungdae.app.live import Live
-from deungdae.app.thinking import Thinker, Thinking, is_thinker
+from deungdae.app.thinking import PILE, Thinker, Thinking, is_thinker
 from deungdae.core.clock import RealClock, SimulatedClock
 from deungdae.core.errors import NotEnoughData, StoreError
 from deungdae.core.ports import Needs, Samples, Window
@@ -20,6 +22,7 @@ from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Command, Event, Find
 from deungdae.insight.kpi import Kpi
 from deungdae.model.calendar import Calendar
 from deungdae.model.factory import Factory, Identity, Plugin
+from deungdae.wires.blobs import Blobs
 
 T0 = 20_000 * DAY
 SIGNALS = [
@@ -430,3 +433,54 @@ async def test_who_keeps_something_between_calls_never_thinks_apart(bench: Bench
     bench.thinking._clock = RealClock()
     await bench.thinking._think_back(thinker, T0 + 2 * SECOND)
     assert len(bench.analysis("keeps").windows) == 1
+
+
+# ---- images
+
+
+def shot(pixels: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def taken(ref: str, moment: int) -> Event:
+    data = {"serial": f"B{moment}"}
+    return Event(id="camera.image", time=moment, kind="image", value=ref, data=data)
+
+
+class Album:
+    """Stands where the camera's folder would."""
+
+    folder = "blobs"
+
+
+async def test_who_needs_images_sees_each_once_and_a_damaged_one_stops_nobody(
+    tmp_path: Path,
+) -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    good = Blobs(tmp_path / "blobs").put(shot(pixels))
+    broken = Blobs(tmp_path / "blobs").put(b"no image")
+    findings: list[Finding] = []
+    thinking = Thinking(cast(Any, Memory()), Live(), RealClock(), findings.extend, lambda _: None)
+    camera = Plugin("machines", "camera", "camera", object, Album())
+    shop = factory(sees=needs(images=("camera.image",)))
+    shop = msgspec.structs.replace(
+        shop, path=tmp_path / "factory.toml", plugins={**shop.plugins, "machines": {"c": camera}}
+    )
+    thinking.employ(shop)
+    thinker = thinking.thinkers["insight.sees"]
+    thinking.hear((taken(good, 1), taken(broken, 2), taken("sha256:" + "0" * 64, 3)))
+    await asyncio.gather(*thinking._apart)
+    assert "in no folder of images" in thinker.problem
+    thinking.hear((taken(good, 4),))
+    await asyncio.gather(*thinking._apart)
+    assert thinker.problem == ""
+    work = cast(Analysis, thinker.work)
+    seen = [window.images["camera.image"][0] for _, window in work.windows]
+    assert [(picture.time, picture.serial) for picture in seen] == [(1, "B1"), (4, "B4")]
+    assert seen[0].pixels.tolist() == pixels.tolist()
+    assert len(findings) == 2
+    thinking.hear(tuple(taken(good, n) for n in range(100)))
+    await asyncio.gather(*thinking._apart)
+    assert thinker.missed == 100 - PILE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -12,16 +13,18 @@ from typing import Any
 import numpy as np
 
 from deungdae.core.clock import Clock, SimulatedClock
-from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.errors import BadReply, NotEnoughData, StoreError
 from deungdae.core.ports import Analyser, Events, Needs, Policy, Samples, Store, Window
-from deungdae.core.types import SECOND, Batch, Command, Finding
+from deungdae.core.types import SECOND, Batch, Command, Event, Finding
 from deungdae.model.factory import Factory, Plugin
 
+from .album import Album, images_of
 from .live import Live
 
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
+PILE = 16  # images that may wait for a thinker; the newest are kept
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
 
@@ -37,6 +40,8 @@ class Thinker:
         self.seconds = 0.0  # what the last call here took
         self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
+        self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
+        self.missed = 0  # images that it never saw because they came too fast
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
 
     @property
@@ -90,6 +95,7 @@ class Thinking:
         self._commands = commands
         self._pool: ProcessPoolExecutor | None = None
         self._apart: set[asyncio.Task[None]] = set()
+        self._album: Album | None = None
 
     def employ(self, factory: Factory) -> list[str]:
         """Take the thinkers of a factory; return which changed, in words.
@@ -98,6 +104,7 @@ class Thinking:
         shown what is known now: a source that tells changes only may say nothing for long.
         """
         before = self.thinkers
+        self._album = Album(factory)
         self.thinkers = {}
         fresh: list[Thinker] = []
         for room in ("insight", "decide", "twin"):
@@ -138,10 +145,45 @@ class Thinking:
     def hear(self, item: Batch | Events) -> None:
         """Call the thinkers that wait for what is new, with it."""
         for thinker in self.thinkers.values():
-            if thinker.needs.every == 0 and thinker.needs.history == 0:
+            if thinker.needs.images:
+                if isinstance(item, tuple):
+                    self._show(thinker, images_of(item, thinker.needs.images))
+            elif thinker.needs.every == 0 and thinker.needs.history == 0:
                 window = self._news(thinker, item)
                 if window is not None:
                     self._think(thinker, window)
+
+    def _show(self, thinker: Thinker, images: Sequence[Event]) -> None:
+        """Let a thinker see images one after the other, beside everything else."""
+        thinker.unseen += images
+        while len(thinker.unseen) > PILE:
+            thinker.unseen.popleft()
+            thinker.missed += 1
+        if thinker.unseen and not thinker.busy:
+            thinker.busy = True
+            self._keep(asyncio.create_task(self._look(thinker)))
+
+    async def _look(self, thinker: Thinker) -> None:
+        album = self._album
+        try:
+            while thinker.unseen and album is not None:
+                event = thinker.unseen.popleft()
+                try:
+                    picture = await self._clock.call(album.picture, event)
+                    window = Window(event.time, self._clock.now(), images={event.id: (picture,)})
+                    results = await self._clock.call(thinker.call, window.end, window)
+                except (BadReply, NotEnoughData) as error:
+                    thinker.went(str(error))
+                except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop others
+                    thinker.failed(error)
+                else:
+                    self._deliver(thinker, results)
+        finally:
+            thinker.busy = False
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._apart.add(task)
+        task.add_done_callback(self._apart.discard)
 
     async def run(self) -> None:
         """Call the thinkers that have a period, until cancelled."""
@@ -193,9 +235,7 @@ class Thinking:
         stateless = thinker.needs.history > 0
         if stateless and thinker.seconds > HEAVY and not isinstance(self._clock, SimulatedClock):
             thinker.busy = True
-            task = asyncio.create_task(self._think_apart(thinker, window))
-            self._apart.add(task)
-            task.add_done_callback(self._apart.discard)
+            self._keep(asyncio.create_task(self._think_apart(thinker, window)))
         else:
             self._think(thinker, window)
 

@@ -212,6 +212,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     every: call at least every so many ns, 0: whenever something new of it arrives.
     history: the window reaches back so many ns before now, 0: only what is new since last time.
     Who asks for a history keeps nothing between calls: each may run in another process.
+    Who asks for images is called with one after the other, and with nothing else.
     """
 
     signals: tuple[str, ...] = ()

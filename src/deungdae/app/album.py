@@ -1,0 +1,62 @@
+"""The pictures that events name, from the folders into which cameras put them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import numpy as np
+
+from deungdae.core.errors import BadReply, StoreError
+from deungdae.core.ports import Picture
+from deungdae.core.types import Event
+from deungdae.model.factory import Factory
+from deungdae.wires.blobs import Blobs
+
+
+class Album:
+    """All folders of images of a factory. Every method blocks on the disk."""
+
+    def __init__(self, factory: Factory) -> None:
+        folders = {
+            str(plugin.options.folder)
+            for plugin in factory.room("machines").values()
+            if plugin.type == "camera"
+        }
+        self._shelves = [Blobs(factory.path.parent / folder) for folder in sorted(folders)]
+
+    def content(self, ref: str) -> bytes:
+        """Return the bytes of an image. Raises ValueError for what is no reference, LookupError
+        for an image that is not there (any more), StoreError for a damaged one."""
+        for shelf in self._shelves:
+            try:
+                return shelf.get(ref)
+            except LookupError:
+                continue
+        raise LookupError(f"{ref} is in no folder of images")
+
+    def picture(self, event: Event) -> Picture:
+        """Return what an image event shows. Raises BadReply where it cannot be seen."""
+        try:
+            pixels = decoded(self.content(event.value))
+        except (LookupError, ValueError, StoreError) as error:
+            remedy = "look at the health of the camera, and at the room on the disk"
+            raise BadReply(f"{event.id}: {error}", remedy=remedy) from error
+        return Picture(event.time, event.value, event.data.get("serial", ""), pixels)
+
+
+def decoded(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return the pixels of a PNG or JPEG, uint8[height, width, 3]. Raises ValueError."""
+    from PIL import Image  # noqa: PLC0415 — 10 MB, for those with a camera alone
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise ValueError(f"this is no image that can be read: {error}") from error
+
+
+def images_of(events: Iterable[Event], ids: Iterable[str]) -> list[Event]:
+    """Return the events that name images of the given signals."""
+    wanted = set(ids)
+    return [event for event in events if event.kind == "image" and event.id in wanted]
