@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,138 +20,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from deungdae.app import remote
 from deungdae.app.api import live, serve
 from deungdae.app.auth import WebOptions
-from deungdae.app.control import Control
-from deungdae.app.live import Live
-from deungdae.app.runtime import Runtime
-from deungdae.core.clock import RealClock
 from deungdae.core.types import SECOND, Finding
-from deungdae.historian.journal import Journal
-from deungdae.historian.store import Historian
-from deungdae.model import factory as model
-
-FACTORY = """
-[factory]
-id = "brickworks"
-name = "벽돌 공장"
-
-[machines.kiln]
-type = "simulated"
-model = "kiln"
-period = 0.05
-
-[machines.press]
-type = "simulated"
-model = "press"
-period = 0.05
-
-[[signals]]
-id = "kiln1.temperature"
-unit = "Cel"
-source = "kiln:temperature"
-low = 0
-high = 1500
-
-[[signals]]
-id = "kiln1.valve"
-unit = "%"
-source = "kiln:valve"
-access = "rw"
-low = 0
-high = 100
-
-[[signals]]
-id = "press1.state"
-kind = "state"
-source = "press:state"
-
-[[signals]]
-id = "press1.count"
-source = "press:count"
-
-[[signals]]
-id = "press1.wrong"
-source = "press:nothing"
-
-[decide.gate]
-type = "gate"
-mode = "auto"
-writable = [{ signal = "kiln1.valve", low = 20.0, high = 80.0, step = 10.0 }]
-
-[decide.zone]
-type = "loop"
-measurement = "kiln1.temperature"
-output = "kiln1.valve"
-set_point = 1150.0
-kp = 1.0
-ti = 300.0
-"""
-
-
-class House:
-    """A running factory with its API."""
-
-    def __init__(self, runtime: Runtime, journal: Journal, history: Path, link: str) -> None:
-        self.runtime = runtime
-        self.journal = journal
-        self.history = history
-        self.link = link
-        found = remote.running(history)
-        assert found is not None
-        self.running = found
-        self.url = found.url
-        self.bearer = {"Authorization": f"Bearer {found.token}"}
-
-    def client(self, **headers: str) -> httpx.AsyncClient:
-        """Return a client that shows the given headers."""
-        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)
-
-
-@asynccontextmanager
-async def housed(folder: Path, options: WebOptions, text: str = FACTORY) -> AsyncIterator[House]:
-    """Run a factory with its API until the block ends."""
-    file = folder / "factory.toml"
-    file.write_text(text)
-    factory, clock = model.read(file), RealClock()
-    history = folder / "history"
-    links: asyncio.Queue[str] = asyncio.Queue()
-    with Historian(history) as store, Journal(history / "journal") as journal:
-        control = Control(factory, journal, Live(), clock)
-        runtime = Runtime(factory, store, control, clock)
-        tasks = [asyncio.create_task(runtime.run())]
-        await runtime.ready.wait()
-        serving = serve(runtime, options, history, links.put_nowait, journal)
-        tasks.append(asyncio.create_task(serving))
-        try:
-            link = await asyncio.wait_for(links.get(), 10)
-            house = await asyncio.to_thread(House, runtime, journal, history, link)
-            while len(runtime.live.readings()) < 3 or not runtime.live.events:
-                await asyncio.sleep(0.01)
-            yield house
-        finally:
-            for task in reversed(tasks):
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-async def house(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[House]:
-    """Give a running factory on loopback."""
-    async with housed(tmp_path, WebOptions(port=free_port())) as house:
-        yield house
-
-
-@pytest.fixture
-async def looker(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client without the token."""
-    async with house.client() as client:
-        yield client
-
-
-@pytest.fixture
-async def actor(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client with the token."""
-    async with house.client(**house.bearer) as client:
-        yield client
 
 
 async def test_health_tells_what_is_wrong(looker: httpx.AsyncClient) -> None:
@@ -193,7 +61,7 @@ async def test_the_present(looker: httpx.AsyncClient) -> None:
     assert answer["events"]["press1.state"]["value"] == "running"
 
 
-async def test_the_past_as_samples_and_buckets(looker: httpx.AsyncClient, house: House) -> None:
+async def test_the_past_as_samples_and_buckets(looker: httpx.AsyncClient, house: Any) -> None:
     await house.runtime.intake.flush()
     ask = {"ids": ["kiln1.temperature"], "from": "-1m"}
     columns = (await looker.get("/api/v1/samples", params=ask)).json()["kiln1.temperature"]
@@ -231,7 +99,7 @@ async def test_errors_say_what_is_wrong(looker: httpx.AsyncClient) -> None:
         assert answer.json()["error"]
 
 
-async def test_a_report_of_states(looker: httpx.AsyncClient, house: House) -> None:
+async def test_a_report_of_states(looker: httpx.AsyncClient, house: Any) -> None:
     await house.runtime.intake.flush()
     rows = (await looker.get("/api/v1/report/states", params={"from": "-10m", "by": "all"})).json()
     seconds = {row["state"]: row["seconds"] for row in rows}
@@ -242,7 +110,7 @@ async def test_a_report_of_states(looker: httpx.AsyncClient, house: House) -> No
     assert (answer.status_code, "no state signal of kiln1" in answer.text) == (404, True)
 
 
-async def test_a_report_of_indicators(looker: httpx.AsyncClient, house: House) -> None:
+async def test_a_report_of_indicators(looker: httpx.AsyncClient, house: Any) -> None:
     await house.runtime.intake.flush()
     rows = (await looker.get("/api/v1/report/kpi", params={"from": "-10m"})).json()
     assert len(rows) == 34
@@ -252,7 +120,7 @@ async def test_a_report_of_indicators(looker: httpx.AsyncClient, house: House) -
     assert found["oee"]["reason"]
 
 
-async def test_findings_and_what_json_cannot_carry(looker: httpx.AsyncClient, house: House) -> None:
+async def test_findings_and_what_json_cannot_carry(looker: httpx.AsyncClient, house: Any) -> None:
     now = house.runtime.clock.now()
     found = Finding(
         origin="oee", asset="press1", name="oee", start=now - 1, end=now, value=float("nan")
@@ -289,7 +157,7 @@ async def test_what_reveals_or_changes_needs_the_token(looker: httpx.AsyncClient
 
 
 async def test_wrong_tokens_are_limited_and_in_the_journal(
-    looker: httpx.AsyncClient, house: House
+    looker: httpx.AsyncClient, house: Any
 ) -> None:
     wrong = {"Authorization": "Bearer guess"}
     answers = [await looker.post("/api/v1/reload", headers=wrong) for _ in range(7)]
@@ -301,7 +169,7 @@ async def test_wrong_tokens_are_limited_and_in_the_journal(
 
 
 async def test_the_link_gives_a_browser_leave_to_act_once(
-    looker: httpx.AsyncClient, house: House
+    looker: httpx.AsyncClient, house: Any
 ) -> None:
     path = house.link.removeprefix(house.url)
     answer = await looker.get(path)
@@ -327,7 +195,7 @@ async def test_the_link_gives_a_browser_leave_to_act_once(
         assert (await other.get("/api/v1/journal?from=-1m")).status_code == 200
 
 
-async def test_a_foreign_name_is_refused(house: House) -> None:
+async def test_a_foreign_name_is_refused(house: Any) -> None:
     async with house.client(host="evil.example") as client:
         assert (await client.get("/api/v1/live")).status_code == 403
         assert (await client.get("/")).status_code == 403
@@ -350,7 +218,7 @@ async def test_a_large_request_is_refused(actor: httpx.AsyncClient) -> None:
 # ---- acting
 
 
-async def test_sql(actor: httpx.AsyncClient, house: House) -> None:
+async def test_sql(actor: httpx.AsyncClient, house: Any) -> None:
     await house.runtime.intake.flush()
     ask = {"sql": "SELECT id, time, value FROM samples ORDER BY time", "limit": 2}
     answer = (await actor.post("/api/v1/query", json=ask)).json()
@@ -360,7 +228,7 @@ async def test_sql(actor: httpx.AsyncClient, house: House) -> None:
     assert wrong.status_code == 400
 
 
-async def test_the_gate_judges_a_persons_command(actor: httpx.AsyncClient, house: House) -> None:
+async def test_the_gate_judges_a_persons_command(actor: httpx.AsyncClient, house: Any) -> None:
     wish = {"signal": "kiln1.valve", "value": 99.0, "person": "kim", "reason": "hotter"}
     answer = await actor.post("/api/v1/commands", json=wish)
     assert answer.status_code == 409
@@ -395,7 +263,7 @@ async def test_the_mode_of_the_gate(actor: httpx.AsyncClient) -> None:
     assert nobody.status_code == 422
 
 
-async def test_a_loop_gets_another_set_point(actor: httpx.AsyncClient, house: House) -> None:
+async def test_a_loop_gets_another_set_point(actor: httpx.AsyncClient, house: Any) -> None:
     target = {"set_point": 1160.0, "person": "kim", "reason": "order 7"}
     (loop,) = (await actor.post("/api/v1/loops/zone", json=target)).json()
     assert loop["set_point"] == 1160.0
@@ -409,7 +277,7 @@ async def test_a_loop_gets_another_set_point(actor: httpx.AsyncClient, house: Ho
     )
 
 
-async def test_a_reload(actor: httpx.AsyncClient, house: House) -> None:
+async def test_a_reload(actor: httpx.AsyncClient, house: Any) -> None:
     file = house.runtime.factory.path
     good = file.read_text()
     file.write_text(good.replace('type = "gate"', 'type = "gates"'))
@@ -422,7 +290,7 @@ async def test_a_reload(actor: httpx.AsyncClient, house: House) -> None:
     assert "machines.kiln changed" in answer.json()["changes"]
 
 
-async def test_the_store_is_asked_from_another_process(house: House) -> None:
+async def test_the_store_is_asked_from_another_process(house: Any) -> None:
     await house.runtime.intake.flush()
     far = await asyncio.to_thread(remote.find, house.history)
     assert far is not None
@@ -445,7 +313,7 @@ async def hear(socket: Any, wanted: str) -> dict[str, Any]:
 
 
 async def test_a_page_hears_everything_and_then_changes(
-    house: House, actor: httpx.AsyncClient
+    house: Any, actor: httpx.AsyncClient
 ) -> None:
     async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
         whole = await hear(socket, "factory")
@@ -459,14 +327,14 @@ async def test_a_page_hears_everything_and_then_changes(
         assert (await hear(socket, "gate"))["gate"]["killed"]["person"] == "kim"
 
 
-async def test_a_page_of_another_site_hears_nothing(house: House) -> None:
+async def test_a_page_of_another_site_hears_nothing(house: Any) -> None:
     url = house.url.replace("http", "ws") + "/live"
     with pytest.raises(websockets.InvalidStatus):
         async with websockets.connect(url, origin="http://evil.example"):  # type: ignore[arg-type]
             pass
 
 
-async def test_a_slow_page_is_skipped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_page_is_skipped(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         """A page that takes a message only when it is let."""
 
@@ -493,7 +361,7 @@ async def test_a_slow_page_is_skipped(house: House, monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_page_that_takes_nothing_for_long_is_dropped(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stuck:
         async def send_text(self, text: str) -> None:
@@ -507,7 +375,7 @@ async def test_a_page_that_takes_nothing_for_long_is_dropped(
 
 
 async def test_beyond_this_machine_everything_needs_the_token(
-    tmp_path: Path, free_port: Callable[[], int]
+    tmp_path: Path, free_port: Callable[[], int], housed: Any
 ) -> None:
     certificate = trustme.CA().issue_cert("plant.example")
     certificate.private_key_pem.write_to_path(tmp_path / "server.key")
@@ -533,26 +401,28 @@ async def test_beyond_this_machine_everything_needs_the_token(
             assert (await looker.get("/api/v1/live")).status_code == 200
 
 
-async def test_an_address_in_use_is_told(house: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_address_in_use_is_told(house: Any, caplog: pytest.LogCaptureFixture) -> None:
     options = WebOptions(port=int(house.url.rpartition(":")[2]))
     with pytest.raises(Exception, match="cannot be served"):
         await serve(house.runtime, options)
 
 
-async def test_who_stops_leaves_no_word(tmp_path: Path, free_port: Callable[[], int]) -> None:
+async def test_who_stops_leaves_no_word(
+    tmp_path: Path, free_port: Callable[[], int], housed: Any
+) -> None:
     async with housed(tmp_path, WebOptions(port=free_port())) as house:
         assert (house.history / remote.RUNNING).exists()
     assert not (house.history / remote.RUNNING).exists()
 
 
-async def test_no_request_that_fits_the_description_breaks_the_api(house: House) -> None:
+async def test_no_request_that_fits_the_description_breaks_the_api(house: Any) -> None:
     async with house.client() as client:
         described = (await client.get("/api/v1/openapi.json")).json()
     for result in schemathesis.openapi.from_dict(described).get_all_operations():
         await asyncio.to_thread(try_operation, result.ok(), house)
 
 
-def try_operation(operation: Any, house: House) -> None:
+def try_operation(operation: Any, house: Any) -> None:
     """Send a few requests that the description of an operation allows."""
 
     @settings(max_examples=5, deadline=None, database=None, phases=[Phase.generate])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ _WORDS = {
     403: "From another site",
     404: "There is none",
     409: "A rule forbids it",
+    410: "It is lost",
+    412: "It has changed meanwhile",
     413: "Too large",
     422: "Not understood",
     429: "Too many wrong tokens",
@@ -37,6 +40,15 @@ def answer(kind: Any, *errors: int) -> dict[str, Any]:
     if 503 in errors:  # health answers the same, whatever it is
         responses[503] = {"description": "Nothing is kept", **_content(kind)}
     return {"responses": responses}
+
+
+def binary(kinds: Sequence[str], *errors: int) -> dict[str, Any]:
+    """Return what a route's decorator needs whose answer is bytes of one of some media types."""
+    described = answer(None, *errors)
+    described["responses"][200]["content"] = {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds
+    }
+    return described
 
 
 def _content(kind: Any) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""A small running factory with its API, for the tests of what it tells and does over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deungdae.app import remote
+from deungdae.app.api import serve
+from deungdae.app.auth import WebOptions
+from deungdae.app.control import Control
+from deungdae.app.live import Live
+from deungdae.app.runtime import Runtime
+from deungdae.core.clock import RealClock
+from deungdae.historian.journal import Journal
+from deungdae.historian.store import Historian
+from deungdae.model import factory as model
+
+FACTORY = """
+[factory]
+id = "brickworks"
+name = "벽돌 공장"
+
+[machines.kiln]
+type = "simulated"
+model = "kiln"
+period = 0.05
+
+[machines.press]
+type = "simulated"
+model = "press"
+period = 0.05
+
+[[signals]]
+id = "kiln1.temperature"
+unit = "Cel"
+source = "kiln:temperature"
+low = 0
+high = 1500
+
+[[signals]]
+id = "kiln1.valve"
+unit = "%"
+source = "kiln:valve"
+access = "rw"
+low = 0
+high = 100
+
+[[signals]]
+id = "press1.state"
+kind = "state"
+source = "press:state"
+
+[[signals]]
+id = "press1.count"
+source = "press:count"
+
+[[signals]]
+id = "press1.wrong"
+source = "press:nothing"
+
+[decide.gate]
+type = "gate"
+mode = "auto"
+writable = [{ signal = "kiln1.valve", low = 20.0, high = 80.0, step = 10.0 }]
+
+[decide.zone]
+type = "loop"
+measurement = "kiln1.temperature"
+output = "kiln1.valve"
+set_point = 1150.0
+kp = 1.0
+ti = 300.0
+"""
+
+
+class House:
+    """A running factory with its API."""
+
+    def __init__(self, runtime: Runtime, journal: Journal, history: Path, link: str) -> None:
+        self.runtime = runtime
+        self.journal = journal
+        self.history = history
+        self.link = link
+        found = remote.running(history)
+        assert found is not None
+        self.running = found
+        self.url = found.url
+        self.bearer = {"Authorization": f"Bearer {found.token}"}
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        """Return a client that shows the given headers."""
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)
+
+
+@asynccontextmanager
+async def run(folder: Path, options: WebOptions, text: str = FACTORY) -> AsyncIterator[House]:
+    """Run a factory with its API until the block ends."""
+    file = folder / "factory.toml"
+    file.write_text(text)
+    factory, clock = model.read(file), RealClock()
+    history = folder / "history"
+    links: asyncio.Queue[str] = asyncio.Queue()
+    with Historian(history) as store, Journal(history / "journal") as journal:
+        control = Control(factory, journal, Live(), clock)
+        runtime = Runtime(factory, store, control, clock)
+        tasks = [asyncio.create_task(runtime.run())]
+        await runtime.ready.wait()
+        serving = serve(runtime, options, history, links.put_nowait, journal)
+        tasks.append(asyncio.create_task(serving))
+        try:
+            link = await asyncio.wait_for(links.get(), 10)
+            house = await asyncio.to_thread(House, runtime, journal, history, link)
+            while len(runtime.live.readings()) < 3 or not runtime.live.events:
+                await asyncio.sleep(0.01)
+            yield house
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def factory_text() -> str:
+    """Give the factory.toml; a test file may have its own."""
+    return FACTORY
+
+
+@pytest.fixture
+def housed(factory_text: str) -> Callable[..., AbstractAsyncContextManager[House]]:
+    """Return a context manager that runs a factory with its API: `housed(folder, options)`."""
+    return lambda folder, options: run(folder, options, factory_text)
+
+
+@pytest.fixture
+async def house(
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    housed: Callable[..., AbstractAsyncContextManager[House]],
+) -> AsyncIterator[House]:
+    """Give a running factory on loopback."""
+    async with housed(tmp_path, WebOptions(port=free_port())) as house:
+        yield house
+
+
+@pytest.fixture
+async def looker(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client without the token."""
+    async with house.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def actor(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client with the token."""
+    async with house.client(**house.bearer) as client:
+        yield client
