@@ -1,0 +1,387 @@
+"""A control chart of one measured quantity, point by point as the parts come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from deungdae.core.clock import to_iso
+from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.ports import Needs, Samples, Window
+from deungdae.core.types import Finding, Flag, FloatArray, Severity, severity
+from deungdae.model.factory import Factory
+
+from . import charts
+from .capability import Capability, Index, capability
+from .charts import Chart, Marks, Process, Spread
+from .rules import RULES, RuleName
+
+_KEPT = 1000  # points that are charted; runs are shorter, and older parts no longer the process
+_MOST = 1e100  # no measured value; squares of larger ones overflow
+_UNFIT = Flag.STALE | Flag.OUT_OF_RANGE
+_NAMED = 3  # points that a reason names; the page shows the others
+
+
+class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is charted, against which limits, and what is told."""
+
+    signal: Annotated[
+        str,
+        msgspec.Meta(description="Id of the measured signal, one sample per part", min_length=1),
+    ]
+    chart: Annotated[
+        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum"],
+        msgspec.Meta(
+            description="Single parts with moving ranges, means with ranges or with standard "
+            "deviations, or for small lasting shifts a weighted mean or cumulative sums"
+        ),
+    ] = "individuals"
+    subgroup: Annotated[
+        int, msgspec.Meta(description="Consecutive parts of one point", ge=1, le=25)
+    ] = 1
+    learn: Annotated[
+        int, msgspec.Meta(description="Points of phase I, from which the limits come", ge=2, le=500)
+    ] = 25
+    centre: Annotated[
+        float | None,
+        msgspec.Meta(description="Known mean, in the signal's unit: then nothing is learnt"),
+    ] = None
+    sigma: Annotated[
+        float | None,
+        msgspec.Meta(
+            description="Known standard deviation of parts, in the signal's unit", ge=charts.LEAST
+        ),
+    ] = None
+    rules: Annotated[
+        tuple[RuleName, ...],
+        msgspec.Meta(description="Run rules on single parts or means; more of them cry wolf more"),
+    ] = ("nelson_1", "nelson_2", "nelson_3", "nelson_4")
+    weight: Annotated[
+        float, msgspec.Meta(description="Weight of the newest point in `ewma`", gt=0, le=1)
+    ] = 0.2
+    width: Annotated[
+        float,
+        msgspec.Meta(description="Distance of the limits of `ewma`, in standard deviations", gt=0),
+    ] = 2.962
+    slack: Annotated[
+        float,
+        msgspec.Meta(description="Shift that `cusum` passes over, in standard deviations", ge=0),
+    ] = 0.5
+    decision: Annotated[
+        float,
+        msgspec.Meta(description="Sum at which `cusum` signals, in standard deviations", gt=0),
+    ] = 5.0
+    lsl: Annotated[
+        float | None,
+        msgspec.Meta(description="Lower specification limit, in the signal's unit"),
+    ] = None
+    usl: Annotated[
+        float | None,
+        msgspec.Meta(description="Upper specification limit, in the signal's unit"),
+    ] = None
+    study: Annotated[
+        int, msgspec.Meta(description="Latest parts that capability is told of", ge=30, le=1000)
+    ] = 125
+
+
+class _Panel(NamedTuple):
+    """One chart with where it signals: rule's name -> (meaning, bool[n])."""
+
+    name: str
+    chart: Chart
+    signals: dict[str, tuple[str, Marks]]
+
+
+class Spc:
+    """Draws a control chart of a measured quantity and tells when the process has changed.
+
+    The first `learn` points are phase I: they give the centre and the limits, which then stay.
+    Once they are known to be good, write `centre` and `sigma` into the file: then a restart learns
+    nothing anew, and a slow change cannot become the new normal. Each new point is told with its
+    limits; one that breaks a rule is a warning that names the rule. With specification limits,
+    capability is told too, with 95 % intervals.
+
+    Every new time of the signal is one part; a value that is sent again with its old time is not.
+
+    ```toml
+    [insight.brick_length]
+    type = "spc"
+    signal = "press1.length"
+    chart = "xbar_r"
+    subgroup = 5
+    lsl = 228.0
+    usl = 232.0
+    ```
+    """
+
+    Options = SpcOptions
+
+    def __init__(self, name: str, options: SpcOptions, factory: Factory) -> None:
+        """Raises FactoryError where options contradict each other or the signal is no number."""
+        self.name = name
+        self.options = options
+        self.factory = factory
+        faults = list(self._faults())
+        if faults:
+            raise FactoryError(faults)
+        self._process: Process | None = None
+        if options.centre is not None and options.sigma is not None:
+            self._process = Process(options.centre, options.sigma)
+        self._disturbed = 0  # points of phase I at which a rule fired
+        self._time: list[int] = []
+        self._value: list[float] = []
+        self._passed = 0  # samples that were no measurement, or came too late
+
+    @property
+    def needs(self) -> Needs:
+        """Return the signal: each new sample of it is a part."""
+        return Needs(signals=(self.options.signal,))
+
+    def update(self, now: int, window: Window) -> Sequence[Finding]:
+        """Return the newest point of each chart, and capability, if a point has become complete.
+
+        Raises NotEnoughData until phase I is complete.
+        """
+        judged = len(self._groups())
+        if self.options.signal in window.samples:
+            self._take(window.samples[self.options.signal])
+        groups = self._groups()
+        if self._process is None:
+            self._process = self._learn()
+            groups, judged = self._groups(), self.options.learn
+        elif not len(groups):
+            raise NotEnoughData(self._lack(1, 0))
+        elif len(groups) == judged:
+            return []
+        found = [self._finding(now, p, judged) for p in self._panels(groups, self._process)]
+        found += self._capability(now, groups)
+        self._drop(max(len(groups) - _KEPT, 0))
+        return found
+
+    def _take(self, samples: Samples) -> None:
+        """Keep the new parts; what was known before is no part."""
+        seen = set(self._time)
+        for time, value, status in zip(
+            samples.time.tolist(), samples.value.tolist(), samples.status.tolist(), strict=True
+        ):
+            if time in seen:
+                continue
+            late = bool(self._time) and time < self._time[-1]
+            if (
+                late
+                or severity(status) == Severity.BAD
+                or status & _UNFIT
+                or not abs(value) < _MOST
+            ):
+                self._passed += 1
+                continue
+            self._time.append(time)
+            self._value.append(value)
+
+    def _groups(self) -> FloatArray:
+        """Return the complete subgroups, [m, n]."""
+        n = self.options.subgroup
+        whole = len(self._value) // n * n
+        return np.asarray(self._value[:whole], np.float64).reshape(-1, n)
+
+    def _drop(self, points: int) -> None:
+        """Let go of the oldest points."""
+        del self._time[: points * self.options.subgroup]
+        del self._value[: points * self.options.subgroup]
+
+    def _learn(self) -> Process:
+        """Return what phase I shows. Raises NotEnoughData until it is complete and varies."""
+        wanted = self.options.learn
+        missing = self._lack(wanted, len(self._groups()))
+        while len(self._groups()) >= wanted:
+            first = self._groups()[:wanted]
+            try:
+                process = charts.learn(first, self._spread())
+            except NotEnoughData as error:
+                missing = f"{self.options.signal}: {error}"
+                self._drop(1)  # so that phase I begins one point later
+            else:
+                marks = [m for p in self._panels(first, process) for _, m in p.signals.values()]
+                self._disturbed = max((int(fired.sum()) for fired in marks), default=0)
+                return process
+        raise NotEnoughData(missing)
+
+    def _lack(self, wanted: int, had: int) -> str:
+        n = self.options.subgroup
+        parts = f" of {n} parts" if n > 1 else ""
+        missing = wanted * n - len(self._value)
+        return (
+            f"{self.options.signal}: {had} of {wanted} points{parts} that the limits need; "
+            f"{missing} parts are missing"
+        )
+
+    def _spread(self) -> Spread:
+        return "range" if self.options.chart in ("individuals", "xbar_r") else "deviation"
+
+    def _panels(self, groups: FloatArray, process: Process) -> Iterator[_Panel]:
+        """Yield the charts with their signals; point i of each belongs to the i-th last group."""
+        options = self.options
+        if options.chart == "ewma":
+            chart = charts.ewma(groups, process, options.weight, options.width)
+            yield _Panel("control", chart, _beyond(chart))
+            return
+        if options.chart == "cusum":
+            upper, lower = charts.cusum(groups, process, options.slack, options.decision)
+            yield _Panel("control", _larger(upper, lower), _beyond(upper, lower))
+            return
+        z = charts.standardised(groups, process)
+        fired = {str(name): (RULES[name].meaning, RULES[name].fires(z)) for name in options.rules}
+        yield _Panel("control", charts.means(groups, process), fired)
+        spread = {
+            "individuals": charts.moving_ranges,
+            "xbar_r": charts.ranges,
+            "xbar_s": charts.deviations,
+        }[options.chart](groups, process)
+        if len(spread.point):
+            yield _Panel("spread", spread, _beyond(spread))
+
+    def _finding(self, now: int, panel: _Panel, judged: int) -> Finding:
+        """Return the newest point of a chart. judged: points of the process told of before."""
+        chart, last = panel.chart, len(self._groups()) - 1
+        shift = last + 1 - len(chart.point)  # moving ranges begin at the second part
+        told = self._told(panel, max(judged - shift, 0), shift)
+        doubt = f"phase I itself broke a rule at {self._disturbed} points: look why, learn anew"
+        signal = self.factory.signals.get(self.options.signal)
+        unit = "1" if self.options.chart == "cusum" or signal is None else signal.unit
+        return Finding(
+            origin=self.name,
+            asset=self._asset,
+            name=panel.name,
+            start=min(self._ended(0), now),
+            end=min(self._ended(last), now),
+            value=float(chart.point[-1]),
+            unit=unit,
+            severity=2 if told else 1 if self._disturbed else 0,
+            reason="; ".join([*told, doubt] if self._disturbed else told),
+            evidence=self._evidence(chart, told),
+        )
+
+    def _told(self, panel: _Panel, first: int, shift: int) -> list[str]:
+        """Return which rules fired at points from `first` on, in words."""
+        told = []
+        for name, (meaning, marks) in panel.signals.items():
+            places = [first + int(place) for place in np.flatnonzero(marks[first:])]
+            moments = [to_iso(self._ended(at + shift), self.factory.zone) for at in places]
+            if moments:
+                more = f" and {len(moments) - _NAMED} more" if len(moments) > _NAMED else ""
+                told.append(f"{name}: {meaning}, at {', '.join(moments[-_NAMED:])}{more}")
+        return told
+
+    def _evidence(self, chart: Chart, told: Sequence[str]) -> dict[str, str]:
+        options, process = self.options, self._process
+        assert process is not None, "a point without limits"
+        evidence = {
+            "signal": options.signal,
+            "chart": options.chart,
+            "cl": f"{chart.centre:.12g}",
+            "lcl": f"{chart.lower[-1]:.12g}",
+            "ucl": f"{chart.upper[-1]:.12g}",
+            "centre": f"{process.centre:.12g}",
+            "sigma": f"{process.sigma:.12g}",
+            "subgroup": str(options.subgroup),
+            "points": str(len(chart.point)),
+            "limits": "given" if process.error == 0 else f"learnt from {options.learn} points",
+        }
+        if process.error:
+            evidence["uncertainty of sigma"] = f"{1.96 * process.error * process.sigma:.3g}"
+        if told:
+            evidence["rules"] = ", ".join(text.partition(":")[0] for text in told)
+        if self._passed:
+            evidence["passed over"] = f"{self._passed} samples: bad, stale, out of range or late"
+        return evidence
+
+    def _capability(self, now: int, groups: FloatArray) -> Iterator[Finding]:
+        """Yield the indices of the latest parts, or why there are none."""
+        options = self.options
+        if options.lsl is None and options.usl is None:
+            return
+        study = groups[-max(options.study // options.subgroup, 2) :]
+        first = len(groups) - len(study)
+        whole = Finding(
+            origin=self.name,
+            asset=self._asset,
+            name="capability",
+            start=min(self._ended(first), now),
+            end=min(self._ended(len(groups) - 1), now),
+        )
+        try:
+            found = capability(study, options.lsl, options.usl, self._spread())
+        except NotEnoughData as error:
+            yield msgspec.structs.replace(whole, name="cpk", reason=str(error))
+            return
+        for name in ("cp", "cpk", "pp", "ppk"):
+            index: Index | None = getattr(found, name)
+            if index is not None:
+                yield msgspec.structs.replace(
+                    whole,
+                    name=name,
+                    value=index.value,
+                    uncertainty=max(index.high - index.value, index.value - index.low),
+                    evidence=_study(found, index, options),
+                )
+
+    @property
+    def _asset(self) -> str:
+        return self.options.signal.rpartition(".")[0] or self.options.signal
+
+    def _ended(self, point: int) -> int:
+        """Return the time of the last part of a point."""
+        return self._time[(point + 1) * self.options.subgroup - 1]
+
+    def _faults(self) -> Iterator[Fault]:
+        options = self.options
+        signal = self.factory.signals.get(options.signal)
+        if signal is not None and signal.kind != "number":
+            yield self._fault("signal", options.signal, f"is of kind {signal.kind}, not a number")
+        if options.chart in ("xbar_r", "xbar_s") and options.subgroup < 2:
+            yield self._fault("subgroup", options.subgroup, "a mean needs two parts or more")
+        if options.chart == "individuals" and options.subgroup > 1:
+            yield self._fault(
+                "subgroup", options.subgroup, "single parts have no subgroups", "use xbar_r"
+            )
+        if (options.centre is None) != (options.sigma is None):
+            missing = "sigma" if options.sigma is None else "centre"
+            yield self._fault(missing, None, "centre and sigma are given together, or learnt both")
+        if options.lsl is not None and options.usl is not None and options.lsl >= options.usl:
+            yield self._fault("lsl", options.lsl, f"is not below usl = {options.usl:g}")
+
+    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
+        return Fault(
+            file=str(self.factory.path),
+            key=f"insight.{self.name}.{option}",
+            value=value,
+            problem=problem,
+            remedy=remedy,
+        )
+
+
+def _beyond(*sides: Chart) -> dict[str, tuple[str, Marks]]:
+    marks = np.logical_or.reduce([chart.outside() for chart in sides])
+    return {"beyond_limits": ("a point beyond its limits", marks)}
+
+
+def _larger(upper: Chart, lower: Chart) -> Chart:
+    """Return both sums as one chart: at each point the one that is further from 0."""
+    point = np.where(upper.point >= -lower.point, upper.point, lower.point)
+    return Chart(point, 0.0, lower.lower, upper.upper)
+
+
+def _study(found: Capability, index: Index, options: SpcOptions) -> dict[str, str]:
+    limits = {"lsl": options.lsl, "usl": options.usl}
+    return {
+        "low": f"{index.low:.12g}",
+        "high": f"{index.high:.12g}",
+        "parts": str(found.n),
+        "mean": f"{found.mean:.12g}",
+        "sigma within subgroups": f"{found.within:.12g}",
+        "sigma of all": f"{found.overall:.12g}",
+        **{name: f"{limit:.12g}" for name, limit in limits.items() if limit is not None},
+    }
