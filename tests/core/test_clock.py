@@ -68,3 +68,10 @@ def test_scaled_time_starts_where_told_and_needs_a_speed() -> None:
     assert 5 * SECOND <= clock.now() < 10_000 * SECOND
     with pytest.raises(ValueError, match="speed"):
         ScaledClock(start=0, speed=0)
+
+
+def test_clocks_that_share_their_beginning_show_the_same_time() -> None:
+    since = time.time_ns() - 2 * SECOND
+    early, late = (ScaledClock(start=0, speed=60, since=since) for _ in range(2))
+    assert early.now() >= 120 * SECOND
+    assert abs(early.now() - late.now()) < SECOND

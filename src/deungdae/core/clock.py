@@ -57,14 +57,19 @@ class RealClock:
 
 
 class ScaledClock:
-    """Real time that starts at a given moment and runs `speed` times as fast: replay, demo."""
+    """Real time that starts at a given moment and runs `speed` times as fast: replay, demo.
 
-    def __init__(self, start: int, speed: float = 1.0) -> None:
+    since: the real time, ns since 1970, at which it showed `start`; by default now. Several
+    processes that are given the same have the same time.
+    """
+
+    def __init__(self, start: int, speed: float = 1.0, since: int | None = None) -> None:
         if not speed > 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         self.start = start
         self.speed = speed
-        self._origin = time.monotonic_ns()
+        passed = 0 if since is None else time.time_ns() - since
+        self._origin = time.monotonic_ns() - passed
 
     def now(self) -> int:
         return self.start + int((time.monotonic_ns() - self._origin) * self.speed)
