@@ -165,3 +165,12 @@ def test_integers_mean_what_their_type_says(value: int, datatype: int, meant: in
     if datatype:
         low, high = wire.bounds(datatype)
         assert low <= meant <= high
+
+
+def test_a_boolean_property_is_one_to_google() -> None:
+    metric = Metric(name="a", properties={"readOnly": True, "engUnit": "Cel", "engHigh": 1.5})
+    (seen,) = Payload.FromString(wire.encode(1, [metric])).metrics
+    values = dict(zip(seen.properties.keys, seen.properties.values, strict=True))
+    assert values["readOnly"].WhichOneof("value") == "boolean_value"
+    assert values["readOnly"].boolean_value is True
+    assert (values["engUnit"].string_value, values["engHigh"].double_value) == ("Cel", 1.5)

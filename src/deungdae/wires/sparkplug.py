@@ -14,6 +14,9 @@ import msgspec
 
 from deungdae.core.errors import BadReply
 
+SPACE = "spBv1.0"  # every topic begins so
+BDSEQ = "bdSeq"  # metric that ties a node's birth to its death
+REBIRTH = "Node Control/Rebirth"  # metric by which a host asks for births
 _COMPRESSED = "SPBV1.0_COMPRESSED"  # uuid of a payload whose body is another one, deflated
 _WORD = (1 << 64) - 1
 
@@ -66,7 +69,7 @@ class Metric(msgspec.Struct):
     null: bool = False
     field: int = 0
     value: int | float | str | None = None
-    properties: dict[str, int | float | str] = {}
+    properties: dict[str, int | float | str] = {}  # a bool is written as Boolean, read as int
 
 
 class Payload(msgspec.Struct):
@@ -300,7 +303,7 @@ def bounds(datatype: int) -> tuple[int, int]:
 
 
 def encode(timestamp: int, metrics: Sequence[Metric], *, seq: int | None = None) -> bytes:
-    """Return a payload. Used for commands, and in tests and benchmarks for everything else."""
+    """Return a payload."""
     parts = [b"\x08" + _varint(timestamp)]
     parts += [_block(2, _metric(one)) for one in metrics]
     if seq is not None:
@@ -333,12 +336,14 @@ def _metric(one: Metric) -> bytes:
 
 
 def _encode_properties(properties: dict[str, int | float | str]) -> bytes:
-    """Return a PropertySet of Int64, Double and String."""
+    """Return a PropertySet of Boolean, Int64, Double and String."""
     keys = b"".join(_block(1, key.encode()) for key in properties)
     values = []
     for value in properties.values():
         if isinstance(value, str):
             values.append(_number(1, Type.STRING) + _block(8, value.encode()))
+        elif isinstance(value, bool):
+            values.append(_number(1, Type.BOOLEAN) + _number(7, value))
         elif isinstance(value, float):
             values.append(_number(1, Type.DOUBLE) + _tag(6, 1) + struct.pack("<d", value))
         else:

@@ -19,11 +19,12 @@ from deungdae.wires.mqtt.broker import Broker
 from deungdae.wires.mqtt.codec import Message as Delivery
 from deungdae.wires.mqtt.codec import Will
 from deungdae.wires.mqtt.link import Ledger, Link, dial
+from deungdae.wires.sparkplug import BDSEQ, SPACE
 
 from . import speech
-from .edge import BDSEQ, Edge, Settings
+from .edge import Edge, Settings
 from .metrics import Message, Rows, Table
-from .speech import KINDS, SPACE
+from .speech import KINDS
 
 
 class Sparkplug:

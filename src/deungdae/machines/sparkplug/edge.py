@@ -16,7 +16,6 @@ from .metrics import Born, Message, Metrics, Rows, Table, moment
 
 _MOMENT = 1.0  # s
 _HELD = 1 << 24  # bytes of messages that wait for one that is missing
-BDSEQ = "bdSeq"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -218,7 +217,7 @@ class Edge:
             raise BadReply("it has no sequence number from 0 to 255")
         if self._held:  # they are older than this birth
             self._give_up(now, message.received)
-        bdseq = next((m.value for m in payload.metrics if m.name == BDSEQ), None)
+        bdseq = next((m.value for m in payload.metrics if m.name == wire.BDSEQ), None)
         self._bdseq = bdseq if isinstance(bdseq, int) else None
         self._read()
         self._metrics.forget()
@@ -231,7 +230,7 @@ class Edge:
     def _node_death(self, message: Message) -> None:
         """End the session, unless it is the will of an earlier one that comes late."""
         payload = wire.decode(message.data, limit=self._settings.limit)
-        bdseq = next((m.value for m in payload.metrics if m.name == BDSEQ), None)
+        bdseq = next((m.value for m in payload.metrics if m.name == wire.BDSEQ), None)
         if self._next is None or (self._bdseq is not None and bdseq != self._bdseq):
             return
         self._read()

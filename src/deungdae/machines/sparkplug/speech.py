@@ -13,10 +13,8 @@ from deungdae.wires.sparkplug import Metric, Type
 
 from .metrics import Born
 
-SPACE = "spBv1.0"
 KINDS = frozenset({"NBIRTH", "NDEATH", "NDATA", "DBIRTH", "DDEATH", "DDATA"})
 _LARGEST = 3.4028236e38  # beyond any float of four bytes
-REBIRTH = "Node Control/Rebirth"
 
 
 def state(online: bool, stamp: int) -> bytes:
@@ -101,6 +99,6 @@ def rebirth(stamp: int) -> bytes:
     yet may be one that reads a command without type as null.
     """
     metric = Metric(
-        name=REBIRTH, timestamp=stamp, datatype=Type.BOOLEAN, field=wire.BOOLEAN, value=1
+        name=wire.REBIRTH, timestamp=stamp, datatype=Type.BOOLEAN, field=wire.BOOLEAN, value=1
     )
     return wire.encode(stamp, [metric])
