@@ -15,6 +15,7 @@ from deungdae.core.ports import Driver, Events, Health
 from deungdae.core.types import Batch, Event, Flag, Permit, Signal
 from deungdae.model.factory import Plugin
 
+from .bridges import stop_if_told
 from .intake import Intake
 from .live import STALE, Live
 
@@ -136,17 +137,6 @@ class Door:
         """Say of each signal that its last value is no longer known to hold."""
         for item in stale(self._live, self.signals, self._clock.now()):
             await self._intake.put(item)
-
-
-def stop_if_told() -> None:
-    """Raise CancelledError where this task was told to end and something swallowed the word.
-
-    Python 3.11's asyncio.wait_for does when what it waits for ends in the same moment (bpo-37658),
-    and libraries do; a plug-in must not keep the house from closing.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def stale(live: Live, signals: Mapping[int, Signal], now: int) -> list[Batch | Events]:

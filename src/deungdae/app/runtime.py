@@ -7,13 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from deungdae.core.clock import Clock
-from deungdae.core.errors import DoorError, StoreError, StoreFailed
+from deungdae.core.errors import StoreError, StoreFailed
 from deungdae.core.ports import Bridge, Health, Store
 from deungdae.core.types import HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.model.factory import Factory, Plugin
 
+from . import bridges
 from .control import Control
-from .door import Door, stop_if_told
+from .door import Door
 from .intake import Intake, Sink
 from .thinking import Thinking
 
@@ -183,7 +184,7 @@ class Runtime:
         bridge: Bridge = plugin.cls(name, plugin.options, self.clock)
         self.bridges[name] = bridge
         self._tasks[f"virtual.{name}"] = self._group.create_task(
-            self._serve(name, bridge), name=f"virtual.{name}"
+            bridges.keep(name, bridge, self.clock), name=f"virtual.{name}"
         )
 
     async def _bridges_open(self) -> None:
@@ -193,22 +194,6 @@ class Runtime:
             if all(bridge.health.state != "stopped" for bridge in self.bridges.values()):
                 return
             await self.clock.sleep(0.05)
-
-    async def _serve(self, name: str, bridge: Bridge) -> None:
-        """Keep a bridge serving; one that fails does not stop the others."""
-        own = logging.getLogger(f"deungdae.virtual.{name}")
-        problem = ""
-        while True:
-            try:
-                await bridge.serve()
-            except DoorError as error:
-                if str(error) != problem:
-                    own.warning("state=offline problem=%r remedy=%r", str(error), error.remedy)
-                problem = str(error)
-            except Exception:  # noqa: BLE001 — a plug-in's fault must not stop the others
-                own.exception("state=failed")
-            stop_if_told()
-            await self.clock.sleep(TIDY)
 
     def _open_door(self, name: str, plugin: Plugin) -> Door:
         signals = self._signals_of(name)

@@ -17,7 +17,7 @@ DONE, NO, WRONG = 0, 1, 2
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
-    from . import data, factory, live, make, report  # noqa: PLC0415 — `--version` stays quick
+    from . import data, factory, live, make, plant, report  # noqa: PLC0415 — `--version` stays quick
 
     top = argparse.ArgumentParser(
         prog="deungdae",
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"deungdae {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for module in (factory, live, data, report, make):
+    for module in (factory, live, plant, data, report, make):
         module.add(verbs)
     for verb in verbs.choices.values():
         if not any(action.dest == "json" for action in verb._actions):
