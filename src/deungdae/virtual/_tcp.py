@@ -94,8 +94,8 @@ class Port:
         except _GONE as error:
             self._log.debug("gone peer=%s reason=%s", writer.get_extra_info("peername"), error)
         except asyncio.CancelledError:
+            # only we cancel a meeting, and asyncio would log it as a failure if it went on
             writer.transport.abort()  # nothing more may be said, not even what was under way
-            raise
         finally:
             self._meetings.discard(meeting)
             writer.close()
