@@ -40,7 +40,9 @@ def test_every_quantity_has_a_ucum_unit_and_stays_in_its_range(model: str) -> No
         for quantity in plant.quantities:
             value = plant.get(quantity.name)
             units.parse(quantity.unit)
-            if isinstance(value, str):
+            if quantity.kind == "text":
+                assert isinstance(value, str)
+            elif isinstance(value, str):
                 assert value in quantity.states
             else:
                 assert quantity.low is None or value >= quantity.low
@@ -128,7 +130,7 @@ def test_the_press_stands_as_often_and_as_long_as_it_is_told() -> None:
 
 
 def test_what_is_wrong_is_said_with_what_would_be_right() -> None:
-    with pytest.raises(ValueError, match=r"'oven'; known: kiln, press"):
+    with pytest.raises(ValueError, match=r"'oven'; known: .*kiln, .*press"):
         create("oven", 1, {})
     with pytest.raises(ValueError, match=r"'speed'; known: .*valve"):
         create("kiln", 1, {"speed": 2.0})

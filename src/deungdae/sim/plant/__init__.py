@@ -8,15 +8,29 @@ from math import isfinite
 import msgspec
 import numpy as np
 
+from .brick_press import BrickPress, BrickPressParameters
+from .dryer import Dryer, DryerParameters
 from .kiln import Kiln, KilnParameters
+from .machining import Machining, MachiningParameters
+from .meter import Meter, MeterParameters
+from .mixer import Mixer, MixerParameters
+from .motor import Motor, MotorParameters
 from .parts import Plant, Quantity
 from .press import Press, PressParameters
+from .tunnel import Tunnel, TunnelParameters
 
 __all__ = ["Plant", "Quantity", "create", "models"]
 
 _MODELS: dict[str, tuple[Callable[..., Plant], type[msgspec.Struct]]] = {
+    "brick_press": (BrickPress, BrickPressParameters),
+    "dryer": (Dryer, DryerParameters),
     "kiln": (Kiln, KilnParameters),
+    "machining": (Machining, MachiningParameters),
+    "meter": (Meter, MeterParameters),
+    "mixer": (Mixer, MixerParameters),
+    "motor": (Motor, MotorParameters),
     "press": (Press, PressParameters),
+    "tunnel": (Tunnel, TunnelParameters),
 }
 
 
@@ -34,7 +48,8 @@ def create(model: str, seed: int, options: Mapping[str, float]) -> Plant:
             raise ValueError(f"{model} has no option {name!r}; known: {', '.join(known)}")
         if not isfinite(value):
             raise ValueError(f"{model} option {name} must be a finite number, not {value}")
-    return plant(msgspec.convert(dict(options), parameters), np.random.default_rng(seed))
+    whole = {name: int(value) if value == int(value) else value for name, value in options.items()}
+    return plant(msgspec.convert(whole, parameters), np.random.default_rng(seed))
 
 
 def models() -> list[str]:

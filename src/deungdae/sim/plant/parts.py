@@ -153,8 +153,23 @@ def settable(quantities: Sequence[Quantity], name: str, value: float) -> Quantit
     return quantity
 
 
+def clipped(quantity: Quantity, value: float) -> float:
+    """Return the value, or the end of the range that it lies beyond."""
+    if quantity.low is not None:
+        value = max(value, quantity.low)
+    return value if quantity.high is None else min(value, quantity.high)
+
+
 def length(dt: float) -> float:
     """Return a step's length. Raises ValueError where it is none."""
     if not (isfinite(dt) and dt >= 0):
         raise ValueError(f"a step must be a number of seconds >= 0, not {dt}")
     return dt
+
+
+def offered(methods: Sequence[Method], name: str) -> str:
+    """Return the method's name. Raises ValueError, naming the known."""
+    names = [method.name for method in methods]
+    if name not in names:
+        raise ValueError(f"no method is called {name!r}; known: {', '.join(names)}")
+    return name

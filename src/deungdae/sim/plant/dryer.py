@@ -1,0 +1,188 @@
+"""A chamber dryer for green bricks: hot air, and moisture that leaves ever more slowly.
+
+Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
+and pictures: docs/explanation/the-virtual-plant.md.
+"""
+
+from __future__ import annotations
+
+from math import ceil, exp
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
+from .parts import Alarm, NotNegative, Percent, Quantity, Share, clipped, known, length, settable
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+_STEP = 10.0  # s; far below every time constant that the bounds allow
+_WATER = 2260.0  # kJ/kg to evaporate
+_GAS = 8.314e-3  # kJ/(mol K)
+_REFERENCE = 110.0  # Cel, where `rate` is told
+
+
+class DryerParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """A chamber dryer; each cycle is one batch. Powers in kW, times in s."""
+
+    cycle: Annotated[float, msgspec.Meta(ge=60)] = 14 * 3600.0  # while it is not driven
+    setpoint: Annotated[float, msgspec.Meta(ge=20, le=200)] = 110.0  # of the air, Cel
+    ambient: float = 25.0  # Cel
+    batch: Positive = 4000.0  # dry bricks, kg
+    moisture: Share = 0.055  # of fresh bricks, kg water a kg of dry brick
+    moisture_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.3)] = 0.04  # relative
+    critical: Share = 0.035  # where the falling rate begins
+    equilibrium: Share = 0.002  # what the air leaves in the brick
+    rate: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 1.2e-4  # at 110 Cel and full fan, 1/s
+    activation: NotNegative = 28.0  # how the rate grows with temperature, kJ/mol
+    capacity: Annotated[float, msgspec.Meta(ge=500)] = 4500.0  # bricks and chamber, kJ/K
+    brick_share: Share = 0.8  # of the capacity that comes in cold with each batch
+    exhaust: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.6  # air let out, full fan, kW/K
+    wall: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1  # kW/K
+    heater: NotNegative = 180.0  # at full power
+    gain: NotNegative = 4.0  # of the controller, kW/K
+    reset_time: Positive = 3000.0  # of the controller
+    fan: Percent = 80.0  # at the start, %
+    fan_power: NotNegative = 15.0  # at 100 %
+    noise: NotNegative = 0.3  # standard deviation of the thermometer, K
+
+
+class Dryer:
+    """Above the critical moisture X_c the surface is wet and the rate constant; below it falls.
+
+    dX/dt = -k (min(X, X_c) - X_e), k = rate exp(E/R (1/T_ref - 1/T)) (Lewis; Arrhenius)
+    C dT/dt = P - (m c + U A) (T - T_ambient) - L M |dX/dt|
+    While the surface is wet, k goes with fan^0.8, as convection does; then the brick decides.
+    """
+
+    quantities = (
+        STATE,
+        COUNT,
+        Quantity(
+            name="setpoint", unit="Cel", low=20, high=200, access="rw", description="of the air"
+        ),
+        Quantity(name="fan", unit="%", low=0, high=100, access="rw", description="fan speed"),
+        Quantity(name="temperature", unit="Cel", low=0, high=400, description="of the air"),
+        Quantity(name="moisture", unit="%", low=0, high=100, description="of the batch, dry basis"),
+        Quantity(name="moisture_out", unit="%", low=0, high=100, description="of the last batch"),
+        Quantity(name="evaporation", unit="kg/h", low=0, high=10_000, description="water leaving"),
+        Quantity(name="heat", unit="kW", low=0, high=10_000, description="heat put in"),
+        Quantity(name="heat_energy", unit="kW.h", low=0, description="heat put in, in all"),
+        POWER,
+        ENERGY,
+    )
+
+    def __init__(self, parameters: DryerParameters, random: np.random.Generator) -> None:
+        self._p = parameters
+        self._random, self._noise = random.spawn(2)  # so the noise of reading wets no brick
+        self._cycle = Cycle(parameters.cycle)
+        self._setpoint = self._reading = self._temperature = parameters.setpoint
+        self._fan = parameters.fan
+        self._heat = self._integral = 0.0
+        self._heat_energy = self._energy = 0.0
+        self._evaporation = 0.0  # kg/s
+        self._out = 0.0
+        self._wet = self._fresh()
+
+    def step(self, dt: float) -> None:
+        count = ceil(length(dt) / _STEP)
+        for _ in range(count):
+            for _ in range(self._cycle.step(dt / count)):
+                self._change()
+            self._advance(dt / count)
+        if count:
+            noise = self._p.noise * self._noise.standard_normal()
+            self._reading = min(max(self._temperature + noise, 0.0), 400.0)
+
+    def drive(self, state: str, phase: float, product: str = "") -> None:
+        if self._cycle.drive(state, phase, product):
+            self._change()
+
+    def get(self, name: str) -> float | str:
+        values: dict[str, float | str] = {
+            "state": self._cycle.state,
+            "count": float(self._cycle.count),
+            "setpoint": self._setpoint,
+            "fan": self._fan,
+            "temperature": self._reading,
+            "moisture": self._wet * 100,
+            "moisture_out": self._out * 100,
+            "evaporation": self._evaporation * 3600,
+            "heat": self._heat,
+            "heat_energy": self._heat_energy,
+            "power": self._power,
+            "energy": self._energy,
+        }
+        return values[known(self.quantities, name).name]
+
+    def set(self, name: str, value: float) -> None:
+        value = clipped(settable(self.quantities, name, value), value)
+        if name == "fan":
+            self._fan = value
+        else:
+            self._setpoint = value
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        return (
+            Alarm(
+                name="batch_wet",
+                active=self._out > 2 * self._p.equilibrium + 0.005,
+                severity=500,
+                message=f"the last batch left with {self._out * 100:.1f} % moisture",
+                quantity="moisture_out",
+            ),
+        )
+
+    @property
+    def _on(self) -> bool:
+        return self._cycle.state not in {"off", "down", "maintenance"}
+
+    @property
+    def _power(self) -> float:
+        return self._p.fan_power * (self._fan / 100) ** 3 if self._on else 0.0
+
+    def _advance(self, dt: float) -> None:
+        p = self._p
+        self._control(dt)
+        speed = 0.0 if self._cycle.state == "starved" else self._speed()  # else it is empty
+        dried = min(speed * dt, max(self._wet - p.equilibrium, 0.0))
+        self._wet -= dried
+        self._evaporation = p.batch * dried / dt
+        above = self._temperature - p.ambient
+        lost = (p.exhaust * (self._fan / 100 if self._on else 0.0) + p.wall) * above
+        net = self._heat - lost - _WATER * self._evaporation
+        self._temperature = max(self._temperature + net * dt / p.capacity, 0.0)
+        self._heat_energy += self._heat * dt / 3600
+        self._energy += self._power * dt / 3600
+
+    def _speed(self) -> float:
+        """Return how fast moisture leaves, in kg/(kg s)."""
+        p = self._p
+        cold = 1 / (_REFERENCE + 273.15) - 1 / (self._temperature + 273.15)
+        rate = p.rate * exp(p.activation / _GAS * cold)
+        if self._wet > p.critical:
+            rate *= (self._fan / 100 if self._on else 0.1) ** 0.8
+        return rate * (min(self._wet, p.critical) - p.equilibrium)
+
+    def _control(self, dt: float) -> None:
+        p = self._p
+        if not self._on:
+            self._heat = 0.0
+            return
+        error = self._setpoint - self._temperature
+        held = self._integral + p.gain / p.reset_time * error * dt
+        self._integral = min(max(held, 0.0), p.heater)
+        self._heat = min(max(self._integral + p.gain * error, 0.0), p.heater)
+
+    def _change(self) -> None:
+        """Let the batch leave and a cold and wet one come."""
+        p = self._p
+        self._out = self._wet
+        self._wet = self._fresh()
+        self._temperature -= p.brick_share * (self._temperature - p.ambient)
+
+    def _fresh(self) -> float:
+        p = self._p
+        scatter = 1 + p.moisture_scatter * self._random.standard_normal()
+        return min(max(p.moisture * scatter, p.equilibrium), 1.0)
