@@ -20,7 +20,6 @@ from .buffer import Buffer, Observation
 from .model import Item, device
 
 _FAULT = 667  # severity from which on an alarm stops a machine: OPC 10000-9 calls it high
-_DELAY = 0.01  # s, least time between the parts of a stream
 _LONGEST = 3_600_000  # ms, of interval and heartbeat
 _BOUNDARY = "deungdae"
 _XML = "text/xml; charset=utf-8"
@@ -68,8 +67,8 @@ class Mtconnect:
     def __init__(self, name: str, options: Options, clock: Clock) -> None:
         self.name = name
         self.options = options
-        self.faults = Faults(clock, options.seed)
         self.plant = machine(options)
+        self.faults = Faults(clock, options.seed, self.plant)
         self._clock = clock
         self._alarming = self.plant if isinstance(self.plant, Alarming) else None
         alarms = self._alarming.alarms() if self._alarming else ()
@@ -206,12 +205,16 @@ class Mtconnect:
                 yield _part(self._spoilt(self._streams(seen, start)))
                 told = self._clock.monotonic()
             if len(seen) < count:
-                await self._clock.sleep(max(interval / 1000, _DELAY))
+                await self._pause(interval)
 
     async def _presents(self, wanted: Container[str], interval: int) -> AsyncGenerator[bytes, None]:
         while True:
             yield _part(self._spoilt(self._streams(self._buffer.current(wanted))))
-            await self._clock.sleep(max(interval / 1000, _DELAY))
+            await self._pause(interval)
+
+    async def _pause(self, interval: int) -> None:
+        """Wait between two parts of a stream, but not less than until something can be new."""
+        await self._clock.sleep(max(interval / 1000, self.options.step))
 
     def _streams(self, seen: list[Observation], following: int | None = None) -> bytes:
         return documents.streams(self._device, seen, self._header(following))
@@ -232,8 +235,7 @@ class Mtconnect:
 
     def _spoilt(self, content: bytes) -> bytes:
         """Return a document, or half of it where the whole machine sends rubbish."""
-        rubbish = any(fault.kind == "rubbish" and not fault.quantity for fault in self.faults.on)
-        return content[: len(content) // 2] if rubbish else content
+        return content[: len(content) // 2] if self.faults.spoilt("") else content
 
 
 def _alarm(item: Item) -> bool:
