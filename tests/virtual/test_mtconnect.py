@@ -23,7 +23,7 @@ HEADER = documents.Header(
     size=64, sequence=(1, 9, 10),
 )  # fmt: skip
 MILL = (
-    Quantity(name="execution", kind="state", states=("READY", "ACTIVE", "INTERRUPTED", "STOPPED")),
+    Quantity(name="execution", kind="state", states=("READY", "ACTIVE", "UNAVAILABLE")),
     Quantity(name="mode", kind="state", states=("AUTOMATIC", "MANUAL")),
     Quantity(name="door", kind="state", states=("OPEN", "CLOSED")),
     Quantity(name="chuck", kind="state", states=("OPEN", "CLOSED")),
@@ -31,6 +31,7 @@ MILL = (
     Quantity(name="program", kind="text"),
     Quantity(name="remark", kind="text"),
     Quantity(name="part_count"),
+    Quantity(name="tool"),
     Quantity(name="x_position", unit="m"),
     Quantity(name="spindle_speed", unit="/min"),
     Quantity(name="spindle_load", unit="%"),
@@ -93,6 +94,7 @@ def test_a_quantity_becomes_what_mtconnect_calls_it() -> None:
         "program": ("EVENT", "PROGRAM"),
         "remark": ("EVENT", "VARIABLE"),
         "part_count": ("EVENT", "PART_COUNT"),
+        "tool": ("EVENT", "TOOL_NUMBER"),
         "x_position": ("SAMPLE", "POSITION"),
         "spindle_speed": ("SAMPLE", "ROTARY_VELOCITY"),
         "spindle_load": ("SAMPLE", "LOAD"),

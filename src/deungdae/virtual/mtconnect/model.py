@@ -59,6 +59,7 @@ _RULES = (
     Rule("good", "1", "EVENT", "PART_COUNT", "GOOD", ""),
     Rule("count|parts", "1", "EVENT", "PART_COUNT", "ALL", ""),
     Rule("block|line", "1", "EVENT", "LINE_NUMBER", "INCREMENTAL", ""),
+    Rule("^tool(_number)?$", "1", "EVENT", "TOOL_NUMBER", "", ""),
     Rule("spindle.*override", "%", "EVENT", "ROTARY_VELOCITY_OVERRIDE", "", "PERCENT"),
     Rule("override", "%", "EVENT", "PATH_FEEDRATE_OVERRIDE", "PROGRAMMED", "PERCENT"),
     Rule("valve|open", "%", "SAMPLE", "OPENNESS", "", "PERCENT"),
@@ -200,7 +201,8 @@ def _item(quantity: Quantity) -> Item:
 
 def _vocabulary(quantity: Quantity) -> str:
     """Return the type whose words the state's are, of several the one that it is named like."""
-    fits = [type for type, words in _VOCABULARIES.items() if set(quantity.states) <= set(words)]
+    said = set(quantity.states) - {"UNAVAILABLE"}  # which is a word of every vocabulary
+    fits = [type for type, words in _VOCABULARIES.items() if said <= set(words)]
     named = [type for type in fits if type.partition("_")[0].lower() in quantity.name]
     return (named or fits or ["VARIABLE"])[0]
 
