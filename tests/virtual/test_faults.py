@@ -156,6 +156,14 @@ def test_rubbish_has_numbers_that_are_none(clock: HandClock) -> None:
     assert faults.spoilt("")
 
 
+def test_what_is_frozen_is_not_rubbish(clock: HandClock, kiln: Plant) -> None:
+    faults = Faults(clock, plant=kiln)
+    faults.put(Fault(kind="rubbish"))
+    faults.put(Fault(kind="freeze", quantity="valve"))
+    assert (faults.spoilt("valve"), faults.spoilt("load")) == (False, True)
+    assert {faults.shown("valve", 9.0) for _ in range(20)} == {kiln.get("valve")}
+
+
 def test_a_quantity_that_is_not_there_is_named(clock: HandClock, kiln: Plant) -> None:
     faults = Faults(clock, plant=kiln)
     for kind in ("freeze", "rubbish"):

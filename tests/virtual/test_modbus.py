@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tomllib
 
 import msgspec
 import pytest
@@ -86,6 +87,18 @@ async def test_a_map_chooses_place_type_and_scale() -> None:
     (word,), _ = await act(machine, READ_INPUT, 100, 1)
     assert word * 0.1 == pytest.approx(machine.plant.get("temperature"), abs=0.051)
     assert len(machine.cells) == 1
+
+
+async def test_an_energy_meter_has_floats_where_its_maker_put_them() -> None:
+    example = tomllib.loads((Modbus.__doc__ or "").partition("```toml")[2].partition("```")[0])
+    table = example["virtual"]["meter"]
+    machine = make(model=table["model"], map=table["map"])
+    machine.plant.step(3600.0)
+    words, refused = await act(machine, READ_INPUT, 72, 2)
+    assert refused is None
+    assert 0 < as_float(words) == pytest.approx(machine.plant.get("energy"))
+    watts = as_float((await act(machine, READ_INPUT, 52, 2))[0])
+    assert watts == pytest.approx(1000 * float(machine.plant.get("power")))
 
 
 async def test_integers_stop_at_their_ends() -> None:

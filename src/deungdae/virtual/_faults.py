@@ -117,11 +117,11 @@ class Faults:
     def spoilt(self, quantity: str) -> bool:
         """Return whether a quantity is rubbish now; '': whether everything is.
 
-        For bridges whose protocol can say worse than a wrong value: another type, an error.
+        For bridges whose protocol can say worse than a wrong value: another type, an error. What
+        is frozen is not rubbish.
         """
-        return any(
-            fault.kind == "rubbish" and fault.quantity in ("", quantity) for fault in self.on
-        )
+        kinds = {fault.kind for fault in self.on if fault.quantity in ("", quantity)}
+        return "rubbish" in kinds and "freeze" not in kinds
 
     def _now(self) -> list[_On]:
         if self._on:

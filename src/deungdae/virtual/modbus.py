@@ -65,8 +65,9 @@ class Modbus:
     highest byte comes first (`ABCD`). It answers under every unit id; what it does not hold gets
     exception 2. `deungdae discover` lists it.
 
-    With a `map` it looks like a machine that you have. An energy meter, for one, is the model
-    `meter` with each quantity at the register where the maker's manual has it, as a float32.
+    With a `map` it looks like a machine that you have: each quantity lies at the register where the
+    maker's manual has it. The second example is an energy meter of the usual kind, with float32
+    input registers, power in W and energy in kWh.
 
     Of the faults, `drop` closes every connection and refuses new ones, `slow` lets each answer
     wait, `rubbish` fills registers with chance or answers with an exception. Modbus tells no time,
@@ -80,6 +81,19 @@ class Modbus:
 
     [virtual.kiln.map]                       # or leave the map away
     temperature = { table = "input", number = 100, type = "int16", scale = 0.1 }
+
+    [virtual.meter]
+    type = "modbus"
+    model = "meter"
+    port = 5021
+
+    [virtual.meter.map]
+    power = { table = "input", number = 52, scale = 0.001 }    # W in the register, kW in the model
+    power_factor = { table = "input", number = 62 }
+    frequency = { table = "input", number = 70 }
+    energy = { table = "input", number = 72 }                  # kWh
+    demand = { table = "input", number = 84, scale = 0.001 }
+    max_demand = { table = "input", number = 86, scale = 0.001 }
     ```
     """
 
