@@ -90,7 +90,7 @@ def describe(struct: type[msgspec.Struct]) -> list[Option]:
     hints = get_type_hints(struct, include_extras=True)
     found = []
     for field in msgspec.structs.fields(struct):
-        meta = _meta(hints[field.name])
+        metas = _metas(hints[field.name])
         default = field.default
         if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
@@ -100,31 +100,29 @@ def describe(struct: type[msgspec.Struct]) -> list[Option]:
                 type=_spell(hints[field.name]),
                 default=None if default is msgspec.NODEFAULT else default,
                 required=field.required,
-                unit=str((meta.extra or {}).get("unit", "")) if meta else "",
-                description=(meta.description or "") if meta else "",
+                unit=next(
+                    (str(m.extra["unit"]) for m in metas if m.extra and "unit" in m.extra), ""
+                ),
+                description=next((m.description for m in metas if m.description), ""),
             )
         )
     return found
 
 
-def _meta(hint: Any) -> msgspec.Meta | None:
+def _metas(hint: Any) -> list[msgspec.Meta]:
+    """Return everything that is noted about a type, or about the types that it may be."""
     if get_origin(hint) is Annotated:
-        for extra in hint.__metadata__:
-            if isinstance(extra, msgspec.Meta):
-                return extra
+        return [extra for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta)]
     if get_origin(hint) in (Union, UnionType):
-        for part in get_args(hint):
-            if found := _meta(part):
-                return found
-    return None
+        return [meta for part in get_args(hint) for meta in _metas(part)]
+    return []
 
 
 def _spell(hint: Any) -> str:
     """Return a type as a person would say it: `number ≥ 0`, `one of a, b`, `list of text`."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        meta = _meta(hint)
-        return _spell(args[0]) + (_bounds(meta) if meta else "")
+        return _spell(args[0]) + "".join(_bounds(meta) for meta in _metas(hint))
     if origin in (Union, UnionType):
         return " or ".join(_spell(part) for part in args if part is not type(None))
     if getattr(origin, "__name__", "") == "Literal":

@@ -6,23 +6,32 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deungdae.app import describe
+from deungdae.app import describe, plant
 from deungdae.app.bus.role import Role
+from deungdae.core.clock import Clock
 from deungdae.core.errors import FactoryError
 from deungdae.model.factory import Factory
 
 from .output import Output
+from .plant import speed
 
 log = logging.getLogger("deungdae.run")
-DEMO = Path(__file__).parents[2] / "demo"
+INSTALLED = Path(__file__).parents[2] / "demo"
+DEMO = INSTALLED if INSTALLED.exists() else Path(__file__).parents[4] / "examples" / "brickworks"
 
 
 def add(verbs: Any) -> None:
@@ -41,6 +50,7 @@ def add(verbs: Any) -> None:
 
     demo = verbs.add_parser("demo", help="a virtual plant, the platform and its page")
     demo.add_argument("--keep", type=Path, metavar="DIR", help="keep its factory and history there")
+    demo.add_argument("--speed", type=speed, default=1.0, metavar="N", help="times real time (1)")
     demo.add_argument("--port", type=int, default=8080, help="of the page (8080)")
     demo.add_argument("--open", action="store_true", help="open the page in the browser")
     demo.set_defaults(run=_demo)
@@ -65,20 +75,48 @@ def _role(text: str) -> Role:
 def _demo(options: argparse.Namespace, output: Output) -> int:
     kept = options.keep.resolve() if options.keep else None
     folder = kept or Path(tempfile.mkdtemp(prefix="deungdae-demo-"))
+    begun = time.time_ns()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "factory.toml").exists():
-            text = (DEMO / "factory.toml").read_text(encoding="utf-8")
-            for written, wanted in ((8080, options.port), (48400, 48400), (50200, 50200)):
-                text = text.replace(str(written), str(_free(wanted)))
-            (folder / "factory.toml").write_text(text, encoding="utf-8")
+        _furnish(folder, options.port)
         os.chdir(folder)
         factory = describe.read(folder / "factory.toml")
-        _serve(factory, output, browser=options.open)
+        with _plant_beside(folder, options.speed, begun, options.log):
+            clock = plant.clock_of(options.speed, begun)
+            _serve(factory, output, browser=options.open, clock=clock)
     finally:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _furnish(folder: Path, page: int) -> None:
+    """Put the works into a folder, with ports that nobody has; one that is there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "factory.toml").exists():
+        return
+    texts = {path.name: path.read_text(encoding="utf-8") for path in DEMO.glob("*.*")}
+    ports = dict.fromkeys(re.findall(r"^port = (\d+)", texts["plant.toml"], re.MULTILINE))
+    moved = {written: str(_free(int(written))) for written in ports} | {"8080": str(_free(page))}
+    for name, text in texts.items():
+        for written, free in moved.items():
+            text = re.sub(rf"\b{written}\b", free, text)  # noqa: PLW2901
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _plant_beside(folder: Path, speed: float, since: int, level: str) -> Iterator[None]:
+    """Run the virtual plant as a process of its own, and end it with the demo."""
+    words = ["-m", "deungdae.app.plant", str(folder / "plant.toml"), "--log", level]
+    words += ["--speed", str(speed), "--since", str(since)]
+    # interpreted: it needs few events a second, and the compiler would take 125 MB
+    beside = subprocess.Popen(  # noqa: S603
+        [sys.executable, *words], env={**os.environ, "DEUNGDAE_KERNEL": "python"}
+    )
+    try:
+        yield
+    finally:
+        beside.terminate()
+        beside.wait()
 
 
 def _free(port: int) -> int:
@@ -93,7 +131,12 @@ def _free(port: int) -> int:
 
 
 def _serve(
-    factory: Factory, output: Output, *, browser: bool = False, part: Role | None = None
+    factory: Factory,
+    output: Output,
+    *,
+    browser: bool = False,
+    part: Role | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
 
@@ -102,7 +145,7 @@ def _serve(
 
         loop = asyncio.get_running_loop()
         running = asyncio.current_task()
-        home = house.House(factory, part=part)
+        home = house.House(factory, clock, part)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)  # type: ignore[union-attr]
         loop.add_signal_handler(signal.SIGHUP, home.look)

@@ -23,7 +23,7 @@ def add(verbs: Any) -> None:
     """Add the verbs."""
     verb = verbs.add_parser("plant", help="virtual machines by themselves, until stopped")
     verb.add_argument("plant", type=Path, metavar="F", help="plant.toml: [factory] and [virtual.…]")
-    verb.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="times real time (1)")
+    verb.add_argument("--speed", type=speed, default=1.0, metavar="N", help="times real time (1)")
     verb.set_defaults(run=_plant)
 
     verb = verbs.add_parser("fault", help="make a machine of a virtual plant fail")
@@ -38,7 +38,8 @@ def add(verbs: Any) -> None:
     verb.set_defaults(run=_fault)
 
 
-def _speed(text: str) -> float:
+def speed(text: str) -> float:
+    """Return how many times as fast as real time. Raises what argparse tells."""
     value = float(text)
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text}: a number above 0, at most 1000")

@@ -17,6 +17,7 @@ from .mixer import Mixer, MixerParameters
 from .motor import Motor, MotorParameters
 from .parts import Plant, Quantity
 from .press import Press, PressParameters
+from .reader import Reader, ReaderParameters
 from .tunnel import Tunnel, TunnelParameters
 
 __all__ = ["Plant", "Quantity", "create", "models"]
@@ -30,6 +31,7 @@ _MODELS: dict[str, tuple[Callable[..., Plant], type[msgspec.Struct]]] = {
     "mixer": (Mixer, MixerParameters),
     "motor": (Motor, MotorParameters),
     "press": (Press, PressParameters),
+    "reader": (Reader, ReaderParameters),
     "tunnel": (Tunnel, TunnelParameters),
 }
 
