@@ -201,3 +201,40 @@ def test_the_text_of_a_file_that_a_plug_in_names_is_read(
     assert model.read(write(tmp_path, text)).texts == {"line.toml": "name = '라인'"}
     (tmp_path / "line.toml").write_bytes(b"\xff")
     assert "UTF-8" in faults(tmp_path, text)["twin.line.line"][2]
+
+
+NAMED = """
+[factory]
+id = "works"
+
+[[signals]]
+id = "kiln1.temperature"
+source = "kiln:zone4"
+
+[machines.kiln]
+type = "modbus"
+url = "tcp://10.0.0.7:502"
+addresses = { %s }
+"""
+
+
+def test_a_machine_may_have_names_of_ours_for_its_addresses(tmp_path: Path) -> None:
+    factory = model.read(write(tmp_path, NAMED % 'zone4 = "holding/30021?float32"'))
+    assert factory.signals["kiln1.temperature"].source == "kiln:holding/30021?float32"
+
+
+@pytest.mark.parametrize(
+    ("names", "key", "problem"),
+    [
+        ('zone4 = "holding/1?float32", zone5 = "holding/3"', "addresses.zone5", "no signal uses"),
+        ('zone4 = "nowhere"', "signals[0].source", "nowhere"),
+        ("zone4 = 30021", "addresses", "table of text"),
+    ],
+)
+def test_a_wrong_name_of_an_address_is_told(
+    tmp_path: Path, names: str, key: str, problem: str
+) -> None:
+    (found,) = [
+        told for name, told in faults(tmp_path, NAMED % names).items() if name.endswith(key)
+    ]
+    assert problem in found[1]

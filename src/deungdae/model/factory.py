@@ -133,6 +133,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self.lines: Mapping[strict.Key, int] = {}
         self.texts: dict[str, str] = {}
+        self.addresses: dict[str, dict[str, str]] = {}  # machine -> our name -> its address
 
     def read(self) -> Factory:
         table = self._parse()
@@ -141,7 +142,9 @@ class _Reader:
         calendar = self._section("calendar", Calendar, table) or Calendar()
         found = {name: self._section(name, struct, table) for name, struct in self.sections.items()}
         plugins = {room: self._room(room, table.get(room, {})) for room in ROOMS}
+        self._addresses(table.get("machines") or {})
         signals = self._signals(table, set(table.get("machines") or {}))
+        self._check_addresses(signals)
         assets = self._assets(table.get("equipment", {}), signals)
         if identity is not None and identity.timezone not in available_timezones():
             self._fault(
@@ -237,8 +240,7 @@ class _Reader:
         except ImportError as error:
             self._fault(key, table["type"], f"cannot be loaded: {error}", "install what it needs")
             return None
-        rest = {k: v for k, v in table.items() if k != "type"}
-        options, problems = strict.decode(cls.Options, rest, (room, name))
+        options, problems = strict.decode(cls.Options, _own(room, table), (room, name))
         self._note(problems)
         if options is None:
             return None
@@ -257,10 +259,37 @@ class _Reader:
         except (OSError, UnicodeDecodeError) as error:
             self._fault(key, file, f"cannot be read: {error}", "it must be a UTF-8 text file")
 
+    def _addresses(self, machines: object) -> None:
+        """Learn which machines have names of ours for their addresses."""
+        for machine, table in machines.items() if isinstance(machines, dict) else ():
+            names = table.get("addresses", {}) if isinstance(table, dict) else {}
+            if isinstance(names, dict) and all(isinstance(part, str) for part in names.values()):
+                self.addresses[machine] = names
+            else:
+                key = ("machines", machine, "addresses")
+                self._fault(key, names, "must be a table of text", 'zone1 = "holding/30021"')
+
+    def _check_addresses(self, signals: Mapping[str, Signal]) -> None:
+        """Note the names of addresses that no signal uses: a slip of the pen, most likely."""
+        used = {(signal.machine, signal.address) for signal in signals.values()}
+        for machine, names in self.addresses.items():
+            for name, address in names.items():
+                if (machine, address) not in used:
+                    key = ("machines", machine, "addresses", name)
+                    self._fault(key, address, "no signal uses it", f'source = "{machine}:{name}"')
+
+    def _renamed(self, signal: Signal) -> Signal:
+        """Return the signal with the machine's own address in place of our name for it."""
+        address = self.addresses.get(signal.machine, {}).get(signal.address)
+        if address is None:
+            return signal
+        return msgspec.structs.replace(signal, source=f"{signal.machine}:{address}")
+
     def _signals(self, table: Mapping[str, Any], machines: set[str]) -> dict[str, Signal]:
         signals: dict[str, Signal] = {}
         seen: set[str] = set()
-        for signal, place in self._written_signals(table.get("signals", [])):
+        for written, place in self._written_signals(table.get("signals", [])):
+            signal = self._renamed(written)
             faults = list(_signal_faults(signal, machines, place))
             faults += _address_faults(signal, table.get("machines") or {}, place)
             if signal.id in seen:
@@ -428,7 +457,7 @@ def _address_faults(signal: Signal, machines: Mapping[str, Any], place: _Place) 
         return []  # told already, at the machine's own table
     if not hasattr(cls, "check_address"):
         return []
-    options, problems = strict.decode(cls.Options, {k: v for k, v in table.items() if k != "type"})
+    options, problems = strict.decode(cls.Options, _own("machines", table))
     if problems:
         return []  # told already, too
     try:
@@ -436,6 +465,12 @@ def _address_faults(signal: Signal, machines: Mapping[str, Any], place: _Place) 
     except ValueError as error:
         return [place.fault("source", signal.source, str(error))]
     return []
+
+
+def _own(room: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a plug-in's table is the plug-in's own."""
+    ours = {"type", "addresses"} if room == "machines" else {"type"}
+    return {key: value for key, value in table.items() if key not in ours}
 
 
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
