@@ -14,7 +14,7 @@ def reader(**parameters: float) -> Reader:
 
 
 def test_by_itself_it_reads_a_code_each_time() -> None:
-    machine = reader(every=10.0, misread=0.0)
+    machine = reader(every=10.0)
     assert isinstance(machine, Plant)
     assert isinstance(machine, Scanning)
     machine.step(35.0)
@@ -24,18 +24,11 @@ def test_by_itself_it_reads_a_code_each_time() -> None:
 
 
 def test_at_a_line_it_reads_what_is_brought_and_nothing_else() -> None:
-    machine = reader(every=10.0, misread=0.0)
+    machine = reader(every=10.0)
     machine.show("ST0000042", "straight", ())
     machine.step(60.0)
     assert machine.take() == ("ST0000042",)
     assert machine.get("code") == "ST0000042"
-
-
-def test_what_cannot_be_read_is_told() -> None:
-    machine = reader(misread=1.0)
-    machine.show("ST0000042", "straight", ())
-    assert machine.take() == ("NOREAD",)
-    assert machine.get("misread") == 1
 
 
 def test_it_cannot_be_set() -> None:

@@ -7,7 +7,7 @@ from collections import deque
 import msgspec
 import numpy as np
 
-from .parts import NotNegative, Quantity, Share, known, length, settable
+from .parts import NotNegative, Quantity, known, length, settable
 
 _KEPT = 10_000  # codes that nobody has taken
 
@@ -16,26 +16,23 @@ class ReaderParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A fixed reader. Times in s."""
 
     every: NotNegative = 10.0  # between parts, while no line brings them; 0: none comes
-    misread: Share = 0.001  # share of parts whose code cannot be read
 
 
 class Reader:
-    """Reads the code of every part that comes before it; what cannot be read is `NOREAD`."""
+    """Reads the code of every part that comes before it."""
 
     quantities = (
         Quantity(name="count", low=0, description="parts that came in all"),
-        Quantity(name="misread", low=0, description="parts whose code could not be read"),
         Quantity(name="code", kind="text", description="the last code"),
     )
 
     def __init__(self, parameters: ReaderParameters, random: np.random.Generator) -> None:
         self._p = parameters
-        self._random = random
         self._next = parameters.every
         self._brought = False  # a line brings parts
         self._new: deque[str] = deque(maxlen=_KEPT)
         self._code = ""
-        self._count = self._misread = 0
+        self._count = 0
 
     def step(self, dt: float) -> None:
         self._next -= length(dt)
@@ -56,7 +53,6 @@ class Reader:
     def get(self, name: str) -> float | str:
         values: dict[str, float | str] = {
             "count": float(self._count),
-            "misread": float(self._misread),
             "code": self._code,
         }
         return values[known(self.quantities, name).name]
@@ -66,8 +62,5 @@ class Reader:
 
     def _read(self, code: str) -> None:
         self._count += 1
-        if self._random.random() < self._p.misread:
-            self._misread += 1
-            code = "NOREAD"
         self._code = code
         self._new.append(code)
