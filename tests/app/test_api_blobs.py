@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blobs:
     """Give the folder of a camera."""
     found = Blobs(tmp_path / "images")
-    monkeypatch.setattr(blobs, "folders", lambda _: [tmp_path / "other", found.folder])
+    monkeypatch.setattr(blobs, "Album", lambda _: SimpleNamespace(content=found.get))
     return found
 
 
@@ -67,18 +66,4 @@ async def test_what_is_missing_damaged_or_no_name_is_told(
 
 async def test_without_a_camera_there_is_no_image(looker: httpx.AsyncClient) -> None:
     answer = await looker.get(f"/api/v1/blobs/sha256:{'0' * 64}")
-    assert (answer.status_code, answer.json()["remedy"]) == (404, "no camera")
-
-
-def test_folders_are_those_of_cameras_each_once() -> None:
-    def plugin(**options: str) -> Any:
-        return SimpleNamespace(options=SimpleNamespace(**options))
-
-    machines = {
-        "a": plugin(folder="x"),
-        "b": plugin(url="y"),
-        "c": plugin(folder="x"),
-        "d": plugin(folder=""),
-    }
-    factory: Any = SimpleNamespace(room=lambda _: machines)
-    assert blobs.folders(factory) == [Path("x")]
+    assert answer.status_code == 404

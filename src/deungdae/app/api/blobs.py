@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from fastapi import Path as Named
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
+from deungdae.app.album import Album
 from deungdae.app.auth import Right
 from deungdae.core.errors import StoreError
-from deungdae.model.factory import Factory
-from deungdae.wires.blobs import Blobs
 
 from .context import Here, WebError, needs
 from .schema import binary
@@ -28,7 +25,7 @@ _KINDS = (
 )
 _FOR_EVER = "private, max-age=31536000, immutable"  # the name is the content
 
-Ref = Annotated[str, Named(description="`sha256:` and 64 digits in 0-9, a-f", max_length=100)]
+Ref = Annotated[str, Path(description="`sha256:` and 64 digits in 0-9, a-f", max_length=100)]
 
 
 @router.get(
@@ -39,33 +36,21 @@ async def blob(here: Here, request: Request, ref: Ref) -> Response:
     headers = {"ETag": f'"{ref}"', "Cache-Control": _FOR_EVER}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    content = await here.runtime.clock.call(_find, folders(here.runtime.factory), ref)
+    content = await here.runtime.clock.call(_find, Album(here.runtime.factory), ref)
     return Response(content, media_type=_kind(content), headers=headers)
 
 
-def folders(factory: Factory) -> list[Path]:
-    """Return where the images of a factory's cameras lie."""
-    options = [plugin.options for plugin in factory.room("machines").values()]
-    named = [each.folder for each in options if getattr(each, "folder", "")]
-    return [Path(folder) for folder in dict.fromkeys(named)]
-
-
-def _find(places: list[Path], ref: str) -> bytes:
+def _find(album: Album, ref: str) -> bytes:
     """Return the content of a reference. Raises WebError."""
-    for folder in places:
-        try:
-            return Blobs(folder).get(ref)
-        except LookupError:
-            continue
-        except ValueError as error:
-            raise WebError(422, str(error)) from error
-        except StoreError as error:
-            raise WebError(410, str(error), "the image is lost; its finding stays") from error
-    raise WebError(
-        404,
-        f"there is no image {ref}",
-        "the oldest are dropped when the folder of a camera is full" if places else "no camera",
-    )
+    try:
+        return album.content(ref)
+    except LookupError as error:
+        remedy = "the oldest are dropped when the folder of a camera is full"
+        raise WebError(404, str(error), remedy) from error
+    except ValueError as error:
+        raise WebError(422, str(error)) from error
+    except StoreError as error:
+        raise WebError(410, str(error), "the image is lost; its finding stays") from error
 
 
 def _kind(content: bytes) -> str:

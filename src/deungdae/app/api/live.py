@@ -17,7 +17,7 @@ from deungdae.app.live import Reading
 from deungdae.app.runtime import Runtime
 from deungdae.core.types import MILLISECOND, Event
 
-from . import answers
+from . import answers, lines
 from .context import Context, WebError, admit, encode
 
 PACE = 0.25  # s between two messages to one client
@@ -99,6 +99,8 @@ class News:
             message["signals"] = answers.signals(runtime)
             message["assets"] = answers.assets(runtime)
             message["rules"] = answers.rules()
+            message["analyses"] = {n: p.type for n, p in runtime.factory.room("insight").items()}
+            message["lines"] = lines.told(runtime.factory)
         since, self._version = self._version, runtime.live.version
         readings, events = runtime.live.readings(since), runtime.live.events_since(since)
         if readings:
@@ -117,8 +119,8 @@ def _reading(known: Reading) -> tuple[float | None, float, int]:
     return answers.finite(known.value), known.time / MILLISECOND, known.status
 
 
-def _event(known: Event) -> tuple[str, float, int, str]:
-    return known.value, known.time / MILLISECOND, known.status, known.kind
+def _event(known: Event) -> tuple[str, float, int, str, dict[str, str]]:
+    return known.value, known.time / MILLISECOND, known.status, known.kind, known.data
 
 
 def _parts(runtime: Runtime) -> dict[str, Any]:

@@ -1,0 +1,145 @@
+// What the camera saw last: the image with what was found on it, and those before.
+
+import { $, button, drawn, element } from "./dom.js";
+import { number, percent } from "./format.js";
+import { analyses, assetName, at, findings, get, here } from "./shell.js";
+
+const SHOWN = 12;
+const KEPT = 200; // of which the reject share is told
+const VERDICTS = { good: ["✓", "run"], bad: ["✕", "down"], unsure: ["?", "idle"] };
+const AGAIN = 1500; // ms between two looks at what was missed, at least
+
+export class Inspection {
+  constructor() {
+    this.seen = []; // newest first
+    this.chosen = null; // the key of the one that a person picked, or null: the newest
+    this.asked = 0;
+  }
+
+  async build() {
+    $("inspection").hidden = !analyses("vision");
+    if ($("inspection").hidden) return;
+    this.show();
+    await this.recall();
+  }
+
+  take(changed) {
+    if (!changed("findings") || changed("factory") || $("inspection").hidden) return;
+    const newest = findings("inspection").sort((a, b) => b.end.localeCompare(a.end))[0];
+    if (!newest || key(newest) === key(this.seen[0])) return;
+    this.seen = [newest, ...this.seen].slice(0, KEPT);
+    this.show();
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.recall(), Math.max(0, this.asked + AGAIN - performance.now()));
+  }
+
+  // takes in what came between two news: only the newest of each kind is told at once
+  async recall() {
+    this.asked = performance.now();
+    const told = await get(`findings?name=inspection&from=-2h&limit=${KEPT}`).catch(() => []);
+    const known = new Map([...told, ...this.seen].map((each) => [key(each), each]));
+    this.seen = [...known.values()].sort((a, b) => b.end.localeCompare(a.end)).slice(0, KEPT);
+    this.show();
+  }
+
+  show() {
+    const { t } = here;
+    const chosen = this.seen.find((each) => key(each) === this.chosen) ?? this.seen[0];
+    $("inspection-empty").textContent = chosen ? "" : t.noImage;
+    $("inspected").hidden = !chosen;
+    if (!chosen) return;
+    showOne(chosen);
+    $("reject-share").replaceChildren(...share(this.seen));
+    const kept = new Map([...$("thumbs").children].map((each) => [each.dataset.key, each]));
+    $("thumbs").replaceChildren(...this.seen.slice(0, SHOWN).map((each) => kept.get(key(each)) ?? this.thumb(each)));
+    for (const each of $("thumbs").children) each.setAttribute("aria-pressed", each.dataset.key === key(chosen));
+  }
+
+  thumb(finding) {
+    const [mark, kind] = VERDICTS[finding.evidence.verdict] ?? VERDICTS.unsure;
+    const made = button(`thumb ${kind}`, "", () => {
+      this.chosen = key(finding) === key(this.seen[0]) ? null : key(finding);
+      this.show();
+    });
+    made.dataset.key = key(finding);
+    const words = `${serial(finding)}: ${here.t.verdicts[finding.evidence.verdict] ?? here.t.verdicts.unsure}`;
+    made.title = words;
+    made.append(image(finding.evidence.image, ""), element("span", "mark", mark), element("span", "said", words));
+    return made;
+  }
+}
+
+function key(finding) {
+  return finding && `${finding.origin} ${finding.asset} ${finding.end} ${finding.evidence.image}`;
+}
+
+function serial(finding) {
+  return finding.evidence.serial || here.t.noSerial;
+}
+
+function showOne(finding) {
+  const { t } = here;
+  const { evidence } = finding;
+  const [mark, kind] = VERDICTS[evidence.verdict] ?? VERDICTS.unsure;
+  $("inspection-title").textContent = `${t.inspection} · ${assetName(finding.asset)}`;
+  $("verdict").className = `state ${kind}`;
+  $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[evidence.verdict] ?? t.verdicts.unsure}`));
+  const numbers = [[t.score, finding.value], [t.threshold, Number.parseFloat(evidence.threshold)]].filter(([, value]) => Number.isFinite(value));
+  const rows = [
+    [t.serial, serial(finding)],
+    [t.inspectedAt, at(finding.end)],
+    ...(evidence.defect ? [[t.defect, t.defects[evidence.defect] ?? evidence.defect]] : []),
+    ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
+  ];
+  $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
+  $("inspection-reason").textContent = finding.reason;
+  if ($("photo").dataset.key === key(finding)) return;
+  $("photo").dataset.key = key(finding);
+  const words = `${serial(finding)}: ${t.verdicts[evidence.verdict] ?? t.verdicts.unsure}`;
+  const shown = image(evidence.image, words);
+  const layers = [shown];
+  if (evidence.heat) {
+    const heat = image(evidence.heat, "");
+    heat.className = "heat";
+    layers.push(heat);
+  }
+  if (evidence.boxes) shown.addEventListener("load", () => $("photo").append(boxes(evidence.boxes, shown)));
+  $("photo").replaceChildren(...layers);
+}
+
+function image(ref, words) {
+  const made = element("img");
+  made.alt = words;
+  made.decoding = "async";
+  made.addEventListener("error", () => made.replaceWith(element("p", "lost-image", `∅ ${here.t.imageGone}`)));
+  if (ref) made.src = `/api/v1/blobs/${ref}`;
+  else queueMicrotask(() => made.dispatchEvent(new Event("error")));
+  return made;
+}
+
+// told: "x,y,width,height" in pixels of the image, one after another with ";"
+function boxes(told, { naturalWidth, naturalHeight }) {
+  const frame = drawn("svg", { class: "boxes", viewBox: `0 0 ${naturalWidth} ${naturalHeight}`, "aria-hidden": "true" });
+  for (const box of told.split(";")) {
+    const [x, y, width, height] = box.split(",").map(Number);
+    if ([x, y, width, height].every(Number.isFinite)) frame.append(drawn("rect", { x, y, width, height, "vector-effect": "non-scaling-stroke" }));
+  }
+  return frame;
+}
+
+// the share of bad ones among the latest, with the 95 % interval of Wilson (1927)
+function share(seen) {
+  const { t } = here;
+  const told = findings("reject_share")[0];
+  const judged = seen.filter((each) => each.evidence.verdict in VERDICTS && each.evidence.verdict !== "unsure");
+  const bad = judged.filter((each) => each.evidence.verdict === "bad").length;
+  const n = judged.length;
+  if (told?.value != null) return [element("strong", "", `${percent(told.value, t.locale)} %`), ` ${t.rejectShare}`];
+  if (!n) return [];
+  const z = 1.96;
+  const p = bad / n;
+  const centre = (p + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
+  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + z ** 2 / (4 * n ** 2));
+  const range = `${percent(Math.max(0, centre - half) * 100, t.locale)} – ${percent((centre + half) * 100, t.locale)} %`;
+  return [element("strong", "", `${percent(p * 100, t.locale)} %`), ` ${t.rejectShare} · ${t.ofLast(bad, n)} · ${t.interval} ${range}`];
+}
