@@ -171,7 +171,7 @@ async def test_the_status_and_what_is_not_there(eye: Camera) -> None:
         assert (await client.post(url(eye))).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/image", "/stream"])
+@pytest.mark.parametrize("path", ["/image", "", "/stream"])
 async def test_our_door_takes_each_picture_once(eye: Camera, tmp_path: Path, path: str) -> None:
     frame = await shown(eye)
     async with listening(door(eye, tmp_path, path)) as take:
@@ -187,7 +187,7 @@ async def test_our_door_takes_each_picture_once(eye: Camera, tmp_path: Path, pat
     assert abs(first.time - first.received) < 5 * SECOND
     content = Blobs(tmp_path / "blobs").get(first.value)
     assert len(content) == int(first.data["bytes"])
-    assert first.data["media"] == ("image/png" if path == "/image" else "image/jpeg")
+    assert first.data["media"] == ("image/jpeg" if path == "/stream" else "image/png")
     with Image.open(io.BytesIO(content)) as image:
         assert np.abs(np.asarray(image).astype(int) - frame.pixels).max() <= 2
 

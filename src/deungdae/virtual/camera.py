@@ -41,9 +41,9 @@ class Shot(NamedTuple):
 class Camera:
     """A simulated camera at an HTTP port.
 
-    - `GET /image`: the latest picture, as PNG or JPEG by `Accept`, else in the option's `format`.
-      Headers tell its number (`X-Frame`), what it shows (`X-Serial`, percent-encoded), when it was
-      taken (`X-Captured`, ISO 8601) and an `ETag`. Before the first picture: 204.
+    - `GET /image`, or `/`: the latest picture, as PNG or JPEG by `Accept`, else in the option's
+      `format`. Headers tell its number (`X-Frame`), what it shows (`X-Serial`, percent-encoded),
+      when it was taken (`X-Captured`, ISO 8601) and an `ETag`. Before the first picture: 204.
     - `GET /image?after=N&wait=S`: the first picture with another number than N, as soon as there
       is one; 204 if there is none within S seconds, at most 60.
     - `GET /stream`: every picture as it comes (multipart/x-mixed-replace, JPEG: MJPEG), the last
@@ -118,12 +118,12 @@ class Camera:
     async def _answer(self, request: Request) -> Answer:
         if request.method not in ("GET", "HEAD"):
             return Answer(b"a camera can only be read: use GET\n", status=405)
-        if request.path == "/image":
+        if request.path in ("/", "/image"):
             return await self._image(request)
         if request.path == "/stream":
             kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
             return Answer(self._stream(), kind)
-        if request.path in ("/", "/status"):
+        if request.path == "/status":
             return Answer(msgspec.json.encode(self._status()) + b"\n", "application/json")
         return Answer(b"there is /image, /stream and /status\n", status=404)
 
