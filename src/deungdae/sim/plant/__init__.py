@@ -9,12 +9,14 @@ import msgspec
 import numpy as np
 
 from .brick_press import BrickPress, BrickPressParameters
+from .camera import Camera, CameraParameters
 from .dryer import Dryer, DryerParameters
 from .kiln import Kiln, KilnParameters
 from .machining import Machining, MachiningParameters
 from .meter import Meter, MeterParameters
 from .mixer import Mixer, MixerParameters
 from .motor import Motor, MotorParameters
+from .palletiser import Palletiser, PalletiserParameters
 from .parts import Plant, Quantity
 from .press import Press, PressParameters
 from .reader import Reader, ReaderParameters
@@ -24,12 +26,14 @@ __all__ = ["Plant", "Quantity", "create", "models"]
 
 _MODELS: dict[str, tuple[Callable[..., Plant], type[msgspec.Struct]]] = {
     "brick_press": (BrickPress, BrickPressParameters),
+    "camera": (Camera, CameraParameters),
     "dryer": (Dryer, DryerParameters),
     "kiln": (Kiln, KilnParameters),
     "machining": (Machining, MachiningParameters),
     "meter": (Meter, MeterParameters),
     "mixer": (Mixer, MixerParameters),
     "motor": (Motor, MotorParameters),
+    "palletiser": (Palletiser, PalletiserParameters),
     "press": (Press, PressParameters),
     "reader": (Reader, ReaderParameters),
     "tunnel": (Tunnel, TunnelParameters),

@@ -6,6 +6,7 @@ and pictures: docs/explanation/the-virtual-plant.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, log, pi, sin
 from typing import Annotated
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
 from .parts import Alarm, Method, NotNegative, Quantity, clipped, known, length, offered, settable
+from .ware import logistic
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Friction = Annotated[float, msgspec.Meta(ge=0, le=0.45)]
@@ -21,6 +23,7 @@ Friction = Annotated[float, msgspec.Meta(ge=0, le=0.45)]
 # where in a cycle each part of it ends; before that the mould is filled
 _APPROACH, _PRESS, _HOLD, _RETRACT = 0.42, 0.62, 0.72, 0.82
 _FILL = 0.30
+_DENSE = 2165.0  # kg/m3, below which bricks hold together badly
 _USUAL = 80.0  # MPa, the pressure that `wear` is told for
 
 
@@ -65,6 +68,9 @@ class BrickPress:
             name="setpoint", unit="mm", low=62, high=90, access="rw",
             description="thickness to press to",
         ),
+        Quantity(
+            name="speed", unit="%", low=50, high=120, access="rw", description="of the cycle"
+        ),
         Quantity(name="force", unit="kN", low=0, high=10_000, description="ram force now"),
         Quantity(name="stroke", unit="mm", low=0, high=1000, description="way of the ram"),
         Quantity(name="pressure", unit="MPa", low=0, high=1000, description="on the powder now"),
@@ -85,6 +91,7 @@ class BrickPress:
         self._random = random
         self._cycle = Cycle(parameters.cycle)
         self._setpoint = parameters.thickness
+        self._speed = 100.0  # %
         self._wear = 0.0  # mm
         self._energy = 0.0  # kW.h, but for the stroke under way
         self._brick = (parameters.mass, 0.0, 0.0)  # kg, mm, kg/m3 of the last one
@@ -108,6 +115,7 @@ class BrickPress:
             "state": self._cycle.state,
             "count": float(self._cycle.count),
             "setpoint": self._setpoint,
+            "speed": self._speed,
             "force": self._force(),
             "stroke": self._stroke(),
             "pressure": self._pressure(self._compression()) if self._pressing else 0.0,
@@ -123,12 +131,29 @@ class BrickPress:
         return values[known(self.quantities, name).name]
 
     def set(self, name: str, value: float) -> None:
-        self._setpoint = clipped(settable(self.quantities, name, value), value)
+        value = clipped(settable(self.quantities, name, value), value)
+        if name == "setpoint":
+            self._setpoint = value
+            return
+        self._speed = value
+        if not self._cycle.driven:
+            self._cycle.length = self._p.cycle / self.pace
 
     def call(self, method: str) -> None:
         offered(self.methods, method)
         self._wear = 0.0
         self._cycle.stop("setup", self._p.change)
+
+    @property
+    def pace(self) -> float:
+        """Return how fast it is set to run; 1: as it was built for."""
+        return self._speed / 100
+
+    def spoils(self) -> Mapping[str, float]:
+        """Return how likely each defect is now: loose bricks crack, worn moulds leave chips."""
+        worn = self._wear / self._p.wear_limit
+        loose = logistic((_DENSE - self._brick[2]) / 12.0) if self._cycle.count else 0.0
+        return {"crack": 0.002 + 0.3 * loose, "chip": 0.002 + 0.01 * worn**2}
 
     def alarms(self) -> tuple[Alarm, ...]:
         return (

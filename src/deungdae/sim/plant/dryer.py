@@ -1,4 +1,4 @@
-"""A chamber dryer for green bricks: hot air, and moisture that leaves ever more slowly.
+"""A dryer for green bricks: hot air, and moisture that leaves ever more slowly.
 
 Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
 and pictures: docs/explanation/the-virtual-plant.md.
@@ -6,17 +6,22 @@ and pictures: docs/explanation/the-virtual-plant.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil, exp
 from typing import Annotated
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
 from .parts import Alarm, NotNegative, Percent, Quantity, Share, clipped, known, length, settable
+from .ware import logistic
 
+Array = NDArray[np.float64]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
+_PARTS = 10  # of a cycle, when the first cars are dried
 _STEP = 10.0  # s; far below every time constant that the bounds allow
 _WATER = 2260.0  # kJ/kg to evaporate
 _GAS = 8.314e-3  # kJ/(mol K)
@@ -24,20 +29,21 @@ _REFERENCE = 110.0  # Cel, where `rate` is told
 
 
 class DryerParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """A chamber dryer; each cycle is one batch. Powers in kW, times in s."""
+    """A dryer full of cars; each cycle one leaves and one enters. Powers in kW, times in s."""
 
-    cycle: Annotated[float, msgspec.Meta(ge=60)] = 14 * 3600.0  # while it is not driven
+    cycle: Annotated[float, msgspec.Meta(ge=10)] = 600.0  # while it is not driven
+    cars: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12  # 1: a chamber, filled at once
     setpoint: Annotated[float, msgspec.Meta(ge=20, le=200)] = 110.0  # of the air, Cel
     ambient: float = 25.0  # Cel
-    batch: Positive = 4000.0  # dry bricks, kg
+    load: Positive = 230.0  # of a car, dry bricks, kg
     moisture: Share = 0.055  # of fresh bricks, kg water a kg of dry brick
     moisture_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.3)] = 0.04  # relative
     critical: Share = 0.035  # where the falling rate begins
     equilibrium: Share = 0.002  # what the air leaves in the brick
-    rate: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 1.2e-4  # at 110 Cel and full fan, 1/s
+    rate: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 5e-4  # at 110 Cel and full fan, 1/s
     activation: NotNegative = 28.0  # how the rate grows with temperature, kJ/mol
     capacity: Annotated[float, msgspec.Meta(ge=500)] = 4500.0  # bricks and chamber, kJ/K
-    brick_share: Share = 0.8  # of the capacity that comes in cold with each batch
+    brick_share: Share = 0.8  # of the capacity, that is cars
     exhaust: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.6  # air let out, full fan, kW/K
     wall: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1  # kW/K
     heater: NotNegative = 180.0  # at full power
@@ -64,8 +70,8 @@ class Dryer:
         ),
         Quantity(name="fan", unit="%", low=0, high=100, access="rw", description="fan speed"),
         Quantity(name="temperature", unit="Cel", low=0, high=400, description="of the air"),
-        Quantity(name="moisture", unit="%", low=0, high=100, description="of the batch, dry basis"),
-        Quantity(name="moisture_out", unit="%", low=0, high=100, description="of the last batch"),
+        Quantity(name="moisture", unit="%", low=0, high=100, description="mean, dry basis"),
+        Quantity(name="moisture_out", unit="%", low=0, high=100, description="last car out"),
         Quantity(name="evaporation", unit="kg/h", low=0, high=10_000, description="water leaving"),
         Quantity(name="heat", unit="kW", low=0, high=10_000, description="heat put in"),
         Quantity(name="heat_energy", unit="kW.h", low=0, description="heat put in, in all"),
@@ -79,11 +85,11 @@ class Dryer:
         self._cycle = Cycle(parameters.cycle)
         self._setpoint = self._reading = self._temperature = parameters.setpoint
         self._fan = parameters.fan
-        self._heat = self._integral = 0.0
         self._heat_energy = self._energy = 0.0
         self._evaporation = 0.0  # kg/s
         self._out = 0.0
-        self._wet = self._fresh()
+        self._wet = self._full()
+        self._heat = self._integral = self._needed()
 
     def step(self, dt: float) -> None:
         count = ceil(length(dt) / _STEP)
@@ -106,7 +112,7 @@ class Dryer:
             "setpoint": self._setpoint,
             "fan": self._fan,
             "temperature": self._reading,
-            "moisture": self._wet * 100,
+            "moisture": float(self._wet.mean()) * 100,
             "moisture_out": self._out * 100,
             "evaporation": self._evaporation * 3600,
             "heat": self._heat,
@@ -126,13 +132,17 @@ class Dryer:
     def alarms(self) -> tuple[Alarm, ...]:
         return (
             Alarm(
-                name="batch_wet",
+                name="car_wet",
                 active=self._out > 2 * self._p.equilibrium + 0.005,
                 severity=500,
-                message=f"the last batch left with {self._out * 100:.1f} % moisture",
+                message=f"the last car left with {self._out * 100:.1f} % moisture",
                 quantity="moisture_out",
             ),
         )
+
+    def spoils(self) -> Mapping[str, float]:
+        """Return how likely the bricks of the last car are to crack in the kiln, being too wet."""
+        return {"crack": 0.5 * logistic((100 * self._out - 1.2) / 0.12)}
 
     @property
     def _on(self) -> bool:
@@ -145,10 +155,11 @@ class Dryer:
     def _advance(self, dt: float) -> None:
         p = self._p
         self._control(dt)
-        speed = 0.0 if self._cycle.state == "starved" else self._speed()  # else it is empty
-        dried = min(speed * dt, max(self._wet - p.equilibrium, 0.0))
+        dried = np.zeros(p.cars)
+        if self._cycle.state != "starved":  # else it is empty
+            dried = np.minimum(self._speed() * dt, self._wet - p.equilibrium)
         self._wet -= dried
-        self._evaporation = p.batch * dried / dt
+        self._evaporation = p.load * float(dried.sum()) / dt
         above = self._temperature - p.ambient
         lost = (p.exhaust * (self._fan / 100 if self._on else 0.0) + p.wall) * above
         net = self._heat - lost - _WATER * self._evaporation
@@ -156,14 +167,22 @@ class Dryer:
         self._heat_energy += self._heat * dt / 3600
         self._energy += self._power * dt / 3600
 
-    def _speed(self) -> float:
-        """Return how fast moisture leaves, in kg/(kg s)."""
+    def _speed(self) -> Array:
+        """Return how fast moisture leaves each car: [cars], kg/(kg s)."""
         p = self._p
         cold = 1 / (_REFERENCE + 273.15) - 1 / (self._temperature + 273.15)
         rate = p.rate * exp(p.activation / _GAS * cold)
-        if self._wet > p.critical:
-            rate *= (self._fan / 100 if self._on else 0.1) ** 0.8
-        return rate * (min(self._wet, p.critical) - p.equilibrium)
+        blown = (self._fan / 100 if self._on else 0.1) ** 0.8
+        rates: Array = rate * np.where(self._wet > p.critical, blown, 1.0)
+        return rates * np.maximum(np.minimum(self._wet, p.critical) - p.equilibrium, 0.0)
+
+    def _needed(self) -> float:
+        """Return the heat that holds the temperature while cars go through, kW."""
+        p = self._p
+        above = self._temperature - p.ambient
+        water = _WATER * p.load * float(self._speed().sum())
+        cars = p.brick_share * p.capacity / p.cars * above / p.cycle
+        return min((p.exhaust * self._fan / 100 + p.wall) * above + water + cars, p.heater)
 
     def _control(self, dt: float) -> None:
         p = self._p
@@ -176,11 +195,20 @@ class Dryer:
         self._heat = min(max(self._integral + p.gain * error, 0.0), p.heater)
 
     def _change(self) -> None:
-        """Let the batch leave and a cold and wet one come."""
+        """Let the car leave that has been in longest, and a cold and wet one come."""
         p = self._p
-        self._out = self._wet
-        self._wet = self._fresh()
-        self._temperature -= p.brick_share * (self._temperature - p.ambient)
+        self._out = float(self._wet[0])
+        self._wet = np.append(self._wet[1:], self._fresh())
+        self._temperature -= p.brick_share / p.cars * (self._temperature - p.ambient)
+
+    def _full(self) -> Array:
+        """Return the cars as they stand in a dryer that has run for long, the oldest first."""
+        self._wet = np.array([self._fresh() for _ in range(self._p.cars)])
+        for age in range(self._p.cars):
+            older = self._wet[: self._p.cars - 1 - age]
+            for _ in range(_PARTS):
+                older -= self._speed()[: len(older)] * self._p.cycle / _PARTS
+        return np.maximum(self._wet, self._p.equilibrium)
 
     def _fresh(self) -> float:
         p = self._p

@@ -30,13 +30,14 @@ def defect_probability(peak: float, soak: float, rate: float = 0.0) -> dict[str,
     """
     fired = peak + 15.0 * log2(max(soak, 60.0) / _SOAK)
     return {
-        "colour": 0.003 + 0.95 * _logistic((_RIGHT - 25.0 - fired) / 5.0),
-        "blowhole": 0.004 + 0.80 * _logistic((fired - _RIGHT - 40.0) / 8.0),
-        "crack": 0.008 + 0.60 * _logistic((rate - 300.0) / 25.0),
-        "chip": 0.008,
-        "stain": 0.004,
+        "colour": 0.002 + 0.95 * logistic((_RIGHT - 30.0 - fired) / 5.0),
+        "blowhole": 0.002 + 0.80 * logistic((fired - _RIGHT - 50.0) / 8.0),
+        "crack": 0.004 + 0.60 * logistic((rate - 300.0) / 25.0),
+        "chip": 0.004,
+        "stain": 0.003,
     }
 
 
-def _logistic(x: float) -> float:
+def logistic(x: float) -> float:
+    """Return 1 / (1 + e^-x)."""
     return 1.0 / (1.0 + exp(min(max(-x, -60.0), 60.0)))
