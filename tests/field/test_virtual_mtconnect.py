@@ -280,6 +280,24 @@ async def test_a_reader_that_is_too_slow_is_told(mill: Mtconnect) -> None:
     assert b"OUT_OF_RANGE" in parts
 
 
+async def test_a_stream_with_no_news_gives_a_sign_of_life(mill: Mtconnect) -> None:
+    _, root = await ask(mill, "/current")
+    following = int(root.find("{*}Header").get("nextSequence"))
+    seen = b""
+    async with (
+        httpx.AsyncClient(timeout=WITHIN) as client,
+        client.stream(
+            "GET", f"{url(mill)}/sample?from={following}&interval=10&heartbeat=50"
+        ) as reply,
+    ):
+        async for data in reply.aiter_bytes():
+            seen += data
+            if seen.count(b"</MTConnectStreams>") >= 3:
+                break
+    assert b"dataItemId" not in seen
+    assert seen.count(f'nextSequence="{following}"'.encode()) >= 3
+
+
 async def test_current_as_a_stream(mill: Mtconnect) -> None:
     seen = b""
     async with (

@@ -133,8 +133,12 @@ def test_it_is_durable_before_it_is_named(blobs: Blobs, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "replace", watched_replace)
     digest = hashlib.sha256(b"abc").hexdigest()
     blobs.put(b"abc")
-    file, named, folder = done[-3:]
+    above, file, named, folder, root = done
+    assert above == str(blobs.folder.parent)
     assert ".begun-" in file
     assert named == "named"
-    assert folder.endswith(f"blobs/{digest[:2]}")
-    assert any(path.endswith("blobs") for path in done[:-3])  # which holds the new folder
+    assert folder == str(blobs.folder / digest[:2])
+    assert root == str(blobs.folder)
+    done.clear()
+    blobs.put(b"abc")  # which another program may have written a moment ago
+    assert done == [folder, root]

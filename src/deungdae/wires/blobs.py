@@ -49,6 +49,9 @@ class Blobs:
                 os.utime(path)
             except FileNotFoundError:
                 self._write(path, content)
+            # also where it was there: whoever wrote it may be cut off before it did this
+            _sync(path.parent)
+            _sync(self.folder)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
         return ref
@@ -115,10 +118,8 @@ class Blobs:
         return Dropped(len(gone), sum(size for _, size in gone), moments[0], moments[-1])
 
     def _write(self, path: Path, content: bytes) -> None:
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _sync(self.folder)
-            _sync(self.folder.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sync(self.folder.parent)
         handle, begun = tempfile.mkstemp(prefix=_BEGUN, dir=path.parent)
         try:
             with open(handle, "wb") as file:
@@ -129,7 +130,6 @@ class Blobs:
         except OSError:
             Path(begun).unlink(missing_ok=True)
             raise
-        _sync(path.parent)
 
     def _files(self) -> Iterator[tuple[os.stat_result, Path]]:
         """Yield all there is, also what is damaged or was begun by a program that was killed."""
