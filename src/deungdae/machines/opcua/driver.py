@@ -311,7 +311,8 @@ class Opcua:
                 with suppress(DoorError), in_words(self.options, "ending the subscription"):
                     await current.delete()
             await current.stop()
-            mark = current.mark if lost else None
+            # some servers let a subscription be taken up and then never answer for it
+            mark = current.mark if lost and (current.heard or not current.resumed) else None
             self._before = _Before(
                 signals, mark, table.last, dict(table.refused), self._clock.now()
             )

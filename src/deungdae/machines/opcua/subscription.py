@@ -86,6 +86,7 @@ class Subscription:
     ) -> None:
         self.mark = mark
         self.resumed = resumed
+        self.heard = False  # whether a message has come, a keep-alive too
         self._link = link
         self._options = options
         self._clock = clock
@@ -130,6 +131,7 @@ class Subscription:
             ) from error
         if isinstance(arrival, Exception):
             raise arrival
+        self.heard |= isinstance(arrival, Arrival)
         return arrival
 
     def acknowledge(self, sequence: int) -> None:
