@@ -85,8 +85,8 @@ class Port:
 
     async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         meeting = asyncio.current_task()
-        if meeting is None or len(self._meetings) >= _MOST:
-            writer.transport.abort()
+        if meeting is None or self._server is None or len(self._meetings) >= _MOST:
+            writer.transport.abort()  # also who came in while the port was being closed
             return
         self._meetings.add(meeting)
         try:

@@ -17,7 +17,7 @@ from deungdae.virtual._tcp import Port
 
 from . import documents
 from .buffer import Buffer, Observation
-from .model import Item, device
+from .model import Item, device, identifier
 
 _FAULT = 667  # severity from which on an alarm stops a machine: OPC 10000-9 calls it high
 _LONGEST = 3_600_000  # ms, of interval and heartbeat
@@ -76,8 +76,6 @@ class Mtconnect:
         self._items: dict[str, Item] = {
             item.id: item for part in self._device.below() for item in part.items
         }
-        self._named = {item.name: item for item in self._items.values() if not _alarm(item)}
-        self._conditions = {item.name: item for item in self._items.values() if _alarm(item)}
         self._buffer = Buffer(options.buffer)
         self._began = clock.now()
         http = Http(self._answer, clock, self.faults)
@@ -103,7 +101,7 @@ class Mtconnect:
         now = self._now()
         self._buffer.add(self._items["device-availability"], now, "AVAILABLE")
         for quantity in self.plant.quantities:
-            item = self._named[quantity.name]
+            item = self._items[identifier(quantity.name)]
             value = self.faults.shown(quantity.name, self.plant.get(quantity.name))
             self._buffer.add(item, now, item.said(value))
         for alarm in self._alarming.alarms() if self._alarming else ():
@@ -111,7 +109,8 @@ class Mtconnect:
             if alarm.active:
                 level = "Fault" if alarm.severity >= _FAULT else "Warning"
             text = alarm.message if alarm.active else ""
-            self._buffer.add(self._conditions[alarm.name], now, level, text, alarm.severity)
+            item = self._items[f"alarm-{identifier(alarm.name)}"]
+            self._buffer.add(item, now, level, text, alarm.severity)
 
     def _now(self) -> int:
         return self._clock.now() + self.faults.shift
@@ -236,10 +235,6 @@ class Mtconnect:
     def _spoilt(self, content: bytes) -> bytes:
         """Return a document, or half of it where the whole machine sends rubbish."""
         return content[: len(content) // 2] if self.faults.spoilt("") else content
-
-
-def _alarm(item: Item) -> bool:
-    return item.category == "CONDITION"
 
 
 def _stream(parts: AsyncGenerator[bytes, None]) -> Answer:

@@ -90,7 +90,7 @@ _RULES = (
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One data item. quantity or alarm: its name in the plant; value = quantity * gain + bias."""
+    """One data item. name: of the quantity or alarm; value = quantity * gain + bias."""
 
     id: str
     name: str
@@ -142,7 +142,10 @@ def device(name: str, quantities: Sequence[Quantity], alarms: Sequence[Alarm]) -
         about = items.get(alarm.quantity)
         condition = about.type if about and about.category == "SAMPLE" else "SYSTEM"
         item = Item(
-            id=f"alarm-{_id(alarm.name)}", name=alarm.name, category="CONDITION", type=condition
+            id=f"alarm-{identifier(alarm.name)}",
+            name=alarm.name,
+            category="CONDITION",
+            type=condition,
         )
         tree.put(item, alarm.quantity)
     return tree.device
@@ -189,7 +192,7 @@ def _place(item: Item, quantity: str) -> tuple[tuple[str, str], ...]:
 
 
 def _item(quantity: Quantity) -> Item:
-    id = _id(quantity.name)
+    id = identifier(quantity.name)
     if quantity.kind == "state":
         type = _vocabulary(quantity)
         return Item(id=id, name=quantity.name, category="EVENT", type=type)
@@ -228,7 +231,7 @@ def _scaling(unit: str, code: str) -> tuple[float, float] | None:
         return None
 
 
-def _id(name: str) -> str:
-    """Return a name as an xs:ID may be."""
+def identifier(name: str) -> str:
+    """Return the id of a quantity's data item: its name, as far as an xs:ID may be like it."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
     return plain if plain[:1].isalpha() else f"_{plain}"
