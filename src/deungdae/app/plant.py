@@ -121,8 +121,8 @@ class Plant:
 
 
 def read(path: Path) -> Factory:
-    """Return the virtual machines of a description. Raises FactoryError."""
-    factory = model.read(path)
+    """Return the virtual machines of plant.toml, or of that of a folder. Raises FactoryError."""
+    factory = model.read(path / "plant.toml" if path.is_dir() else path)
     others = [room for room, plugins in factory.plugins.items() if plugins and room != "virtual"]
     if others:
         problem = f"holds {', '.join(others)}: a plant has virtual machines alone"
