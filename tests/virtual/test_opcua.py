@@ -15,7 +15,7 @@ from deungdae.core.ports import Bridge
 from deungdae.sim import plant
 from deungdae.sim.plant.parts import Alarm, Method, Quantity, known, settable
 from deungdae.virtual.opcua import Opcua
-from deungdae.virtual.opcua.alarms import Condition
+from deungdae.virtual.opcua.alarms import Condition, _Kind
 from deungdae.virtual.opcua.model import Model, variant
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -148,6 +148,17 @@ def test_a_condition_is_retained_until_it_is_gone_and_acknowledged() -> None:
     condition.acknowledged = True
     assert not condition.retained
     assert (becomes(active=True), condition.acknowledged) == (True, False)
+
+
+def test_the_type_of_an_event_is_also_each_type_above_it() -> None:
+    kind = _Kind(ua.ObjectIds.OffNormalAlarmType)
+    for above in ("OffNormalAlarmType", "AlarmConditionType", "ConditionType", "BaseEventType"):
+        assert kind == ua.NodeId(getattr(ua.ObjectIds, above))
+    assert kind != ua.NodeId(ua.ObjectIds.LimitAlarmType)
+    assert kind != ua.NodeId(ua.ObjectIds.ConditionType, 2)
+    assert ua.ua_binary.nodeid_to_binary(kind) == ua.ua_binary.nodeid_to_binary(
+        ua.NodeId(ua.ObjectIds.OffNormalAlarmType)
+    )
 
 
 def test_every_notice_has_an_id_of_its_own_and_all_that_clients_select() -> None:

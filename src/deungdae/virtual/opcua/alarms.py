@@ -23,6 +23,42 @@ from .model import Model
 Notice: TypeAlias = dict[str, ua.Variant]  # fields of an event, by browse path
 _SERVER = ua.NodeId(ua.ObjectIds.Server)
 _REFUSED_SEVERITY = 300  # of the event that says why a method was refused
+_ABOVE = {  # each type of event that we send, with itself and the types above it
+    kind: frozenset(kinds[place:])
+    for kinds in (
+        (
+            ua.ObjectIds.OffNormalAlarmType, ua.ObjectIds.DiscreteAlarmType,
+            ua.ObjectIds.AlarmConditionType, ua.ObjectIds.AcknowledgeableConditionType,
+            ua.ObjectIds.ConditionType, ua.ObjectIds.BaseEventType,
+        ),
+        (
+            ua.ObjectIds.RefreshStartEventType, ua.ObjectIds.SystemEventType,
+            ua.ObjectIds.BaseEventType,
+        ),
+        (
+            ua.ObjectIds.RefreshEndEventType, ua.ObjectIds.SystemEventType,
+            ua.ObjectIds.BaseEventType,
+        ),
+    )
+    for place, kind in enumerate(kinds)
+}  # fmt: skip
+
+
+class _Kind(ua.NodeId):  # type: ignore[misc]
+    """The type of an event, equal also to each type above it.
+
+    Clients ask for events "of type" alarm; that takes in subtypes (OPC 10000-4 §7.7.3), but asyncua
+    2.1.0 compares for equality.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ua.NodeId)
+            and other.NamespaceIndex == 0
+            and other.Identifier in _ABOVE[self.Identifier]
+        )
+
+    __hash__ = ua.NodeId.__hash__
 
 
 class Condition:
@@ -192,6 +228,9 @@ async def send(model: Model, notice: Notice, subscription: int | None = None) ->
     event = Event()
     for path, content in notice.items():
         event.add_property(path, content.Value, content.VariantType)
+    event.add_property(
+        "EventType", _Kind(notice["EventType"].Value.Identifier), ua.VariantType.NodeId
+    )
     for event.emitting_node in (model.machine, _SERVER):
         service = model.server.iserver.subscription_service
         await service.trigger_event(event, subscription_id=subscription)
