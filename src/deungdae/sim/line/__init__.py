@@ -21,6 +21,7 @@ from .parts import (
     Buffer,
     Crew,
     Failure,
+    Lever,
     Maintenance,
     Operators,
     Order,
@@ -34,8 +35,9 @@ from .parts import (
 )
 
 __all__ = [
-    "OUT", "SCRAP", "STATES", "Buffer", "Crew", "Failure", "Line", "Maintenance", "Operators",
-    "Order", "Product", "Quality", "Ride", "Server", "Snapshot", "Station", "Vehicles", "read",
+    "OUT", "SCRAP", "STATES", "Buffer", "Crew", "Failure", "Lever", "Line", "Maintenance",
+    "Operators", "Order", "Product", "Quality", "Ride", "Server", "Snapshot", "Station",
+    "Vehicles", "read",
 ]  # fmt: skip
 
 ANY = "part"  # the product of a line that names none
@@ -64,6 +66,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             description="Products in the order in which stations without input begin them, over "
             "and over; empty: by their shares, at random"
         ),
+    ] = ()
+    levers: Annotated[
+        tuple[Lever, ...], Meta(description="What `twin improve` may change; no simulation sees it")
     ] = ()
     warm_up: Annotated[
         float, Meta(ge=0, description="Time before anything is counted", extra={"unit": "s"})

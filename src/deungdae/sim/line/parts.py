@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
@@ -273,6 +274,39 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quantity: Annotated[int, Meta(ge=1, description="How many good parts")]
     release: Annotated[float, Meta(ge=0, description="Not begun before", extra={"unit": "s"})] = 0.0
     due: Annotated[float, Meta(ge=0, description="Wanted by", extra={"unit": "s"})]
+
+
+class Lever(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that may be changed to make the line better, within bounds, for money.
+
+    A time is changed by a factor: `low = 0.8, high = 1.0, step = 0.05` of `press.cycle`. Everything
+    else takes the values from low to high. Or `options` says what may be written instead.
+    """
+
+    target: Annotated[
+        str, Meta(description="`<name>.<field>`, as in `twin whatif --set`; or `sequence`")
+    ]
+    low: Annotated[float | None, Meta(description="Least value; times: least factor")] = None
+    high: Annotated[float | None, Meta(description="Largest value; times: largest factor")] = None
+    step: Annotated[float, Meta(gt=0, description="Step between values")] = 1.0
+    options: Annotated[
+        tuple[str, ...], Meta(description="Instead of bounds: what may stand there")
+    ] = ()
+    cost: Annotated[
+        Decimal, Meta(description="Money for each step away from what is; or for an option")
+    ] = Decimal(0)
+    currency: Annotated[str, Meta(description="ISO 4217 code", pattern="^[A-Z]{3}$")] = "KRW"
+
+    def __post_init__(self) -> None:
+        if bool(self.options) == (self.low is not None or self.high is not None):
+            raise ValueError(f"{self.target}: needs either low and high, or options")
+        if not self.options:
+            if self.low is None or self.high is None:
+                raise ValueError(f"{self.target}: needs both low and high")
+            if not 0 <= self.low <= self.high:
+                raise ValueError(f"{self.target}: low = {self.low}, high = {self.high}: no range")
+        if self.cost < 0:
+            raise ValueError(f"{self.target}: cost = {self.cost} is below 0")
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
