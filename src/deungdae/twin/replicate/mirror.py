@@ -1,0 +1,184 @@
+"""The line as it stands now: what its newest states and scans say of machines and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from deungdae.core.types import SECOND, Event
+from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot
+
+from .timeline import IDLE, code_of
+
+HOLDING = frozenset({"running", "blocked", "down", "setup", "maintenance", "waiting"})
+
+
+class Mirror:
+    """Follows a line event by event; `snapshot` is where a simulation may begin.
+
+    stations: name in the line -> id of the asset, where they differ. Events must come in order of
+    their time; one that is older than the newest of its station is passed over.
+    """
+
+    def __init__(self, line: Line, stations: Mapping[str, str] | None = None) -> None:
+        self.line = line
+        assets = stations or {name: name for name in line.stations}
+        self._names = {asset: name for name, asset in assets.items() if name in line.stations}
+        self._machines = {
+            name: [_Machine() for _ in range(station.servers)]
+            for name, station in line.stations.items()
+        }
+        self._takers: dict[str, list[str]] = {name: [] for name in line.buffers}
+        for name, station in line.stations.items():
+            for buffer in station.takes_from:
+                self._takers[buffer].append(name)
+        self._waiting: dict[str, dict[str, str]] = {name: {} for name in line.buffers}
+        self._place: dict[str, str] = {}  # serial -> buffer in which it was put last
+        self._family: dict[str, str] = {}
+        self.time = 0
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take in states and scans of finished parts; everything else is passed over."""
+        for event in events:
+            name = self._names.get(event.asset)
+            if name is None:
+                continue
+            word = event.data.get("server", "0")
+            machines = self._machines[name]
+            machine = machines[int(word)] if word.isdecimal() and int(word) < len(machines) else (
+                machines[0])  # fmt: skip
+            if event.kind == "state" and event.time >= machine.since:
+                machine.tell(event)
+            elif event.kind == "scan" and event.time >= machine.since_part:
+                self._finished(name, machine, event)
+            self.time = max(self.time, event.time)
+
+    def snapshot(self, now: int) -> Snapshot:
+        """Return the line at a moment, ns: parts in buffers, what each machine does, since when."""
+        waiting = self._free()
+        stations = {}
+        for name, machines in self._machines.items():
+            stations[name] = tuple(
+                self._server(name, machine, waiting, now) for machine in machines
+            )
+        return Snapshot(
+            buffers={name: tuple(parts) for name, parts in waiting.items() if parts},
+            stations=stations,
+            family=dict(self._family),
+        )
+
+    def _free(self) -> dict[str, list[str]]:
+        """Return the products in each buffer, without what blocked machines still hold."""
+        held = {
+            machine.serial
+            for machines in self._machines.values()
+            for machine in machines
+            if machine.state == "blocked"
+        }
+        return {
+            name: [product for serial, product in parts.items() if serial not in held]
+            for name, parts in self._waiting.items()
+        }
+
+    def _server(
+        self, name: str, machine: _Machine, waiting: dict[str, list[str]], now: int
+    ) -> Server:
+        state = machine.state
+        product = ""
+        if state == "blocked":
+            product = machine.product  # the part that it finished is still in it
+        elif state in HOLDING:
+            product = self._taken(name, waiting)
+        since = machine.running(now) if state == "running" else (now - machine.since) / SECOND
+        return Server(state=state, product=product, elapsed=max(since, 0.0))
+
+    def _taken(self, name: str, waiting: dict[str, list[str]]) -> str:
+        """Return the product of the part in work, and take it out of the buffer it came from."""
+        station = self.line.stations[name]
+        for buffer in station.takes_from:
+            if waiting[buffer]:
+                return waiting[buffer].pop(0)
+        if station.takes_from:
+            return ""
+        return next(iter(station.products or self.line.product_names))
+
+    def _finished(self, name: str, machine: _Machine, event: Event) -> None:
+        """Move a part that a machine has finished to the buffer behind it."""
+        product = event.data.get("product", "") or self.line.product_names[0]
+        serial = event.value or f"{name}@{event.time}"
+        machine.finished(event.time, serial, product)
+        if product in self.line.products:
+            self._family[name] = self.line.products[product].family or product
+        before = self._place.pop(serial, None)
+        if before is None:
+            before = self._fullest(name)
+            if before is not None:  # a part without a serial: the one in front is the one
+                self._waiting[before].pop(next(iter(self._waiting[before])), None)
+        else:
+            self._waiting[before].pop(serial, None)
+        target = self._target(name, product, event.data.get("result", "good"))
+        if target in self._waiting:
+            self._waiting[target][serial] = product
+            self._place[serial] = target
+
+    def _fullest(self, name: str) -> str | None:
+        filled = [each for each in self.line.stations[name].takes_from if self._waiting[each]]
+        return filled[0] if filled else None
+
+    def _target(self, name: str, product: str, result: str) -> str:
+        station = self.line.stations[name]
+        if result == "scrap":
+            return SCRAP
+        if result == "rework" and station.rework_to:
+            return station.rework_to
+        route = self.line.products[product].route if product in self.line.products else ()
+        if name in route:
+            after = route[route.index(name) + 1 :]
+            behind = {buffer for buffer, takers in self._takers.items() if after and
+                      after[0] in takers}  # fmt: skip
+            for place in station.goes_to:
+                if place in behind:
+                    return place
+            return next(iter(behind), OUT)
+        shares = station.goes_to
+        return max(shares, key=lambda place: shares[place])
+
+
+class _Machine:
+    """One server: the state it told last, and the part it finished last."""
+
+    def __init__(self) -> None:
+        self.state = "starved"
+        self.since = 0
+        self.since_part = 0
+        self.product = ""
+        self.serial = ""
+        self._ran = 0  # ns of running since the last part, before `since`
+
+    def tell(self, event: Event) -> None:
+        """Take a state. A word that is not known changes nothing."""
+        code = code_of(event.value)
+        if code < 0 or code > IDLE:
+            return
+        word = "starved" if code == IDLE else STATES[code]
+        if word == self.state:
+            return
+        if self.state == "running":
+            self._ran += event.time - max(self.since, self.since_part)
+        self.state, self.since = word, event.time
+
+    def finished(self, time: int, serial: str, product: str) -> None:
+        """Take a scan: the cycle of the next part begins anew."""
+        self.since_part, self.serial, self.product, self._ran = time, serial, product, 0
+
+    def running(self, now: int) -> float:
+        """Return the s that the cycle has run, stops not counted."""
+        return (self._ran + now - max(self.since, self.since_part)) / SECOND
+
+
+def mirror(
+    line: Line, events: Iterable[Event], now: int, stations: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Return the line as it stands at `now`, from the events of the last hours."""
+    follower = Mirror(line, stations)
+    follower.feed(event for event in sorted(events, key=lambda e: e.time) if event.time <= now)
+    return follower.snapshot(now)
