@@ -1,0 +1,241 @@
+"""Tandem lines without events: which lines those are, and what their replications give.
+
+The random numbers are those of the engine, taken in the same order; so the results are the
+engine's, but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from deungdae.core.types import FloatArray
+from deungdae.sim import distribution
+from deungdae.sim.line import OUT, STATES, Line, Snapshot, Station
+
+from . import recursion, tables
+from .compiling import COMPILED
+from .replicate import quantile
+
+LANES = (1, 8, 32)  # replications side by side
+CLASSES = 640
+
+
+def fits(line: Line, start: Snapshot | None = None) -> str:
+    """Return why a line is no tandem whose times follow by recursion, or '' where it is one.
+
+    A tandem: stations in a row, one server each, joined by buffers; one product; the first station
+    never starves or takes from a buffer without bound at which parts arrive; the last sends parts
+    out. Stations fail in operation and are repaired at once. Nothing else happens.
+    """
+    return next(_obstacles(line, start), "")
+
+
+def _obstacles(line: Line, start: Snapshot | None) -> Iterator[str]:
+    if start is not None:
+        yield "it begins from a snapshot"
+    if len(line.product_names) != 1:
+        yield "it has several products"
+    for what in ("orders", "vehicles"):
+        if getattr(line, what):
+            yield f"it has {what}"
+    for name, station in line.stations.items():
+        yield from (f"station {name} {why}" for why in _station_obstacles(station))
+    for name, buffer in line.buffers.items():
+        if buffer.order == "lifo":
+            yield f"buffer {name} is last in, first out"
+        if buffer.ride is not None or distribution.parse(buffer.delay).mean > 0:
+            yield f"buffer {name} takes time to get into"
+        initial = _initial(line, name)
+        if buffer.capacity is not None and initial > buffer.capacity:
+            yield f"buffer {name} begins with more parts than it holds"
+    yield from _row_obstacles(line)
+
+
+def _station_obstacles(station: Station) -> Iterator[str]:
+    if station.servers != 1:
+        yield "has several servers"
+    if station.batch > 1 or station.needs or station.yields > 1:
+        yield "works on batches, joins or parts parts"
+    if station.scrap or station.rework or station.quality is not None or station.products:
+        yield "sorts parts"
+    if isinstance(station.to, dict) and len(station.to) > 1:
+        yield "has several ways out"
+    if len(station.takes_from) > 1:
+        yield "takes from several buffers"
+    if station.maintenance or station.operators or station.calendar:
+        yield "waits for people or a plan"
+    if any(failure.of != "operation" or failure.crew for failure in station.failures):
+        yield "fails while it waits, or waits for a crew"
+    if station.setup != 0.0:
+        yield "is set up"
+    if station.makes:
+        yield "changes the product"
+
+
+def _row_obstacles(line: Line) -> Iterator[str]:
+    """Yield what keeps the stations from being one row."""
+    row = chain(line)
+    if len(row) != len(line.stations) or set(row) != set(line.stations):
+        yield "its stations are not one row"
+        return
+    first, last = line.stations[row[0]], line.stations[row[-1]]
+    if [*last.goes_to] != [OUT]:
+        yield f"station {row[-1]} sends nothing out"
+    product = line.products.get(line.product_names[0])
+    into = product.into if product is not None else ""
+    if [*first.takes_from] != ([into] if into else []):
+        yield f"station {row[0]} takes from a buffer at which nothing arrives"
+    if into and line.buffers[into].capacity is not None:
+        yield f"buffer {into}, at which parts arrive, has a bound"
+    if product is not None and product.route:
+        yield "its product has a route"
+    unused = set(line.buffers) - {into} - {_between(line, name) for name in row[:-1]}
+    if unused:
+        yield f"buffer {min(unused)} stands beside the row"
+
+
+def chain(line: Line) -> list[str]:
+    """Return the stations that follow one another, from the one that no other feeds."""
+    takers: dict[str, list[str]] = {}
+    for name, station in line.stations.items():
+        for buffer in station.takes_from:
+            takers.setdefault(buffer, []).append(name)
+    fed = {each for s in line.stations.values() for goal in s.goes_to for each in takers.get(goal, [])}
+    starts = [name for name in line.stations if name not in fed]
+    row = starts[:1] if len(starts) == 1 else []
+    while row and len(row) <= len(line.stations):
+        following = takers.get(_between(line, row[-1]), [])
+        if len(following) != 1:
+            break
+        row.append(following[0])
+    return row
+
+
+def _between(line: Line, station: str) -> str:
+    """Return where a station sends its parts."""
+    return next(iter(line.stations[station].goes_to))
+
+
+def _initial(line: Line, buffer: str) -> int:
+    initial = line.buffers[buffer].initial
+    return sum(initial.values()) if isinstance(initial, dict) else initial
+
+
+def results(line: Line, numbers: np.ndarray[Any, Any], seed: int, horizon: float) -> FloatArray:
+    """Return the results of replications, in the columns of `replicate.collect`.
+
+    numbers: int64[R], of the replications. Only for lines that fit.
+    """
+    tandem = Tandem(line)
+    found = [
+        tandem.run(numbers[first : first + lanes], lanes, seed, (line.warm_up, horizon))
+        for first, lanes in _shared_out(len(numbers))
+    ]
+    return np.concatenate(found)
+
+
+def _shared_out(count: int) -> Iterator[tuple[int, int]]:
+    """Yield from which replication on how many are run side by side."""
+    first = 0
+    while first < count:
+        lanes = max((each for each in LANES if each <= count - first), default=1)
+        if lanes > 1 and count - first <= 3 * lanes // 4:
+            lanes = 1
+        yield first, lanes
+        first += lanes
+
+
+class Tandem:
+    """A line that fits, as the recursion wants it."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.row = chain(line)
+        self.world = tables.build(line)
+        places = {name: place for place, name in enumerate(line.stations)}
+        self.order = np.asarray([places[name] for name in self.row], np.int64)
+        self.plans = np.asarray([self._plan(place) for place in range(len(self.row))], np.int64)
+        product = self.world.products[0]
+        arrives = line.products[line.product_names[0]].into if product.slot >= 0 else ""
+        skips = self._skips(0) + (_initial(line, arrives) if arrives else 0)
+        self.arrivals = np.asarray(
+            [product.every if arrives else -1, product.stream, 0, 0, 0, skips], np.int64
+        )
+        self.inputs = [arrives, *(_between(line, name) for name in self.row[:-1])]
+
+    def _plan(self, place: int) -> list[int]:
+        station = self.world.stations[self.order[place]]
+        server = self.world.servers[station.first]
+        capacity = recursion.UNLIMITED
+        if place < len(self.row) - 1:
+            given = self.line.buffers[_between(self.line, self.row[place])].capacity
+            capacity = recursion.UNLIMITED if given is None else given
+        return [station.cycle, station.stream, server.mode, server.modes, capacity,
+                self._skips(place)]  # fmt: skip
+
+    def _skips(self, place: int) -> int:
+        """Return how many of the parts lie behind a station at the beginning."""
+        return sum(_initial(self.line, _between(self.line, name)) for name in self.row[place:-1])
+
+    def run(
+        self, numbers: np.ndarray[Any, Any], lanes: int, seed: int, window: tuple[float, float]
+    ) -> FloatArray:
+        """Return the results of up to so many replications."""
+        stations = len(self.row)
+        padded = np.concatenate([numbers, np.repeat(numbers[-1:], lanes - len(numbers))])
+        sums = np.zeros(stations * recursion.SUMS * lanes)
+        shares = np.zeros(stations * 2 * lanes)
+        totals = np.zeros((recursion.LEADS + CLASSES) * lanes)
+        streams = len(self.world.streams) * lanes
+        states, strides = np.zeros(streams, np.uint64), np.zeros(streams, np.uint64)
+        recursion.recurse(
+            (0,) * lanes, self.world, self.plans, self.arrivals, self.order, states, strides,
+            np.uint64(seed), padded, window, recursion.lead_classes(), sums, shares,
+            totals,
+        )  # fmt: skip
+        each = np.concatenate(
+            [sums.reshape(stations, -1, lanes), shares.reshape(stations, -1, lanes)], axis=1
+        )[:, :, : len(numbers)]
+        return self._columns(each, totals.reshape(-1, lanes)[:, : len(numbers)], window)
+
+    def _columns(
+        self, sums: FloatArray, totals: FloatArray, window: tuple[float, float]
+    ) -> FloatArray:
+        """Return one row for each replication, in the order of `replicate.collect`."""
+        counted = window[1] - window[0]
+        made, lead, wip = totals[: recursion.LEADS]
+        classes = totals[recursion.LEADS :].astype(np.int64)
+        late = [quantile(each, count, 0.9) for each, count in zip(classes.T, made, strict=True)]
+        level = np.zeros((len(made), len(self.line.buffers)))
+        places = {name: place for place, name in enumerate(self.line.buffers)}
+        for place, buffer in enumerate(self.inputs):
+            if buffer:
+                level[:, places[buffer]] = sums[place, recursion.LEVEL] / counted
+        each = np.zeros((len(made), len(self.row), 11))
+        for place, station in enumerate(self.order):
+            each[:, station] = _station_columns(sums[place], counted)
+        return np.column_stack(
+            [
+                np.divide(lead, made, out=np.full(len(made), math.nan), where=made > 0),
+                late, wip / counted, made, np.zeros((len(made), 3)), level,
+                each.reshape(len(made), -1),
+            ]
+        )  # fmt: skip
+
+
+def _station_columns(sums: FloatArray, counted: float) -> FloatArray:
+    columns = np.zeros((sums.shape[1], 11))
+    columns[:, 0] = sums[recursion.DONE]
+    columns[:, 1] = sums[recursion.SUMS] / counted
+    columns[:, 2] = sums[recursion.SUMS + 1] / counted
+    times = columns[:, 3:]
+    for state, row in (("starved", recursion.STARVED), ("blocked", recursion.BLOCKED),
+                       ("down", recursion.DOWN)):  # fmt: skip
+        times[:, STATES.index(state)] = sums[row]
+    times[:, STATES.index("running")] = counted - times.sum(axis=1)
+    return columns
