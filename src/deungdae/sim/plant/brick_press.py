@@ -166,7 +166,7 @@ class BrickPress:
             ),
             Alarm(
                 name="overload",
-                active=self._peak >= self._p.limit,
+                active=self._peak > 0.999 * self._p.limit,
                 severity=600,
                 message="the force reaches its limit; bricks are thicker than set",
                 quantity="peak",

@@ -182,7 +182,7 @@ class Motor:
         )
 
     def waveform(self, n: int, rate: float) -> Array:
-        """Return n samples of the bearing housing's acceleration, rate a second: [n], m/s2.
+        """Return n >= 1 samples of the housing's acceleration, `rate` a second: [n], m/s2.
 
         Shaft harmonics, noise, and for each fault a train of impulses at its frequency, each
         ringing at the resonance; inner faults are stronger once a turn, balls once a cage's turn,

@@ -13,6 +13,7 @@ from deungdae.sim.robot import Arm, Cell, Round, forward, palletise
 from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
 from .parts import Alarm, NotNegative, Percent, Quantity, clipped, known, length, settable
 
+_JUST = 1e-9  # s, by which a step goes beyond an edge rather than end before it
 _LEAST = 0.05  # of full speed, where the override stands at 0
 
 
@@ -21,7 +22,7 @@ class PalletiserParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     layers: Annotated[int, msgspec.Meta(ge=1, le=8)] = 6
     grip: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.35  # to close, and to open
-    wait: NotNegative = 2.5  # for the next brick, in a cycle, while it is not driven
+    wait: NotNegative = 2.5  # for the next brick, in a cycle, while it is not driven; mean
     override: Percent = 100.0  # of its speed
     drop: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0005  # share of bricks that slip
     power_idle: NotNegative = 0.25
@@ -69,16 +70,16 @@ class Palletiser:
         self._override = p.override
         self._on = self._pallets = self._dropped = 0
         self._round = self._planned()
-        self._cycle = Cycle(self._pace)
+        self._cycle = Cycle(1.0)
+        self._wait = 0.0  # s, until the present brick is there
+        self._plan()
         self._energy = 0.0
         self._temperature = p.ambient
 
     def step(self, dt: float) -> None:
         left = length(dt)
         while left > 0:
-            passed = min(left, 60.0)
-            if not self._cycle.driven:  # each cycle is as long as its place asks
-                passed = min(passed, (1 - self._cycle.phase) * self._cycle.length + 1e-9)
+            passed = left if self._cycle.driven else min(left, self._next)
             left -= passed
             self._pass(passed)
 
@@ -128,14 +129,16 @@ class Palletiser:
         return max(self._override / 100, _LEAST)
 
     @property
-    def _pace(self) -> float:
-        """Return how long the present cycle takes alone, s."""
-        return self._round.time / self.pace + self._p.wait
+    def _next(self) -> float:
+        """Return how long it goes on as it does now, s: waiting, or moving."""
+        into = self._cycle.phase * self._cycle.length
+        ends = self._wait if into < self._wait else self._cycle.length
+        return ends - into + _JUST
 
     @property
     def _time(self) -> float:
         """Return how far the movement is, in its own time."""
-        wait = 0.0 if self._cycle.driven else self._p.wait / self._cycle.length
+        wait = 0.0 if self._cycle.driven else self._wait / self._cycle.length
         moving = (self._cycle.phase - wait) / (1 - wait)
         return max(moving, 0.0) * self._round.time
 
@@ -165,8 +168,13 @@ class Palletiser:
             self._on = 0
             self._pallets += 1
         self._round = self._planned()
+        self._plan()
+
+    def _plan(self) -> None:
+        """Find how long the present cycle takes, while nobody else says so."""
         if not self._cycle.driven:
-            self._cycle.length = self._pace
+            self._wait = self._p.wait * float(self._random.uniform(0.5, 1.5))
+            self._cycle.length = self._wait + self._round.time / self.pace
 
     def _planned(self) -> Round:
         if self._on not in self._rounds:

@@ -157,7 +157,9 @@ def clipped(quantity: Quantity, value: float) -> float:
     """Return the value, or the end of the range that it lies beyond."""
     if quantity.low is not None:
         value = max(value, quantity.low)
-    return value if quantity.high is None else min(value, quantity.high)
+    if quantity.high is not None:
+        value = min(value, quantity.high)
+    return float(value)
 
 
 def length(dt: float) -> float:
