@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from deungdae.core.clock import RealClock, from_iso
-from deungdae.core.errors import Unreachable
+from deungdae.core.errors import DoorError, Unreachable
 from deungdae.core.types import SECOND, Event, Severity, Signal
 from deungdae.machines.camera import Camera as Door
 from deungdae.sim.plant import Quantity
@@ -210,7 +210,7 @@ async def test_dropped_it_is_gone_and_what_was_missed_is_told(eye: Camera, tmp_p
     async with listening(driver) as take:
         await take(1)
         eye.faults.put(Fault(kind="drop", seconds=0))
-        with pytest.raises(Unreachable):
+        with pytest.raises(DoorError):
             await take(1)
         assert driver.health.state == "offline"
         with pytest.raises(Unreachable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import AsyncGenerator
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple, TypeAlias
@@ -80,7 +79,6 @@ class Camera:
         self.plant = machine(options)
         self.faults = Faults(clock, options.seed, self.plant)
         self._clock = clock
-        self._log = logging.getLogger(f"deungdae.virtual.{name}")
         self._shot: Shot | None = None
         self._written: dict[Format, tuple[int, bytes]] = {}  # the picture's number and bytes
         http = Http(self._answer, clock, self.faults)
