@@ -249,14 +249,17 @@ async def test_pictures_that_break_off_are_bad_and_the_next_is_good(
 async def test_a_frozen_camera_is_noticed(eye: Camera, tmp_path: Path) -> None:
     await shown(eye)
     driver = door(eye, tmp_path)
+    eye.faults.put(Fault(kind="freeze", quantity="light"))  # which no picture shows
     async with listening(driver) as take:
+        await take(1)
+        await shown(eye)
         events = await take(1)
         eye.faults.put(Fault(kind="freeze"))
         for _ in range(4):
             await shown(eye)
             events += await take(1)
         assert len({event.value for event in events}) == 1
-        assert [event.data["frame"] for event in events] == ["1", "2", "3", "4", "5"]
+        assert [event.data["frame"] for event in events] == ["2", "3", "4", "5", "6"]
         assert driver.health.state == "degraded"
         assert "the same to the bit" in driver.health.problem
         eye.faults.clear()

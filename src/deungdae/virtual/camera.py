@@ -110,7 +110,7 @@ class Camera:
 
     def _seen(self, frame: Frame) -> NDArray[np.uint8]:
         """Return what the picture shows: what the last one did, of a camera that is frozen."""
-        frozen = any(fault.kind == "freeze" for fault in self.faults.on)
+        frozen = any(fault.kind == "freeze" and not fault.quantity for fault in self.faults.on)
         return self._shot.pixels if frozen and self._shot is not None else frame.pixels
 
     async def _answer(self, request: Request) -> Answer:
