@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 from asyncua import Node, ua
+from asyncua.server.address_space import NodeData
 
 from deungdae.core.clock import RealClock
 from deungdae.core.ports import Bridge
 from deungdae.sim import plant
 from deungdae.sim.plant.parts import Alarm, Method, Quantity, known, settable
-from deungdae.virtual.opcua import Opcua
+from deungdae.virtual.opcua import Opcua, standard
 from deungdae.virtual.opcua.alarms import Condition, _Kind
 from deungdae.virtual.opcua.model import Model, variant
 
@@ -118,6 +119,37 @@ async def test_the_information_model(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await model.node("saw1.Alarms.hot.InputNode").read_value() == speed.nodeid
     assert await model.node("saw1.Alarms.hot.Severity").read_value() == 700
     assert await saw.read_event_notifier() == {ua.EventNotifier.SubscribeToEvents}
+
+
+async def test_two_servers_share_no_change_of_a_standard_node() -> None:
+    one, other = await standard.server(), await standard.server()
+    objects = ua.NodeId(ua.ObjectIds.ObjectsFolder)
+    await one.nodes.objects.add_object(ua.NodeId("here", 1), "1:here")
+    await one.get_node(objects).write_attribute(
+        ua.AttributeIds.Description, ua.DataValue(ua.LocalizedText("changed"))
+    )
+    here = [node.nodeid for node in await one.nodes.objects.get_children()]
+    there = [node.nodeid for node in await other.nodes.objects.get_children()]
+    assert set(here) - set(there) == {ua.NodeId("here", 1)}
+    assert (await other.get_node(objects).read_description()).Text != "changed"
+    fresh = await standard.server()
+    assert [node.nodeid for node in await fresh.nodes.objects.get_children()] == there
+
+
+def test_nodes_of_a_server_are_its_own_and_the_standard_ones() -> None:
+    kept, gone, added = (ua.NodeId(number) for number in (1, 2, 3))
+    nodes = standard.Nodes({node: NodeData(node) for node in (kept, gone)})
+    nodes[added] = NodeData(added)
+    assert (len(nodes), set(nodes)) == (3, {kept, gone, added})
+    nodes[kept].references.append(ua.ReferenceDescription())
+    assert len(nodes[kept].references) == 1
+    del nodes[gone]
+    assert gone not in nodes
+    assert (nodes.get(gone), len(nodes)) == (None, 2)
+    with pytest.raises(KeyError):
+        del nodes[gone]
+    nodes[gone] = NodeData(gone)
+    assert gone in nodes
 
 
 @pytest.mark.parametrize("model", plant.models())

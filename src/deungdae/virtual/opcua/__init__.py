@@ -20,6 +20,7 @@ from deungdae.sim.plant.parts import Alarming, Method, Operable
 from deungdae.virtual._faults import Faults
 from deungdae.virtual._machine import MachineOptions, live, machine
 
+from . import standard
 from .alarms import Alarms, Notice, refusal, send
 from .model import VARIANTS, Model, variant
 
@@ -108,8 +109,7 @@ class Opcua:
 
     async def _made(self) -> Model:
         """Return a server with a node for all that the machine offers, not yet started."""
-        server = Server()
-        await server.init()
+        server = await standard.server()
         server.set_endpoint(f"opc.tcp://{self.options.host}:{self.options.port}/")
         server.set_server_name(f"Deungdae {self.name}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
