@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .simulate import simulate
+from .simulation import Kind, Result, Simulation, Trace
 
-__all__ = ["simulate"]
+__all__ = ["Kind", "Result", "Simulation", "Trace", "simulate"]

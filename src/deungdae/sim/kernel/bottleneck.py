@@ -18,6 +18,7 @@ from .rows import Floats, Ints
 WHO, UNTIL, SINCE, OPEN = range(4)
 
 NOBODY, UNCERTAIN = -2, -3
+SIZE = 256  # idle times for which there is room at first, of each station; four blocks of parts
 
 
 class Periods(NamedTuple):
@@ -192,28 +193,19 @@ def tidied(p: Periods, j: int) -> bool:
     return bool(2 * kept > p.size)
 
 
-@called
-def grown(p: Periods) -> Periods:
-    """Return the same with room for twice as many idle times."""
-    idle = np.zeros(2 * len(p.idle))
-    for j in range(len(p.tail)):
-        for k in range(2 * p.head[j], 2 * p.tail[j]):
-            idle[4 * p.size * j + k] = p.idle[2 * p.size * j + k]
-    return Periods(
-        idle, p.head, p.tail, p.active, p.finish, p.chain, p.order, p.shares, p.lanes,
-        2 * p.size, p.first, p.last,
-    )  # fmt: skip
-
-
-@called
-def unknown(
-    lanes: int, size: int, order: Ints, shares: Floats, window: tuple[float, float]
-) -> Periods:
+def unknown(lanes: int, order: Ints, shares: Floats, window: tuple[float, float]) -> Periods:
     """Return what is known at the beginning: all stations rest, and nobody is the bottleneck."""
     many = len(order) * lanes
     chain = np.zeros(4 * lanes)
     chain[:lanes] = -1.0
     return Periods(
-        np.zeros(2 * many * size), np.zeros(many, np.int64), np.zeros(many, np.int64),
-        np.zeros(many), np.zeros(many), chain, order, shares, lanes, size, window[0], window[1],
+        np.zeros(2 * many * SIZE), np.zeros(many, np.int64), np.zeros(many, np.int64),
+        np.zeros(many), np.zeros(many), chain, order, shares, lanes, SIZE, *window,
     )  # fmt: skip
+
+
+def grown(p: Periods) -> Periods:
+    """Return the same with room for twice as many idle times."""
+    idle = np.zeros((len(p.tail), 4 * p.size))
+    idle[:, : 2 * p.size] = p.idle.reshape(len(p.tail), -1)
+    return p._replace(idle=idle.ravel(), size=2 * p.size)

@@ -6,7 +6,7 @@ import math
 
 from .active import rest, work
 from .compiling import called, inlined
-from .rows import NONE, Clock, Server, Station, World
+from .rows import NONE, Clock, Note, Server, Station, World
 from .stream import draw, uniform
 
 # states, in the order of sim.line.STATES
@@ -27,7 +27,13 @@ STREAMS = 8
 ARRIVAL = 0
 
 # why the loop ended
-DONE, MORE_PARTS, LOCKED = 0, 1, 2
+DONE, MORE_PARTS, MORE_NOTES, LOCKED = 0, 1, 2, 3
+
+# kinds of notes
+STATE, FINISHED, ENTERED, TAKEN, BORN, LEFT = 0, 1, 2, 3, 4, 5
+
+# results of a cycle
+GOOD, REWORK, BAD = 0, 1, 2
 
 CLASSES = 16  # of lead times, by doubling
 
@@ -67,6 +73,49 @@ def soonest(w: World) -> int:
 
 
 @inlined
+def note(
+    notes: list[Note] | None, clock: Clock, kind: int, s: int, n: int, part: int, product: int,
+    value: int,
+) -> None:  # fmt: skip
+    """Write a row of the trace, where somebody wants it."""
+    if notes is None:
+        return
+    row = notes[clock.noted]
+    row.time = clock.now
+    row.kind = kind
+    row.station = s
+    row.server = n
+    row.part = part
+    row.product = product
+    row.value = value
+    clock.noted += 1
+
+
+@inlined
+def notes_left(notes: list[Note] | None, clock: Clock) -> int:
+    """Return how many more rows the trace can take."""
+    if notes is None:
+        return clock.reserve
+    return len(notes) - clock.noted
+
+
+@inlined
+def note_part(w: World, kind: int, s: int, n: int, p: int, value: int) -> None:
+    """Write a row of the trace about a part."""
+    part = w.parts[p]
+    note(w.notes, w.clock[0], kind, s, n, part.serial, part.product, value)
+
+
+@inlined
+def note_state(w: World, n: int, server: Server, state: int) -> None:
+    """Write a row of the trace about a server."""
+    if server.part == NONE:
+        note(w.notes, w.clock[0], STATE, server.station, n, NONE, NONE, state)
+    else:
+        note_part(w, STATE, server.station, n, server.part, state)
+
+
+@inlined
 def show(w: World, n: int, server: Server, state: int, now: float) -> None:
     """Let a server be in a state from now on."""
     if server.state == state:
@@ -75,6 +124,7 @@ def show(w: World, n: int, server: Server, state: int, now: float) -> None:
     server.times[server.state] += now - server.since
     server.since = now
     server.state = state
+    note_state(w, n, server, state)
     if was != becomes:
         if becomes:
             work(w, n, server, now)
@@ -110,6 +160,7 @@ def born(w: World, product: int, now: float) -> int:
     part.product = product
     part.birth = now
     part.serial = clock.serial
+    note_part(w, BORN, NONE, NONE, p, NONE)
     count_wip(clock, 1, now)
     return p
 
@@ -127,6 +178,7 @@ def leave(w: World, p: int, goal: int, now: float) -> None:
     """Let a part leave the line, good or as scrap."""
     clock = w.clock[0]
     part = w.parts[p]
+    note_part(w, LEFT, NONE, NONE, p, GOOD if goal == OUT else BAD)
     if goal == OUT:
         lead = now - part.birth
         clock.lead += lead
@@ -189,6 +241,7 @@ def enter(w: World, b: int, p: int, now: float) -> None:
     else:
         w.parts[buffer.tail].next = p
     buffer.tail = p
+    note_part(w, ENTERED, NONE, NONE, p, b)
     for k in range(buffer.taker, buffer.taker + buffer.takers):
         ask(w, w.takers[k])
 
@@ -207,6 +260,7 @@ def take(w: World, b: int, now: float) -> int:
     part.next = NONE
     if buffer.head == NONE:
         buffer.tail = NONE
+    note_part(w, TAKEN, NONE, NONE, p, b)
     return p
 
 
@@ -393,7 +447,10 @@ def finish(w: World, n: int, server: Server, now: float) -> None:
     """Let a server's cycle be over."""
     station = w.stations[server.station]
     station.done += 1
-    w.parts[server.part].goal = way(w, station)
+    goal = way(w, station)
+    w.parts[server.part].goal = goal
+    result = BAD if goal == SCRAP else REWORK if goal == station.rework_to and goal >= 0 else GOOD
+    note_part(w, FINISHED, server.station, n, server.part, result)
     server.task = HOLDS
     deliver(w, n, now)
 
@@ -438,6 +495,8 @@ def go_on(w: World, until: float) -> int:
             return DONE
         if clock.unused < clock.reserve:
             return MORE_PARTS
+        if notes_left(w.notes, clock) < clock.reserve:
+            return MORE_NOTES
         clock.now = now
         clock.events += 1
         if slot < clock.servers:

@@ -17,11 +17,12 @@ from deungdae.core.types import FloatArray
 from deungdae.sim import distribution
 from deungdae.sim.line import OUT, STATES, Line, Snapshot, Station
 
-from . import recursion, tables
-from .compiling import COMPILED
+from . import bottleneck, recursion, rows, tables
+from .compiling import COMPILED, word
+from .recursion import Memory
 from .replicate import quantile
 
-LANES = (1, 8, 32)  # replications side by side
+LANES = (1, 8, 32) if COMPILED else (1,)  # replications side by side
 CLASSES = 640
 
 
@@ -105,7 +106,9 @@ def chain(line: Line) -> list[str]:
     for name, station in line.stations.items():
         for buffer in station.takes_from:
             takers.setdefault(buffer, []).append(name)
-    fed = {each for s in line.stations.values() for goal in s.goes_to for each in takers.get(goal, [])}
+    fed = {
+        each for s in line.stations.values() for goal in s.goes_to for each in takers.get(goal, [])
+    }
     starts = [name for name in line.stations if name not in fed]
     row = starts[:1] if len(starts) == 1 else []
     while row and len(row) <= len(line.stations):
@@ -186,22 +189,47 @@ class Tandem:
         self, numbers: np.ndarray[Any, Any], lanes: int, seed: int, window: tuple[float, float]
     ) -> FloatArray:
         """Return the results of up to so many replications."""
-        stations = len(self.row)
         padded = np.concatenate([numbers, np.repeat(numbers[-1:], lanes - len(numbers))])
-        sums = np.zeros(stations * recursion.SUMS * lanes)
-        shares = np.zeros(stations * 2 * lanes)
-        totals = np.zeros((recursion.LEADS + CLASSES) * lanes)
+        shares = np.zeros(len(self.row) * 2 * lanes)
+        memory, depth = self._memory(lanes)
+        periods = bottleneck.unknown(lanes, self.order, shares, window)
+        while recursion.recurse(
+            (0,) * lanes, self.world, memory, periods, depth, word(seed), padded, window
+        ):
+            periods = bottleneck.grown(periods)
+        each = [array.reshape(len(self.row), -1, lanes) for array in (memory.sums, shares)]
+        used = slice(len(numbers))
+        return self._columns(
+            np.concatenate(each, axis=1)[:, :, used],
+            memory.totals.reshape(-1, lanes)[:, used],
+            window,
+        )
+
+    def _memory(self, lanes: int) -> tuple[Memory, int]:
+        """Return empty memory for so many lanes, and how deep its ring is."""
+        stations = len(self.row)
         streams = len(self.world.streams) * lanes
-        states, strides = np.zeros(streams, np.uint64), np.zeros(streams, np.uint64)
-        recursion.recurse(
-            (0,) * lanes, self.world, self.plans, self.arrivals, self.order, states, strides,
-            np.uint64(seed), padded, window, recursion.lead_classes(), sums, shares,
-            totals,
-        )  # fmt: skip
-        each = np.concatenate(
-            [sums.reshape(stations, -1, lanes), shares.reshape(stations, -1, lanes)], axis=1
-        )[:, :, : len(numbers)]
-        return self._columns(each, totals.reshape(-1, lanes)[:, : len(numbers)], window)
+        depth = int(self.plans[:, recursion.CAPACITY].max()) + 1
+        depth = max(depth, 1)
+        leads = np.zeros(lanes)
+        lowest_class, edges = recursion.lead_classes()
+        memory = Memory(
+            plans=self.plans,
+            arrivals=self.arrivals,
+            states=rows.array([0] * streams, np.uint64),
+            strides=rows.array([0] * streams, np.uint64),
+            left=np.zeros(len(self.world.modes) * lanes),
+            ring=np.zeros((stations * depth + 2) * lanes),
+            now=np.zeros(6 * lanes),
+            leads=leads,
+            bits=leads.view(np.int64),
+            lowest_class=lowest_class,
+            edges=edges,
+            sums=np.zeros(stations * recursion.SUMS * lanes),
+            totals=np.zeros((recursion.LEADS + CLASSES) * lanes),
+            parts=np.zeros(1, np.int64),
+        )
+        return memory, depth
 
     def _columns(
         self, sums: FloatArray, totals: FloatArray, window: tuple[float, float]

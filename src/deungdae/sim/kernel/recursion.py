@@ -17,14 +17,14 @@ service Chen, Chen (1990), A fast simulation approach for tandem queueing system
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .bottleneck import grown, resolve, unknown
+from .bottleneck import Periods, resolve
 from .compiling import called, entry, inlined, mix, plus, unit
 from .engine import CLASSES
-from .rows import Floats, Ints, World
+from .rows import NONE, Floats, Ints, World
 from .stream import CONSTANT, EXPONENTIAL, TRIANGULAR, other, start, triangular
 
 BLOCK = 64  # parts between looks at whether all is done
@@ -41,7 +41,7 @@ SUMS = 7
 MADE, LEAD, WIP, LEADS = range(4)
 
 # rows of the present part
-BEGIN, WORK, CAME, ENTRY, BEFORE = range(5)
+BEGIN, WORK, CAME, ENTRY, BEFORE, ARRIVED = range(6)
 
 # which bit of a word is its lowest: (bit * _FACTOR mod 2^32) >> 27 leads to it
 _FACTOR = 0x077CB531
@@ -53,6 +53,34 @@ for _place in range(32):
 _SHIFT = 44
 _FIRST = int(np.float64(2.0**-10).view(np.int64)) >> _SHIFT
 _KNOWN = int(np.float64(2.0**31).view(np.int64)) >> _SHIFT
+
+
+class Memory(NamedTuple):
+    """What is known of so many replications, all arrays flat, lanes last.
+
+    plans: int64[stations, 6], in the order of the tandem; arrivals: int64[6], its SPREAD is NONE
+    where the first station never starves. states, strides: of each stream. left: running time to
+    the next failure of each mode. ring: begins of the last `depth` parts at each station, then a
+    row of zeros and one of a moment's use. now: rows of the present part. leads: its lead times;
+    bits: the same memory, as words. lowest_class: class of lead times in which the floats of the
+    same upper bits begin; edges: where each class begins. sums: [stations, SUMS]; totals: [LEADS +
+    classes]. parts: int64[1], how many there were.
+    """
+
+    plans: Ints
+    arrivals: Ints
+    states: Any
+    strides: Any
+    left: Floats
+    ring: Floats
+    now: Floats
+    leads: Floats
+    bits: Ints
+    lowest_class: Ints
+    edges: Floats
+    sums: Floats
+    totals: Floats
+    parts: Ints
 
 
 @inlined
@@ -69,25 +97,13 @@ def within(moment: float, first: float, last: float) -> float:
 
 
 @called
-def begin_streams(w: World, states: Any, strides: Any, seed: int, numbers: Ints) -> None:
-    """Put all streams at their beginning, in the replication of each lane."""
-    lanes = len(numbers)
-    for k in range(len(w.streams)):
-        for lane in range(lanes):
-            stream = w.streams[k]
-            start(stream, seed, numbers[lane])
-            states[k * lanes + lane] = stream.state
-            strides[k * lanes + lane] = stream.stride
-
-
-@called
-def draw(w: World, spread: int, at: int, states: Any, strides: Any) -> float:
+def draw(w: World, my: Memory, spread: int, at: int) -> float:
     """Return the next variate of the stream at a place."""
     known = w.spreads[spread]
     if known.kind == CONSTANT:
         return known.a
-    z = plus(states[at], strides[at])
-    states[at] = z
+    z = plus(my.states[at], my.strides[at])
+    my.states[at] = z
     if known.kind == EXPONENTIAL:
         return -known.a * math.log(1.0 - unit(mix(z)))
     if known.kind == TRIANGULAR:
@@ -97,7 +113,7 @@ def draw(w: World, spread: int, at: int, states: Any, strides: Any) -> float:
 
 @called
 def draw_all(
-    w: World, spread: int, stream: int, count: int, states: Any, strides: Any, to: Floats, row: int
+    w: World, my: Memory, spread: int, stream: int, count: int, to: Floats, row: int
 ) -> None:
     """Write the next variate of a stream in each of so many lanes into a row."""
     known = w.spreads[spread]
@@ -105,199 +121,218 @@ def draw_all(
     a, b, c, d, e = known.a, known.b, known.c, known.d, known.e
     if known.kind == TRIANGULAR:
         for lane in range(count):
-            z = plus(states[at + lane], strides[at + lane])
-            states[at + lane] = z
+            z = plus(my.states[at + lane], my.strides[at + lane])
+            my.states[at + lane] = z
             to[first + lane] = triangular(unit(mix(z)), a, b, c, d, e)
     elif known.kind == EXPONENTIAL:
         for lane in range(count):
-            z = plus(states[at + lane], strides[at + lane])
-            states[at + lane] = z
+            z = plus(my.states[at + lane], my.strides[at + lane])
+            my.states[at + lane] = z
             to[first + lane] = -a * math.log(1.0 - unit(mix(z)))
     elif known.kind == CONSTANT:
         for lane in range(count):
             to[first + lane] = a
     else:
         for lane in range(count):
-            to[first + lane] = draw(w, spread, at + lane, states, strides)
+            to[first + lane] = draw(w, my, spread, at + lane)
 
 
 @called
 def repairs(
-    w: World, plan: Ints, left: Floats, states: Any, strides: Any, place: tuple[int, int],
-    begin: float, work: float, window: tuple[float, float],
+    w: World, my: Memory, plan: Ints, lane: int, count: int, begins: float,
+    window: tuple[float, float],
 ) -> tuple[float, float]:  # fmt: skip
-    """Return how long the repairs in a piece of work take, and how much of that is counted.
+    """Return how long the repairs in the work of a lane take, and how much of that is counted.
 
-    left: running time to the next failure of each mode, from which this work was already taken.
-    place: lane and number of lanes.
+    The work was already taken from the times to failure.
     """
-    lane, lanes = place
-    first, end = plan[MODE], plan[MODE] + plan[MODES]
-    for m in range(first, end):
-        left[m * lanes + lane] += work
+    work = my.now[WORK * count + lane]
+    modes = range(plan[MODE], plan[MODE] + plan[MODES])
+    for m in modes:
+        my.left[m * count + lane] += work
     total = counted = done = 0.0
     while True:
-        span, cause = work - done, -1
-        for m in range(first, end):
-            if left[m * lanes + lane] < span:
-                span, cause = left[m * lanes + lane], m
-        for m in range(first, end):
-            left[m * lanes + lane] -= span
-        if cause < 0:
+        span, cause = work - done, NONE
+        for m in modes:
+            if my.left[m * count + lane] < span:
+                span, cause = my.left[m * count + lane], m
+        for m in modes:
+            my.left[m * count + lane] -= span
+        if cause == NONE:
             return total, counted
         done += span
         mode = w.modes[cause]
-        fails = begin + done + total
-        time = draw(w, mode.repair, (mode.stream + 1) * lanes + lane, states, strides)
-        counted += within(fails + time, *window) - within(fails, *window)
+        fails = begins + done + total
+        time = draw(w, my, mode.repair, (mode.stream + 1) * count + lane)
+        counted += within(fails + time, window[0], window[1])
+        counted -= within(fails, window[0], window[1])
         total += time
-        left[cause * lanes + lane] = draw(
-            w, mode.every, mode.stream * lanes + lane, states, strides
-        )
+        my.left[cause * count + lane] = draw(w, my, mode.every, mode.stream * count + lane)
+
+
+@called
+def open_tandem(w: World, my: Memory, seed: int, numbers: Ints) -> None:
+    """Put all streams at their beginning, in the replication of each lane; set times to failure."""
+    lanes = len(numbers)
+    for k in range(len(w.streams)):
+        for lane in range(lanes):
+            stream = w.streams[k]
+            start(stream, seed, numbers[lane])
+            my.states[k * lanes + lane] = stream.state
+            my.strides[k * lanes + lane] = stream.stride
+    for i in range(len(my.plans)):
+        for m in range(my.plans[i, MODE], my.plans[i, MODE] + my.plans[i, MODES]):
+            draw_all(w, my, w.modes[m].every, w.modes[m].stream, lanes, my.left, m)
+
+
+@called
+def come(w: World, my: Memory, n: int, count: int) -> int:
+    """Let the next part of each lane come; return the first station that it goes to."""
+    came, arrived, entry_ = CAME * count, ARRIVED * count, ENTRY * count
+    i = 0
+    if my.arrivals[SPREAD] != NONE and n > my.arrivals[SKIPS]:
+        draw_all(w, my, my.arrivals[SPREAD], my.arrivals[STREAM], count, my.now, WORK)
+        for lane in range(count):
+            my.now[arrived + lane] += my.now[WORK * count + lane]
+            my.now[came + lane] = my.now[arrived + lane]
+    else:
+        for lane in range(count):
+            my.now[came + lane] = 0.0
+        while my.plans[i, SKIPS] >= n:
+            i += 1
+    for lane in range(count):
+        my.now[entry_ + lane] = my.now[came + lane]
+    return i
+
+
+@called
+def fail(w: World, my: Memory, i: int, count: int, window: tuple[float, float]) -> None:
+    """Take the work of a part from the times to failure, and add the repairs to it."""
+    plan, of, work = my.plans[i], i * SUMS * count, WORK * count
+    fails = 0
+    for m in range(plan[MODE], plan[MODE] + plan[MODES]):
+        for lane in range(count):
+            rest = my.left[m * count + lane] - my.now[work + lane]
+            my.left[m * count + lane] = rest
+            fails |= (1 << lane) if rest < 0.0 else 0
+    while fails:
+        lane = lowest(fails)
+        fails &= fails - 1
+        begins = max(my.now[CAME * count + lane], my.sums[of + LEAVE * count + lane])
+        total, counted = repairs(w, my, plan, lane, count, begins, window)
+        my.now[work + lane] += total
+        my.sums[of + DOWN * count + lane] += counted
+
+
+@called
+def leave_line(my: Memory, count: int, window: tuple[float, float]) -> None:
+    """Count the present part as it leaves the line."""
+    first, last = window
+    good = 0
+    for lane in range(count):
+        enters, leaves = my.now[ENTRY * count + lane], my.now[CAME * count + lane]
+        counts = (leaves > first) & (leaves <= last)
+        lead = leaves - enters
+        my.leads[lane] = lead
+        my.totals[MADE * count + lane] += 1.0 if counts else 0.0
+        my.totals[LEAD * count + lane] += lead if counts else 0.0
+        my.totals[WIP * count + lane] += within(leaves, first, last) - within(enters, first, last)
+        good |= (1 << lane) if counts else 0
+    while good:
+        lane = lowest(good)
+        good &= good - 1
+        place = min(max((my.bits[lane] >> _SHIFT) - _FIRST, 0), len(my.lowest_class) - 1)
+        k = my.lowest_class[place]
+        k += 1 if my.leads[lane] >= my.edges[k + 1] else 0
+        my.totals[(LEADS + k) * count + lane] += 1.0
+
+
+@inlined
+def rest(my: Memory, periods: Periods, waits: int, i: int, count: int) -> None:
+    """Keep the idle times that ended as the present part began."""
+    while waits:
+        lane = lowest(waits)
+        waits &= waits - 1
+        j = i * count + lane
+        k = 2 * (j * periods.size + periods.tail[j])
+        periods.tail[j] += 1
+        periods.idle[k] = my.now[BEFORE * count + lane]
+        periods.idle[k + 1] = my.now[BEGIN * count + lane]
 
 
 @entry
 def recurse(
-    lanes: Any, w: World, plans: Ints, arrivals: Ints, order: Ints, states: Any, strides: Any,
-    seed: int, numbers: Ints, window: tuple[float, float], classes: Any, sums: Floats,
-    shares: Floats, totals: Floats,
-) -> None:  # fmt: skip
-    """Run one replication in each lane and write what it gave into sums, shares and totals.
+    lanes: Any, w: World, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
+    window: tuple[float, float],
+) -> bool:  # fmt: skip
+    """Run one replication in each lane; return whether it stopped for want of room in `periods`.
 
-    lanes: anything as long as there are lanes, a tuple, whose length the compiler knows. plans:
-    [stations, 6], in the order of the tandem; arrivals: [6], their SPREAD is -1 where the first
-    station never starves. order: the row of each station in the line's own table. classes: lowest
-    class of lead times for the upper bits of each, and where each class begins. sums:
-    float64[stations * SUMS * lanes]; shares: of the bottleneck, float64[stations * 2 * lanes];
-    totals: float64[(LEADS + classes) * lanes]; all 0 before.
+    lanes: a tuple as long as there are lanes: the compiler knows its length. numbers: int64[lanes],
+    of the replications. window: from when to when is counted; until then it runs.
     """
-    count, stations = len(lanes), len(plans)
+    count, stations = len(lanes), len(my.plans)
     first, last = window
-    begin_streams(w, states, strides, seed, numbers)
-    left = np.empty(len(w.modes) * count)
-    depth = 1
-    for i in range(stations):
-        depth = max(depth, plans[i, CAPACITY] + 1)
-        for m in range(plans[i, MODE], plans[i, MODE] + plans[i, MODES]):
-            mode = w.modes[m]
-            for lane in range(count):
-                at = mode.stream * count + lane
-                left[m * count + lane] = draw(w, mode.every, at, states, strides)
-    ring = np.zeros((stations * depth + 2) * count)  # begins of the last parts, by station
+    now, ring, sums = my.now, my.ring, my.sums
+    begin, work, came, before = BEGIN * count, WORK * count, CAME * count, BEFORE * count
     always, passed = stations * depth * count, (stations * depth + 1) * count
-    now = np.zeros(5 * count)
-    begin, work, came = BEGIN * count, WORK * count, CAME * count
-    entry_, before = ENTRY * count, BEFORE * count
-    arrived, leads = np.zeros(count), np.zeros(count)
-    bits = leads.view(np.int64)
-    lowest_class, edges = classes
-    periods = unknown(count, 4 * BLOCK, order, shares, window)
-    n = 0
+    n = my.parts[0]
+    if n == 0:
+        open_tandem(w, my, seed, numbers)
     while True:
         n += 1
-        i0 = 0
-        if arrivals[SPREAD] >= 0 and n > arrivals[SKIPS]:
-            draw_all(w, arrivals[SPREAD], arrivals[STREAM], count, states, strides, now, WORK)
-            for lane in range(count):
-                arrived[lane] += now[work + lane]
-                now[came + lane] = arrived[lane]
-        else:
-            for lane in range(count):
-                now[came + lane] = 0.0
-            while plans[i0, SKIPS] >= n:
-                i0 += 1
-        for lane in range(count):
-            now[entry_ + lane] = now[came + lane]
+        i0 = come(w, my, n, count)
         for i in range(i0, stations):
-            plan = plans[i]
-            at, of = i * count, i * SUMS * count
-            draw_all(w, plan[SPREAD], plan[STREAM], count, states, strides, now, WORK)
-            fails = 0
-            for m in range(plan[MODE], plan[MODE] + plan[MODES]):
-                for lane in range(count):
-                    rest = left[m * count + lane] - now[work + lane]
-                    left[m * count + lane] = rest
-                    fails |= (1 << lane) if rest < 0.0 else 0
-            while fails:
-                lane = lowest(fails)
-                fails &= fails - 1
-                since = max(now[came + lane], sums[of + LEAVE * count + lane])
-                total, counted = repairs(
-                    w, plan, left, states, strides, (lane, count), since, now[work + lane], window
-                )
-                now[work + lane] += total
-                sums[of + DOWN * count + lane] += counted
-            capacity = plan[CAPACITY]
+            of = i * SUMS * count
+            draw_all(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
+            if my.plans[i, MODES]:
+                fail(w, my, i, count, window)
+            capacity = my.plans[i, CAPACITY]
+            room = ((i + 1) * depth + (n - capacity) % depth) * count
             if capacity == UNLIMITED:
                 room = always
             elif capacity == 0:
                 room = passed
                 for lane in range(count):
                     ring[passed + lane] = sums[of + (SUMS + LEAVE) * count + lane]
-            else:
-                room = ((i + 1) * depth + (n - capacity) % depth) * count
             waits = 0
             for lane in range(count):
                 comes, free = now[came + lane], sums[of + LEAVE * count + lane]
-                ended = sums[of + FINISH * count + lane]
                 begins = comes if comes > free else free
+                ended = sums[of + FINISH * count + lane]
                 ends = begins + now[work + lane]
-                there = ring[room + lane]
-                leaves = ends if ends > there else there
+                place = ring[room + lane]
+                leaves = ends if ends > place else place
                 waits |= (1 << lane) if begins > ended else 0
                 begun = within(begins, first, last)
                 sums[of + STARVED * count + lane] += begun - within(free, first, last)
-                sums[of + BLOCKED * count + lane] += within(leaves, first, last) - within(
-                    ends, first, last
-                )
+                blocked = within(leaves, first, last) - within(ends, first, last)
+                sums[of + BLOCKED * count + lane] += blocked
                 sums[of + LEVEL * count + lane] += begun - within(comes, first, last)
                 sums[of + DONE * count + lane] += 1.0 if (ends > first) & (ends <= last) else 0.0
-                now[begin + lane] = begins
-                now[before + lane] = ended
                 sums[of + FINISH * count + lane] = ends
                 sums[of + LEAVE * count + lane] = leaves
+                now[begin + lane] = begins
+                now[before + lane] = ended
                 now[came + lane] = leaves
-            while waits:
-                lane = lowest(waits)
-                waits &= waits - 1
-                k = (at + lane) * periods.size + periods.tail[at + lane]
-                periods.tail[at + lane] += 1
-                periods.idle[2 * k] = now[before + lane]
-                periods.idle[2 * k + 1] = now[begin + lane]
+            rest(my, periods, waits, i, count)
             row = (i * depth + n % depth) * count
             for lane in range(count):
                 ring[row + lane] = now[begin + lane]
-            if i == 0 and arrivals[SPREAD] < 0:
+            if i == 0 and my.arrivals[SPREAD] == NONE:
                 for lane in range(count):
-                    now[entry_ + lane] = now[begin + lane]
-        good = 0
-        for lane in range(count):
-            enters, leaves = now[entry_ + lane], now[came + lane]
-            counts = (leaves > first) & (leaves <= last)
-            leads[lane] = leaves - enters
-            totals[MADE * count + lane] += 1.0 if counts else 0.0
-            totals[LEAD * count + lane] += leaves - enters if counts else 0.0
-            totals[WIP * count + lane] += within(leaves, first, last) - within(enters, first, last)
-            good |= (1 << lane) if counts else 0
-        while good:
-            lane = lowest(good)
-            good &= good - 1
-            place = min(max((bits[lane] >> _SHIFT) - _FIRST, 0), len(lowest_class) - 1)
-            known = lowest_class[place]
-            known += 1 if leads[lane] >= edges[known + 1] else 0
-            totals[(LEADS + known) * count + lane] += 1.0
+                    now[ENTRY * count + lane] = now[begin + lane]
+        leave_line(my, count, window)
         if n % BLOCK == 0:
             over = True
             for lane in range(count):
-                over &= now[entry_ + lane] > last
+                over &= now[ENTRY * count + lane] > last
             for i in range(stations):
                 for lane in range(count):
                     periods.finish[i * count + lane] = sums[(i * SUMS + FINISH) * count + lane]
             full = resolve(periods, over)
-            if over:
-                return
-            if full:
-                periods = grown(periods)
+            if over or full:
+                my.parts[0] = n
+                return full and not over
 
 
 def lead_classes() -> tuple[Any, Any]:

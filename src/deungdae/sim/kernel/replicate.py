@@ -159,3 +159,16 @@ def replicate(
             return row
         collect(w, results[row])
     return len(numbers)
+
+
+@entry
+def begin(w: World, pristine: World, seed: int, replication: int) -> None:
+    """Put a line at the beginning of one replication."""
+    reset(w, pristine, seed, replication)
+    open_line(w)
+
+
+@entry
+def advance(w: World, until: float) -> int:
+    """Let everything happen up to a moment; return why it ended."""
+    return go_on(w, until)

@@ -55,6 +55,7 @@ class Clock:
     events: Int
     may_lock: Int
     warm: Int  # whether the warm-up is over
+    noted: Int  # rows of the trace
 
 
 class Station:
@@ -197,6 +198,18 @@ class Period:
     end: Real
 
 
+class Note:
+    """One row of a trace."""
+
+    time: Real
+    kind: Int
+    station: Int
+    server: Int
+    part: Int
+    product: Int
+    value: Int
+
+
 class World(NamedTuple):
     """All tables."""
 
@@ -219,6 +232,7 @@ class World(NamedTuple):
     tree: Ints  # the slot that is due first in each branch of the event list
     numbers: Floats  # of empirical spreads
     classes: Ints  # good parts out by the class of their lead time
+    notes: list[Note] | None  # the trace; None: nobody wants it
 
 
 R = TypeVar("R")

@@ -88,7 +88,9 @@ def _outcome(line: Line, horizon: float, seed: int, numbers: Any, results: Float
     products = products.astype(np.int64)
     k = 3 + 4 * counts
     level = results[:, k : k + len(line.buffers)]
-    each = results[:, k + len(line.buffers) :][:, : 11 * stations].reshape(replications, stations, 11)
+    each = results[:, k + len(line.buffers) :][:, : 11 * stations].reshape(
+        replications, stations, 11
+    )
     made = products[:, :, 0]
     return Outcome(
         line=line.name,

@@ -143,7 +143,9 @@ def _station(tables: Tables, name: str, station: Station) -> None:
     branch = tables.branches(goals, tables.buffer)
     purposes = ("cycle", "fate", "way", "product", "setup", "defect", "inspection", "start")
     menu = dict.fromkeys(line.product_names, 1.0)
-    menu = {name: each.share for name, each in line.products.items() if each.arrival is None} or menu
+    menu = {
+        name: each.share for name, each in line.products.items() if each.arrival is None
+    } or menu
     inputs = station.takes_from
     tables.add(
         rows.Station, first=first, count=station.servers, input=len(tables.inputs),
@@ -209,6 +211,7 @@ def _world(tables: Tables, takers: list[int], slots: int, parts: int) -> World:
         tree=_ints([0] * max(2, slots)),
         numbers=rows.array(tables.numbers or [0.0], np.float64),
         classes=_ints([0] * 640),
+        notes=None,
     )
 
 
