@@ -20,6 +20,7 @@ from deungdae.core.types import SECOND, Batch, Command, Permit, Severity, Signal
 RIGS = Path(__file__).parent / "rigs"
 TYPES = sorted(path.stem for path in RIGS.glob("*.py") if not path.stem.startswith("_"))
 OTHERWISE = {  # drivers whose nature the numeric contract does not fit, and where they are tried
+    "camera": "tests/field/test_camera.py",
     "scanner": "tests/field/test_scanner.py",
     "replay": "tests/machines/test_replay.py",
     "simulated": "tests/machines/test_simulated.py",

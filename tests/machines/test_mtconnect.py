@@ -185,12 +185,17 @@ def error_document(version: str) -> bytes:
             "<OutOfRange errorCode='OUT_OF_RANGE'><ErrorMessage>'from' must be above 5"
             "</ErrorMessage></OutOfRange>"
         )
+    if version == "2.7":
+        error = (
+            "<OutOfRange><URI>/sample</URI><ErrorMessage>'from' must be above 5</ErrorMessage>"
+            "</OutOfRange>"
+        )
     space = f"urn:mtconnect.org:MTConnectError:{version}"
     inner = error if version == "1.0" else f"<Errors>{error}</Errors>"
     return f"<MTConnectError xmlns='{space}'><Header/>{inner}</MTConnectError>".encode()
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.3", "2.0"])
+@pytest.mark.parametrize("version", ["1.0", "1.3", "2.0", "2.7"])
 def test_errors_of_any_version_are_raised_in_the_agents_words(version: str) -> None:
     with pytest.raises(document.OutOfRangeError, match="OUT_OF_RANGE: 'from' must be above 5"):
         document.parse(error_document(version), "MTConnectStreams")

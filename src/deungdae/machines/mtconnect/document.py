@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 
 import msgspec
@@ -139,17 +140,26 @@ def _condition(node: etree._Element) -> Reading:
 
 
 def _refusal(root: etree._Element, name: str, expected: str) -> BadReply:
-    """Return what an error document says; `<Error>` until 1.8, an element per kind since 2.0."""
-    errors = [node for node in root.iter("{*}*") if node.get("errorCode")]
+    """Return what an error document says.
+
+    `<Error errorCode=…>` until 1.8, an element per kind since 2.0, without the attribute in 2.7.
+    """
+    errors = [each for node in root.iter("{*}Errors") for each in node.iterchildren("{*}*")]
+    errors += [node for node in root.iterchildren("{*}Error")]
     if name != "MTConnectError" or not errors:
         words = " ".join(" ".join(str(part) for part in root.itertext()).split())[:_EXCERPT]
         return BadReply(
             f"expected {expected}, and the answer is a {name}: {words!r}",
             remedy="check that the address is that of an MTConnect agent",
         )
-    said = [(node.get("errorCode"), _message(node)) for node in errors]
+    said = [(node.get("errorCode") or _code(node), _message(node)) for node in errors]
     kind = OutOfRangeError if any(code == "OUT_OF_RANGE" for code, _ in said) else BadReply
     return kind("the agent says " + "; ".join(f"{code}: {text}" for code, text in said))
+
+
+def _code(node: etree._Element) -> str:
+    """Return the code that an element's name stands for: `OutOfRange` is OUT_OF_RANGE."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", etree.QName(node).localname).upper()
 
 
 def _message(node: etree._Element) -> str:
