@@ -145,7 +145,7 @@ def _refusal(root: etree._Element, name: str, expected: str) -> BadReply:
     `<Error errorCode=…>` until 1.8, an element per kind since 2.0, without the attribute in 2.7.
     """
     errors = [each for node in root.iter("{*}Errors") for each in node.iterchildren("{*}*")]
-    errors += [node for node in root.iterchildren("{*}Error")]
+    errors += root.iterchildren("{*}Error")
     if name != "MTConnectError" or not errors:
         words = " ".join(" ".join(str(part) for part in root.itertext()).split())[:_EXCERPT]
         return BadReply(
