@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import log, sqrt
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.io import loadmat
 
 from deungdae.sim.plant import Plant, create
 from deungdae.sim.plant.brick_press import BrickPress
@@ -266,6 +268,20 @@ def test_a_fault_is_found_at_its_frequency_in_the_envelope(fault: str, stands: f
         ratios[name] = seen[at - 5 : at + 6].max() / np.median(seen[: n // 12])
     assert ratios["good"] < 8
     assert ratios["bad"] > stands
+
+
+@pytest.mark.parametrize(
+    ("recording", "fault"), [("IR007_0_105", "inner"), ("OR007@6_0_130", "outer")]
+)
+def test_real_faults_are_found_at_the_same_multiples(
+    shared_data: Path, recording: str, fault: str
+) -> None:
+    """The recordings of CWRU, drive end, 12 kHz, no load: 1,797 revolutions a minute."""
+    file = shared_data / "cwru-bearing" / f"12k_Drive_End_{recording}.mat"
+    wave = loadmat(file)[f"X{recording[-3:]}_DE_time"][:60_000, 0]
+    seen = envelope(wave - wave.mean(), 12_000.0)
+    at = round(frequencies(Bearing())[fault] * 1797 / 60 * len(wave) / 12_000)
+    assert seen[at - 8 : at + 9].max() > 50 * np.median(seen[: len(wave) // 12])
 
 
 @pytest.mark.parametrize("fault", FAULTS)

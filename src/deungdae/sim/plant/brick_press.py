@@ -1,7 +1,7 @@
 """A hydraulic press for refractory bricks: compaction of a powder in a mould that wears.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A dryer for green bricks: hot air, and moisture that leaves ever more slowly.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Dryer:
         self._fan = parameters.fan
         self._heat_energy = self._energy = 0.0
         self._evaporation = 0.0  # kg/s
-        self._out = 0.0
         self._wet = self._full()
+        self._out = float(self._wet[0])  # of the car that left last
         self._heat = self._integral = self._needed()
 
     def step(self, dt: float) -> None:

@@ -1,7 +1,7 @@
 """A machining centre that mills moulds: a program in cuts, told in the words of MTConnect.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from .parts import Alarm, NotNegative, Quantity, clipped, known, length, settabl
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 # MTConnect part 2: Execution, ControllerMode and FunctionalMode
-EXECUTIONS = (
-    "READY", "ACTIVE", "INTERRUPTED", "FEED_HOLD", "STOPPED", "PROGRAM_COMPLETED", "UNAVAILABLE",
-)  # fmt: skip
+EXECUTIONS = ("READY", "ACTIVE", "INTERRUPTED", "FEED_HOLD", "STOPPED", "PROGRAM_COMPLETED")
 _MODES = ("AUTOMATIC", "MANUAL")
 _FUNCTIONS = ("PRODUCTION", "SETUP", "MAINTENANCE")
 # what each state of the station is in those words

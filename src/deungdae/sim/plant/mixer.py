@@ -1,7 +1,7 @@
 """An intensive mixer: the load of its motor over a batch tells what happens in the pan.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MixerParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mixer:
-    """P = P_idle + P_rated f(phase) (m / m_0) (1 + 0.18 (X - X_0)) once the mix is wet.
+    """P = P_idle + P_rated f(phase) (m / m_0) (1 + 0.18 (X - X_0)), X in %, once the mix is wet.
 
     f rises while water goes in and liquid bridges form, and settles on a plateau as the
     granules are formed: the power curve of wet granulation (Leuenberger). Torque = P / omega;
@@ -116,16 +116,20 @@ class Mixer:
         p = self._p
         if not self._cycle.running:
             return p.off if self._cycle.state in {"off", "maintenance"} else p.idle
-        load = _at(self._cycle.phase) * self._mass / p.batch
-        if self._cycle.phase > _WET_FROM:
-            load *= max(1 + 0.18 * (100 * self._water / self._mass - _USUAL), 0.3)
+        wetter = 0.18 * (self._setpoint - _USUAL) * self._wetted
+        load = _at(self._cycle.phase) * self._mass / p.batch * max(1 + wetter, 0.3)
         return p.idle + p.rated * load
 
     @property
-    def _water(self) -> float:
-        """Return the water that is in, in kg."""
+    def _wetted(self) -> float:
+        """Return the share of the water that is in."""
         share = (self._cycle.phase - _WET_FROM) / (_WET_TO - _WET_FROM)
-        return self._setpoint / 100 * self._mass * min(max(share, 0.0), 1.0)
+        return min(max(share, 0.0), 1.0)
+
+    @property
+    def _water(self) -> float:
+        """Return the water that is in, kg."""
+        return self._setpoint / 100 * self._mass * self._wetted
 
     def _advance(self, dt: float) -> None:
         power = self._power

@@ -1,7 +1,7 @@
 """An electric motor with a fan: speed, vibration, and bearing faults that can be seeded.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations

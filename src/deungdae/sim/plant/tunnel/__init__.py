@@ -1,7 +1,7 @@
 """A gas-fired tunnel kiln: zones, wagons, controllers, and a drift that can be switched on.
 
-Parameters are typical orders of magnitude, not measurements of one machine. Equations, sources
-and pictures: docs/explanation/the-virtual-plant.md.
+Parameters are typical orders of magnitude, not measurements of one machine. Equations and sources:
+docs/explanation/the-virtual-plant.md.
 """
 
 from __future__ import annotations
