@@ -49,7 +49,7 @@ class Cycle:
         complete = self.driven and self._complete(state, phase)
         self.state, self.product, self.driven = state, product, True
         if state in {"running", "blocked", "starved"}:
-            self.phase = phase if state != "starved" else 0.0
+            self.phase = float(phase) if state != "starved" else 0.0
         if complete:
             self._finish(self._ran)
         return complete
