@@ -348,6 +348,23 @@ async def test_it_waits_for_its_primary_host_and_goes_with_it(port: int) -> None
         await host.until("NBIRTH", 2)
 
 
+async def test_the_broker_of_a_virtual_plant_serves_both_sides(
+    house: Run, free_port: Callable[[], int]
+) -> None:
+    text = FACTORY.replace('{{ url = "mqtt://127.0.0.1:{port}" }}', "{broker}")
+    text = text.replace('url = "mqtt://127.0.0.1:{port}"', '{old}\nurl = "{url}"')
+    number, old = free_port(), 'version = "3.1.1"'  # all that its library speaks
+    url = f"mqtt://127.0.0.1:{number}"
+    text = text.format(broker=f'{{ url = "{url}", {old} }}', old=old, url=url)
+    async with house(f'{text}\n[virtual.broker]\ntype = "broker"\nport = {number}\n') as works:
+        await works.good("oven.temperature")
+        works.virtual("oven").faults.put(Fault(kind="drop", seconds=0))
+        await works.until(lambda: works.reading("oven.temperature").status & 0x12 == 0x12)
+        works.virtual("oven").faults.clear()
+        await works.good("oven.temperature")
+        await works.good("press.energy")
+
+
 async def test_a_broker_that_comes_later_is_found(
     tmp_path: Path,
     free_port: Callable[[], int],

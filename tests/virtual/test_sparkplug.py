@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.core.clock import RealClock
+from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Bridge
 from deungdae.sim import plant
 from deungdae.virtual.sparkplug import Sparkplug
@@ -180,6 +181,13 @@ def test_it_is_a_bridge_with_faults() -> None:
     made = bridge()
     assert isinstance(made, Bridge)
     assert made.faults.on == []
+
+
+async def test_a_line_that_is_not_there_is_told_as_such() -> None:
+    made = bridge(works="/nowhere/line.toml", station="oven")
+    with pytest.raises(Unreachable, match="the line /nowhere/line"):
+        await made.serve()
+    assert made.health.state == "stopped"
 
 
 @pytest.mark.parametrize("field", ["group", "node", "device", "host_id"])

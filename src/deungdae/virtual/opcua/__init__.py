@@ -93,6 +93,7 @@ class Opcua:
         """Serve until cancelled. Raises Unreachable when the port cannot be had."""
         model = await self._made()
         alarms = await self._alarms(model)
+        self._waiting.clear()
         try:
             await model.server.start()
         except OSError as error:

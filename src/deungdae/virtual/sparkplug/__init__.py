@@ -27,6 +27,7 @@ from deungdae.wires.sparkplug import Metric
 from .edge import Edge, Saying, Value, host_state, number
 
 _FIRST, _LONGEST = 0.5, 15.0  # s between two attempts to reach the broker
+_LOOK = 0.1  # s between two looks whether a fault still keeps the link down
 _WRONG_TYPE = 0.2  # share of rubbish values whose type is wrong, too
 _GARBLED = 0.1  # share of messages cut in half, of a machine that talks rubbish
 _LATE = 10_000  # messages that may wait to be late; then the oldest is lost, and the host asks
@@ -130,31 +131,44 @@ class Sparkplug:
         return self._health
 
     async def serve(self) -> None:
-        """Live and speak until cancelled; a broker that is away is tried again and again."""
+        """Live and speak until cancelled; a broker that is away is tried again and again.
+
+        Raises Unreachable where the machine cannot live: the line in which it stands is not there.
+        """
         self._turn("connecting")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(live(self._clock, self.plant, self.options.step, self._tell))
                 group.create_task(self._keep_linked())
+        except ExceptionGroup as group:
+            if isinstance(group.exceptions[0], DoorError):
+                raise group.exceptions[0] from None
+            raise
         finally:
             self._turn("stopped")
 
     # the link
 
     async def _keep_linked(self) -> None:
+        # waits are not in the machine's time: no broker must be asked sixty times as often
         while True:
-            if not self.faults.dropped:
-                try:
-                    await self._session()
-                except DoorError as error:
-                    if not self.faults.dropped:
-                        self._turn("offline", str(error), error.remedy)
             if self.faults.dropped:
-                self._turn("offline", "the connection is dropped by command")
-            # not the machine's time: a broker must not be asked sixty times as often
+                self._lost("")
+                self._tries = 0
+                await asyncio.sleep(_LOOK)
+                continue
+            try:
+                await self._session()
+            except DoorError as error:
+                self._lost(str(error), error.remedy)
             wait = min(_FIRST * 2**self._tries, _LONGEST)
             self._tries += 1
             await asyncio.sleep(wait * self.faults.random.uniform(0.5, 1.5))
+
+    def _lost(self, problem: str, remedy: str = "") -> None:
+        if self.faults.dropped:
+            problem, remedy = "the connection is dropped by command", ""
+        self._turn("offline", problem, remedy)
 
     async def _session(self) -> None:
         """Be connected until the link is lost, or the primary host is."""
@@ -284,6 +298,8 @@ class Sparkplug:
         for metric in metrics:
             quantity = self._edge.find(metric)
             if quantity is None:
+                if metric.name != wire.REBIRTH:
+                    self._log.warning("refused metric=%r alias=%s", metric.name, metric.alias)
                 continue
             named.append(quantity.name)
             try:

@@ -50,7 +50,7 @@ async def dial(
     except TimeoutError as error:
         raise Unreachable(
             f"{broker.url} did not answer within {broker.timeout:g} s",
-            remedy="is it an MQTT broker, and is it running?",
+            remedy=f"is it an MQTT broker, does it run, and does it speak MQTT {broker.version}?",
         ) from error
     except ssl.SSLCertVerificationError as error:
         raise Unreachable(
