@@ -1,0 +1,164 @@
+"""The inspection of each brick that a camera saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+
+from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.ports import Needs, Picture, Window
+from deungdae.core.types import Finding
+from deungdae.model.factory import Factory
+
+from .reference import LEAST, Album, Reference
+from .verdict import Verdict, inspect
+
+
+class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which camera, and how strict."""
+
+    signal: Annotated[
+        str, msgspec.Meta(description="Id of the camera's signal of images", min_length=1)
+    ]
+    learn: Annotated[
+        int,
+        msgspec.Meta(description="Images of good bricks to learn from first", ge=LEAST, le=500),
+    ] = 100
+    false_rejects: Annotated[
+        float,
+        msgspec.Meta(
+            description="Good bricks that may be rejected", gt=0, le=50, extra={"unit": "%"}
+        ),
+    ] = 2.0
+
+
+class Vision:
+    """Inspects bricks by image: cracks, chips, blowholes, stains and wrong colour.
+
+    The first `learn` images are taken for good bricks; up to a tenth of them may be bad. From them
+    it learns what a face looks like and how far good ones differ, and where to draw the line so
+    that `false_rejects` of good bricks are rejected, as long as light and clay stay as they were.
+    Let it learn over the light of a whole day. Each later image gets a score; one above the
+    threshold is a warning that says what the defect looks like and where it is.
+
+    The brick must lie flat on a background that differs from it, wholly in the image, and turned
+    by less than an eighth of a turn. A restart learns anew.
+
+    ```toml
+    [insight.inspection]
+    type = "vision"
+    signal = "camera1.image"
+    learn = 100
+    ```
+    """
+
+    Options = VisionOptions
+
+    def __init__(self, name: str, options: VisionOptions, factory: Factory) -> None:
+        """Raises FactoryError where the signal is no image, or too few are learnt from."""
+        self.name = name
+        self.options = options
+        self.factory = factory
+        faults = list(self._faults())
+        if faults:
+            raise FactoryError(faults)
+        self._album = Album()
+        self._reference: Reference | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """Return the images."""
+        return Needs(images=(self.options.signal,))
+
+    def update(self, now: int, window: Window) -> Sequence[Finding]:
+        """Return the inspection of each image, in order.
+
+        Raises NotEnoughData until enough images are learnt from.
+        """
+        found = []
+        for picture in window.images.get(self.options.signal, ()):
+            if self._reference is None:
+                self._learn(picture)
+            else:
+                found.append(self._inspection(now, picture, self._reference))
+        if self._reference is None:
+            seen = len(self._album.faces)
+            raise NotEnoughData(
+                f"{seen} of {self.options.learn} images of good bricks seen on "
+                f"{self.options.signal}"
+            )
+        return found
+
+    def _learn(self, picture: Picture) -> None:
+        """Look at one more image, and learn when it is the last; one without a brick is none."""
+        try:
+            self._album.add(picture.pixels)
+        except NotEnoughData:
+            return
+        if len(self._album.faces) == self.options.learn:
+            self._reference = self._album.learn(self.options.false_rejects / 100)
+            self._album = Album()
+
+    def _inspection(self, now: int, picture: Picture, reference: Reference) -> Finding:
+        moment = min(picture.time, now)
+        finding = Finding(
+            origin=self.name,
+            asset=self.options.signal.rpartition(".")[0] or self.options.signal,
+            name="inspection",
+            start=moment,
+            end=moment,
+            evidence={"serial": picture.serial, "image": picture.ref}
+            | {"reference": reference.version, "threshold": f"{reference.threshold:.6g}"},
+        )
+        try:
+            verdict = inspect(picture.pixels, reference)
+        except NotEnoughData as error:
+            return msgspec.structs.replace(finding, severity=1, reason=str(error))
+        return msgspec.structs.replace(
+            finding,
+            value=verdict.score,
+            severity=2 if verdict.reject else 0,
+            reason=_words(verdict),
+            evidence=finding.evidence | _evidence(verdict, reference),
+        )
+
+    def _faults(self) -> Iterator[Fault]:
+        options = self.options
+        signal = self.factory.signals.get(options.signal)
+        if signal is not None and signal.kind not in ("image", "number"):
+            yield self._fault("signal", options.signal, f"is of kind {signal.kind}, not an image")
+        least = 100 / options.false_rejects - 1
+        if options.learn < least:
+            remedy = f"learn = {round(least)} or more, or more false rejects"
+            problem = f"cannot hold false_rejects = {options.false_rejects:g} %"
+            yield self._fault("learn", options.learn, problem, remedy)
+
+    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
+        return Fault(
+            file=str(self.factory.path),
+            key=f"insight.{self.name}.{option}",
+            value=value,
+            problem=problem,
+            remedy=remedy,
+        )
+
+
+def _words(verdict: Verdict) -> str:
+    if not verdict.reject:
+        return ""
+    return f"looks like {' and '.join(verdict.kinds)}; no good brick is so far from the others"
+
+
+def _evidence(verdict: Verdict, reference: Reference) -> dict[str, str]:
+    evidence = {
+        "verdict": "reject" if verdict.reject else "pass",
+        "learnt from": f"{reference.images} images, {reference.set_aside} of them set aside",
+    }
+    if verdict.kinds:
+        evidence["kinds"] = ", ".join(verdict.kinds)
+    if verdict.boxes:
+        boxes = (" ".join(str(number) for number in box) for box in verdict.boxes)
+        evidence["boxes"] = "; ".join(boxes)
+    return evidence
