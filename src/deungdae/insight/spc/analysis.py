@@ -49,12 +49,16 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float | None,
         msgspec.Meta(description="Known mean, in the signal's unit: then nothing is learnt"),
     ] = None
-    sigma: Annotated[
-        float | None,
-        msgspec.Meta(
-            description="Known standard deviation of parts, in the signal's unit", ge=charts.LEAST
-        ),
-    ] = None
+    sigma: (
+        Annotated[
+            float,
+            msgspec.Meta(
+                description="Known standard deviation of parts, in the signal's unit",
+                ge=charts.LEAST,
+            ),
+        ]
+        | None
+    ) = None
     rules: Annotated[
         tuple[RuleName, ...],
         msgspec.Meta(description="Run rules on single parts or means; more of them cry wolf more"),
