@@ -17,7 +17,8 @@ import pytest
 from asyncua import Client, ua
 
 from deungdae.core.clock import RealClock
-from deungdae.core.types import Command, Flag, Permit
+from deungdae.core.types import Command, Flag, Permit, Signal
+from deungdae.machines.opcua import Opcua as Driver
 from deungdae.sim.plant.parts import Alarm, Method, Quantity, known, settable
 from deungdae.virtual._faults import Fault
 from deungdae.virtual.opcua import Opcua
@@ -327,6 +328,26 @@ async def test_alarms_come_go_and_are_acknowledged(
         assert gone.Retain is False
         assert (acked.Time - gone.Time).total_seconds() == pytest.approx(3600, abs=60)
         assert len(heard.events) == 3
+
+
+async def test_our_driver_reads_the_state_of_an_alarm_as_events(
+    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sawing(free_port(), monkeypatch) as (saw, _, url):
+        driver = Driver("saw", Driver.Options(url=url, publishing=0.05), RealClock())
+        await driver.connect()
+        address = "saw:ns=2;s=saw1.Alarms.hot.ActiveState"
+        stream = driver.stream({1: Signal(id="saw1.hot", kind="alarm", source=address)})
+        said: list[str] = []
+        async with asyncio.timeout(WITHIN):
+            async for item in stream:
+                said += [event.value for event in item if isinstance(item, tuple)]
+                saw.turn("hot", len(said) == 1)
+                if len(said) == 3:
+                    break
+        await stream.aclose()  # type: ignore[attr-defined]
+        await driver.close()
+    assert said == ["Inactive", "Active", "Inactive"]
 
 
 async def test_node_opcua_follows_the_alarms(

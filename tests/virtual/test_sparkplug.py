@@ -167,7 +167,7 @@ def test_a_state_that_cannot_be_read_says_nothing(payload: bytes) -> None:
 
 
 def test_a_state_is_read() -> None:
-    state = host_state(b'{"online": true, "timestamp": 1668114759262}')  # specification 6.4.17
+    state = host_state(b'{"online": true, "timestamp": 1668114759262}')  # chapter 6's example
     assert state is not None
     assert (state.online, state.timestamp) == (True, 1668114759262)
 

@@ -52,8 +52,8 @@ class Opcua:
 
     What the machine can be told to do is a method, `ns=2;s=<name>.<method>`. One that it refuses
     gives BadInvalidState, and an event with the reason. Its alarms are conditions under
-    `<name>/Alarms`: subscribe to events of the machine or of the server, acknowledge, refresh; or
-    read `ns=2;s=<name>.Alarms.<alarm>.ActiveState.Id`.
+    `<name>/Alarms`: subscribe to events of the machine or of the server, acknowledge, refresh. Or
+    take `ns=2;s=<name>.Alarms.<alarm>.ActiveState` as a signal of kind `alarm`: Active, Inactive.
 
     There is no security: anybody who reaches the port may write, so it listens on this computer
     alone unless it is `open`.

@@ -220,7 +220,7 @@ class Sparkplug:
                     return
 
     def _host_is_there(self, message: Message) -> bool:
-        """Return False when the primary host has gone: then we go, too (chapter 5.11)."""
+        """Return False when the primary host has gone: then we go, too."""
         state = host_state(message.payload)
         if state is None or state.timestamp < self._host_since:
             return True
