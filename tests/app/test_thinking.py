@@ -484,3 +484,25 @@ async def test_who_needs_images_sees_each_once_and_a_damaged_one_stops_nobody(
     thinking.hear(tuple(taken(good, n) for n in range(100)))
     await asyncio.gather(*thinking._apart)
     assert thinker.missed == 100 - PILE
+
+
+async def test_the_other_process_is_ended_when_nobody_needs_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deungdae.app.thinking.IDLE", 0.01)
+    thinking = Thinking(
+        bench.memory, bench.live, RealClock(), bench.findings.extend, bench.commands.extend
+    )
+    plugin = Plugin("twin", "kpi", "kpi", Kpi, Kpi.Options(asset="kiln", state="kiln.state"))
+    thinking.employ(msgspec.structs.replace(factory(), plugins={"twin": {"kpi": plugin}}))
+    (thinker,) = thinking.thinkers.values()
+    await thinking._think_back(thinker, 21 * DAY)
+    assert thinker.busy  # a twin never thinks here, not even the first time
+    pool = thinking._pool
+    running = asyncio.create_task(thinking.run())
+    await asyncio.gather(*thinking._apart)
+    async with asyncio.timeout(20):
+        while thinking._pool is pool:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
 PILE = 16  # images that may wait for a thinker; the newest are kept
+IDLE = 20.0  # s after which the other process is ended: what it loaded is large
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
 
@@ -37,7 +39,8 @@ class Thinker:
         self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
         self.needs: Needs = self.work.needs
         self.problem = ""
-        self.seconds = 0.0  # what the last call here took
+        # what the last call here took; a twin simulates, and that is never done here
+        self.seconds = math.inf if plugin.room == "twin" else 0.0
         self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
@@ -96,6 +99,7 @@ class Thinking:
         self._pool: ProcessPoolExecutor | None = None
         self._apart: set[asyncio.Task[None]] = set()
         self._album: Album | None = None
+        self._rested = 0.0  # since when nobody thinks in the other process, monotonic
 
     def employ(self, factory: Factory) -> list[str]:
         """Take the thinkers of a factory; return which changed, in words.
@@ -196,11 +200,18 @@ class Thinking:
                     if period and now >= due.get(key, 0) and not thinker.busy:
                         due[key] = (now // period + 1) * period
                         await self._think_back(thinker, now)
+                if self._pool and not self._apart and self._idle > IDLE:
+                    self._end_pool()
                 await self._clock.sleep(self._pause(due))
         finally:
             for task in self._apart:
                 task.cancel()
             self._end_pool()
+
+    @property
+    def _idle(self) -> float:
+        """Return for how long nobody has thought in the other process, s."""
+        return self._clock.monotonic() - self._rested
 
     def _pause(self, due: dict[str, int]) -> float:
         next_due = min((due[key] for key in self.thinkers if key in due), default=0)
@@ -283,6 +294,7 @@ class Thinking:
             self._deliver(thinker, results)
         thinker.since = window.end
         thinker.busy = False
+        self._rested = self._clock.monotonic()
 
     def _end_pool(self) -> None:
         """End the other process, also one that hangs; the next heavy call makes it anew."""
