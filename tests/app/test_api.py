@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from deungdae.app import remote
 from deungdae.app.api import live, serve
+from deungdae.app.api.mirrors import Mirrors
 from deungdae.app.auth import WebOptions
 from deungdae.core.types import SECOND, Finding
 
@@ -348,7 +349,9 @@ async def test_a_slow_page_is_skipped(house: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(live, "PACE", 0.001)
     slow = Slow()
-    telling = asyncio.create_task(live._tell(slow, live.News(house.runtime)))  # type: ignore[arg-type]
+    telling = asyncio.create_task(
+        live._tell(slow, live.News(house.runtime, Mirrors(house.runtime)))
+    )  # type: ignore[arg-type]
     version = house.runtime.live.version
     while house.runtime.live.version < version + 5:  # much changes meanwhile
         await asyncio.sleep(0.01)
@@ -368,7 +371,7 @@ async def test_a_page_that_takes_nothing_for_long_is_dropped(
             await asyncio.Event().wait()
 
     monkeypatch.setattr(live, "PATIENCE", 0.01)
-    await asyncio.wait_for(live._tell(Stuck(), live.News(house.runtime)), 5)  # type: ignore[arg-type]
+    await asyncio.wait_for(live._tell(Stuck(), live.News(house.runtime, Mirrors(house.runtime))), 5)  # type: ignore[arg-type]
 
 
 # ---- serving

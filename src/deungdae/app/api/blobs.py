@@ -11,7 +11,8 @@ from deungdae.app.album import Album
 from deungdae.app.auth import Right
 from deungdae.core.errors import StoreError
 
-from .context import Here, WebError, needs
+from .context import Here, needs
+from .failure import WebError
 from .schema import binary
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Right.LOOK))])

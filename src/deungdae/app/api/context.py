@@ -15,6 +15,10 @@ from deungdae.app.remote import Archive
 from deungdae.app.runtime import Runtime
 from deungdae.historian.journal import Journal
 
+from .apart import Apart
+from .failure import WebError
+from .mirrors import Mirrors
+
 
 class Context:
     """The running factory with its doorkeeper. journal: None where another process keeps it."""
@@ -25,27 +29,24 @@ class Context:
         self.journal = journal
         self.started = runtime.clock.now()
         self.watchers: set[object] = set()  # the pages that are open
+        self.mirrors = Mirrors(runtime)
+        self.apart = Apart(180.0)  # the first question of all waits for the compiler
+        self.planner = Apart(600.0)
 
     @property
     def store(self) -> Archive:
         """Return the history: wherever it is, it can be asked for its signals and in SQL."""
         return cast(Archive, self.runtime.store)
 
+    def close(self) -> None:
+        """End the processes that answer heavy questions."""
+        self.apart.close()
+        self.planner.close()
+
     async def note(self, kind: str, data: dict[str, object], who: str = "") -> None:
         """Write into the journal, if this process keeps it; return when it is durable."""
         if self.journal is not None:
             await self.runtime.clock.call(self.journal.append, kind, data, who)
-
-
-class WebError(Exception):
-    """An answer that is not what was asked for: status, what is wrong, and what to do."""
-
-    def __init__(self, status: int, error: str, remedy: str = "", rule: str = "") -> None:
-        super().__init__(error)
-        self.status = status
-        self.error = error
-        self.remedy = remedy
-        self.rule = rule
 
 
 encode = msgspec.json.Encoder(enc_hook=str).encode

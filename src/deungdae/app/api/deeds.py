@@ -14,7 +14,8 @@ from deungdae.core import strict
 from deungdae.decide.gate import Mode
 
 from . import answers
-from .context import Context, Here, Json, WebError, needs
+from .context import Context, Here, Json, needs
+from .failure import WebError
 from .schema import answer
 
 router = APIRouter(
@@ -80,14 +81,14 @@ async def command(here: Here, wish: Wish) -> Json:
     """Ask for a change of a signal; the gate judges it like any other command."""
     gate = here.runtime.control
     asked = gate.command(wish.signal, wish.value, wish.person, wish.reason)
-    return _told(here, answers.outcome(here.runtime, await gate.ask(asked)))
+    return Json(judged(here, answers.outcome(here.runtime, await gate.ask(asked))))
 
 
 @router.post("/proposals/{id}/approve", **answer(answers.OutcomeAnswer, 409, 502))
 async def approve(here: Here, id: str, deed: Deed) -> Json:
     """Permit what waits for a person; it is judged anew before it is written."""
     outcome = await here.runtime.control.approve(id, deed.person)
-    return _told(here, answers.outcome(here.runtime, outcome))
+    return Json(judged(here, answers.outcome(here.runtime, outcome)))
 
 
 @router.post("/proposals/{id}/decline", **answer(answers.GateAnswer, 409))
@@ -151,7 +152,7 @@ async def link(here: Here) -> Json:
     return Json(LinkAnswer(here.keeper.link()))
 
 
-def _told(here: Context, outcome: answers.OutcomeAnswer) -> Json:
+def judged(here: Context, outcome: answers.OutcomeAnswer) -> answers.OutcomeAnswer:
     """Return what became of a command; raise WebError where it did not reach the machine."""
     if outcome.result == "refused":
         demand = answers.rules().get(outcome.rule)
@@ -159,7 +160,7 @@ def _told(here: Context, outcome: answers.OutcomeAnswer) -> Json:
         raise WebError(409, outcome.reason, remedy, outcome.rule)
     if outcome.result == "failed":
         raise WebError(502, outcome.reason, "look at the machine before anything else is written")
-    return Json(outcome)
+    return outcome
 
 
 def _is_korean(here: Context) -> bool:

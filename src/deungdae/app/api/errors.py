@@ -17,7 +17,8 @@ from deungdae.core.errors import (
 )
 
 from .answers import Problem
-from .context import Json, WebError
+from .context import Json
+from .failure import WebError
 
 log = logging.getLogger("deungdae.api")
 

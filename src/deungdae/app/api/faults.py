@@ -12,7 +12,8 @@ from deungdae.app.auth import Right
 from deungdae.core import strict
 from deungdae.virtual._faults import Fault, Faults, Kind
 
-from .context import Context, Here, Json, WebError, needs
+from .context import Context, Here, Json, needs
+from .failure import WebError
 from .schema import answer
 
 router = APIRouter(prefix="/api/v1", default_response_class=Json)

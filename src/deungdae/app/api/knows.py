@@ -14,7 +14,8 @@ from deungdae.app.auth import Right
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import StoreError
 
-from .context import Here, Json, WebError, needs
+from .context import Here, Json, needs
+from .failure import WebError
 from .looks import From, To
 from .moments import period
 from .schema import answer

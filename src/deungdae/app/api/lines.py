@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from deungdae.model.factory import Factory
-from deungdae.sim.line import OUT, SCRAP, Line, Station, read
+from deungdae.app.runtime import Runtime
+from deungdae.core import strict
+from deungdae.sim.line import OUT, SCRAP, Station
+from deungdae.twin.monitor import Monitor
+
+from .failure import WebError
 
 
 class StationAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,35 +38,44 @@ class LineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     buffers: list[BufferAnswer]
 
 
-def of(factory: Factory) -> dict[str, Line]:
-    """Return the line of every twin of a factory, by the twin's name."""
+def twins(runtime: Runtime) -> dict[str, Monitor]:
+    """Return the twins that this process runs, by name."""
+    thinkers = runtime.thinking.thinkers.values()
     return {
-        name: read(factory.texts[plugin.options.line], plugin.options.line)
-        for name, plugin in factory.room("twin").items()
-        if getattr(plugin.options, "line", "")
+        thinker.plugin.name: thinker.work
+        for thinker in thinkers
+        if thinker.plugin.room == "twin" and isinstance(thinker.work, Monitor)
     }
 
 
-def told(factory: Factory) -> dict[str, LineAnswer]:
-    """Return the line of every twin as the pages draw it, by the twin's name."""
-    return {name: _told(line) for name, line in of(factory).items()}
+def twin(runtime: Runtime, name: str) -> Monitor:
+    """Return a twin by its name. Raises WebError."""
+    found = twins(runtime)
+    if name not in found:
+        remedy = strict.closest(name, found) or "GET /api/v1/twins lists them"
+        raise WebError(404, f"no twin is called {name!r}", remedy)
+    return found[name]
 
 
-def _told(line: Line) -> LineAnswer:
+def told(found: Monitor) -> LineAnswer:
+    """Return the line of a twin as the pages draw it."""
+    line = found.line
     return LineAnswer(
         name=line.name,
-        stations=[_station(name, station) for name, station in line.stations.items()],
+        stations=[
+            _station(name, station, found.assets[name]) for name, station in line.stations.items()
+        ],
         buffers=[BufferAnswer(name, buffer.capacity) for name, buffer in line.buffers.items()],
     )
 
 
-def _station(name: str, station: Station) -> StationAnswer:
+def _station(name: str, station: Station, asset: str) -> StationAnswer:
     ends = [*station.goes_to, *([station.rework_to] if station.rework_to else [])]
     if station.quality is not None:
         ends.append(station.quality.to)
     return StationAnswer(
         name=name,
-        asset=name,
+        asset=asset,
         servers=station.servers,
         inputs=list(dict.fromkeys([*station.takes_from, *station.needs])),
         outputs=[end for end in dict.fromkeys(ends) if end not in (OUT, SCRAP)],

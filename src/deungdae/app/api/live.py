@@ -18,7 +18,9 @@ from deungdae.app.runtime import Runtime
 from deungdae.core.types import MILLISECOND, Event
 
 from . import answers, lines
-from .context import Context, WebError, admit, encode
+from .context import Context, admit, encode
+from .failure import WebError
+from .mirrors import Mirrors, Stand
 
 PACE = 0.25  # s between two messages to one client
 BEAT = 5.0  # s after which a client hears from us even when nothing changed
@@ -45,7 +47,7 @@ async def live(socket: WebSocket) -> None:
         return
     await socket.accept()
     here.watchers.add(socket)
-    telling = asyncio.create_task(_tell(socket, News(here.runtime)))
+    telling = asyncio.create_task(_tell(socket, News(here.runtime, here.mirrors)))
     leaving = asyncio.create_task(_until_gone(socket))
     try:
         done, _ = await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,8 +85,9 @@ async def _until_gone(socket: WebSocket) -> None:
 class News:
     """What one client has not been told yet."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, mirrors: Mirrors) -> None:
         self._runtime = runtime
+        self._mirrors = mirrors
         self._factory: object = None
         self._version = -1
         self._told: dict[str, bytes] = {}
@@ -100,14 +103,14 @@ class News:
             message["assets"] = answers.assets(runtime)
             message["rules"] = answers.rules()
             message["analyses"] = {n: p.type for n, p in runtime.factory.room("insight").items()}
-            message["lines"] = lines.told(runtime.factory)
+            message["lines"] = {n: lines.told(twin) for n, twin in lines.twins(runtime).items()}
         since, self._version = self._version, runtime.live.version
         readings, events = runtime.live.readings(since), runtime.live.events_since(since)
         if readings:
             message["readings"] = {id: _reading(each) for id, each in readings.items()}
         if events:
             message["events"] = {id: _event(each) for id, each in events.items()}
-        for name, part in _parts(runtime).items():
+        for name, part in _parts(runtime, self._mirrors).items():
             encoded = encode(part)
             if self._told.get(name) != encoded:
                 self._told[name] = encoded
@@ -123,7 +126,7 @@ def _event(known: Event) -> tuple[str, float, int, str, dict[str, str]]:
     return known.value, known.time / MILLISECOND, known.status, known.kind, known.data
 
 
-def _parts(runtime: Runtime) -> dict[str, Any]:
+def _parts(runtime: Runtime, mirrors: Mirrors) -> dict[str, Any]:
     """Return what is small, and told whole when it changed."""
     thinkers = runtime.thinking.thinkers.items()
     return {
@@ -132,5 +135,10 @@ def _parts(runtime: Runtime) -> dict[str, Any]:
         "findings": [answers.finding(each) for each in runtime.live.findings.values()],
         "loops": answers.loops(runtime),
         "waiting": {key: each.problem for key, each in thinkers if each.problem},
+        "twins": {name: _levels(stand) for name, stand in mirrors.known().items()},
         "history": {"stored": runtime.intake.stored, "problem": runtime.intake.problem},
     }
+
+
+def _levels(stand: Stand) -> dict[str, dict[str, int]]:
+    return {"buffers": {name: len(parts) for name, parts in stand.snapshot.buffers.items()}}

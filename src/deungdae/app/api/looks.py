@@ -17,7 +17,8 @@ from deungdae.core.types import DAY, HOUR, Asset, Signal
 from deungdae.insight.kpi import KpiResult, Report
 
 from . import answers
-from .context import Context, Here, Json, WebError, needs
+from .context import Context, Here, Json, needs
+from .failure import WebError
 from .moments import iso, length, period
 from .schema import answer
 

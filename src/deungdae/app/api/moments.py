@@ -10,7 +10,7 @@ from deungdae.core.clock import from_iso
 from deungdae.core.types import DAY, HOUR, MILLISECOND, MINUTE, SECOND, TimeArray
 from deungdae.model.factory import Factory
 
-from .context import WebError
+from .failure import WebError
 
 FURTHEST = 9_000_000_000_000_000_000  # ns, the year 2255: within what the history reckons with
 _LENGTHS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from deungdae.app.auth import Right, Verdict
 
-from .context import Context, Here, Json, WebError, needs, refuse
+from .context import Context, Here, Json, needs, refuse
+from .failure import WebError
 from .schema import answer
 
 WEB = Path(__file__).parents[1] / "web"
@@ -50,6 +51,12 @@ async def page(here: Here, request: Request, key: str = "") -> Response:
     if not await _let_in(here, request, response, key):
         return RedirectResponse("/#used", 303)
     return response
+
+
+@router.get("/twin", include_in_schema=False)
+async def twin() -> Response:
+    """Give the page of the twin."""
+    return _file("twin.html")
 
 
 @router.get("/page/{name}", include_in_schema=False)

@@ -21,7 +21,7 @@ from deungdae.app.runtime import Runtime
 from deungdae.core.errors import Unreachable
 from deungdae.historian.journal import Journal
 
-from . import blobs, deeds, errors, faults, knows, live, looks, pages, schema
+from . import blobs, deeds, errors, faults, knows, live, looks, pages, schema, twins
 from .context import Context
 from .shield import Shield
 
@@ -51,7 +51,7 @@ def create(
         redirect_slashes=False,
     )
     app.state.context = Context(runtime, Doorkeeper(token, options, runtime.clock), journal)
-    for part in (looks, knows, deeds, blobs, faults, live, pages):
+    for part in (looks, knows, deeds, blobs, faults, twins, live, pages):
         app.include_router(part.router)
     errors.handle(app)
     app.add_middleware(Shield, largest=knows.LARGEST)
@@ -75,16 +75,20 @@ async def serve(
     app = create(runtime, options, token, journal)
     listener = _listen(options)
     server = _Server(_configuration(app, options))
+    context: Context = app.state.context
     serving = asyncio.create_task(server.serve([listener]), name="http")
+    following = asyncio.create_task(context.mirrors.run(), name="mirrors")
     try:
         if history is not None:
             remote.announce(history, _whereabouts(options, token))
         log.info("state=serving url=%s", options.url)
-        announce(app.state.context.keeper.link())
+        announce(context.keeper.link())
         await asyncio.shield(serving)
     finally:
         if history is not None:
             remote.withdraw(history)
+        following.cancel()
+        context.close()
         server.should_exit = True
         await serving
         listener.close()

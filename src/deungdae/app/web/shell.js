@@ -272,9 +272,9 @@ export async function get(path, options) {
   return told;
 }
 
-export function send(path, body, signal) {
+export function send(path, body) {
   const headers = { "Content-Type": "application/json", "X-Deungdae": "1" };
-  return get(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+  return get(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 async function learnSession() {

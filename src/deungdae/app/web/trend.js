@@ -139,7 +139,8 @@ function range(values, target, signal) {
   return [low - margin, high + margin];
 }
 
-function ticks(low, high, wanted) {
+// round values between two, about so many
+export function ticks(low, high, wanted) {
   const rough = (high - low) / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
