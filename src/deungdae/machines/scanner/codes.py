@@ -1,34 +1,8 @@
-"""What a scanned text says: GS1 element strings, Digital Links and GTINs, parsed by biip."""
+"""What a scanned text says, if it says more than itself."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
-
-from biip import ParseError
-from biip.gs1_digital_link_uris import GS1DigitalLinkURI
-from biip.gs1_messages import GS1Message
-from biip.gtin import Gtin
-from biip.symbology import GS1Symbology, SymbologyIdentifier
-
-# application identifiers (GS1 General Specifications, section 3) that have a name in the data
-NAMES = {
-    "00": "sscc", "01": "gtin", "02": "content", "10": "lot", "11": "produced", "13": "packed",
-    "15": "best_before", "17": "expiry", "21": "serial", "30": "count", "37": "count",
-    "240": "item", "241": "part", "400": "order", "414": "gln", "8003": "grai", "8004": "giai",
-}  # fmt: skip
-_HRI = re.compile(r"\([0-9]{2,4}\)")
-_UNMARKED = re.compile(r"0[12][0-9]{14}|00[0-9]{18}")
-_GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
-_LINK = re.compile(r"https?://[^/]+/(?:.*/)?(?:00|01|253|255|401|402|414|417|8003|8004|8006|8010)/")
-
-
-class Meaning(NamedTuple):
-    """What a code says, as text by name. doubt: why it may be wrong, or ''."""
-
-    data: dict[str, str]
-    doubt: str = ""
+from .forms import GTIN, HRI, LINK, SYMBOLOGY, UNMARKED, Meaning
 
 
 def read(text: str, *, guess: bool = True) -> Meaning:
@@ -38,53 +12,9 @@ def read(text: str, *, guess: bool = True) -> Meaning:
     parentheses or address: 01 or 02 with 14 digits, 00 with 18, and GTINs with a right check
     digit.
     """
-    identifier, symbology, body = _symbology(text)
-    data = {"symbology": identifier} if identifier else {}
-    try:
-        found = _parts(body, symbology, guess=guess and not identifier)
-    except (ParseError, ValueError) as error:
-        return Meaning({**data, "format": "gs1"}, str(error))
-    return Meaning({**data, **found.data}, found.doubt)
+    marked = any(form.match(text) for form in (SYMBOLOGY, LINK, HRI)) or "\x1d" in text
+    if not marked and not (guess and (UNMARKED.match(text) or GTIN.fullmatch(text))):
+        return Meaning({})
+    from . import gs1  # noqa: PLC0415 — 16 MB, for those who scan GS1 alone
 
-
-def _parts(body: str, symbology: GS1Symbology | None, *, guess: bool) -> Meaning:
-    if _LINK.match(body):
-        return _elements("gs1-link", GS1DigitalLinkURI.parse(body).element_strings)
-    if symbology in GS1Symbology.with_gs1_messages() or "\x1d" in body:
-        return _elements("gs1", GS1Message.parse(body.lstrip("\x1d")).element_strings)
-    if symbology in GS1Symbology.with_gtin():
-        return Meaning({"format": "gtin", "gtin": Gtin.parse(body).as_gtin_14()})
-    if _HRI.match(body):
-        return _elements("gs1", GS1Message.parse_hri(body).element_strings)
-    if guess and _UNMARKED.match(body):
-        return _elements("gs1", GS1Message.parse(body).element_strings)
-    if guess and _GTIN.fullmatch(body):
-        return _perhaps_gtin(body)
-    return Meaning({})
-
-
-def _perhaps_gtin(body: str) -> Meaning:
-    try:
-        return Meaning({"format": "gtin", "gtin": Gtin.parse(body).as_gtin_14()})
-    except ParseError:
-        return Meaning({})  # a house number of as many digits is no error
-
-
-def _symbology(text: str) -> tuple[str, GS1Symbology | None, str]:
-    """Return the symbology identifier (ISO/IEC 15424), what GS1 calls it, and the rest."""
-    if re.match(r"\][A-Za-z][0-9A-Za-z]", text):
-        try:
-            found = SymbologyIdentifier.extract(text)
-        except ParseError:
-            return text[:3], None, text[3:]
-        return text[:3], found.gs1_symbology, text[3:]
-    return "", None, text
-
-
-def _elements(format: str, elements: Iterable[Any]) -> Meaning:
-    data, doubts = {"format": format}, []
-    for element in elements:
-        value = element.date.isoformat() if element.date else element.value
-        data[NAMES.get(element.ai.ai, f"ai{element.ai.ai}")] = value
-        doubts += [x for x in (element.gtin_error, element.sscc_error, element.gln_error) if x]
-    return Meaning(data, "; ".join(doubts))
+    return gs1.read(text, guess=guess)
