@@ -84,7 +84,7 @@ def tints(face: Face, model: Model) -> NDArray[np.float64]:
 
 def _tolerant(spread: Image) -> Image:
     """Return the spread of each pixel with that of its neighbours: no two bricks lie the same."""
-    from scipy import ndimage  # noqa: PLC0415 — 40 MB, for those with a camera alone
+    from scipy import ndimage  # noqa: PLC0415 — 20 MB, for those with a camera alone
 
     steady = np.maximum(spread, np.median(spread) + np.float32(1e-4))
     around = ndimage.maximum_filter(ndimage.median_filter(steady, 3), 3)

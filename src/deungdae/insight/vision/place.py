@@ -36,7 +36,7 @@ def find(pixels: Pixels) -> Place:
 
     The background is what the border of the image shows. Raises NotEnoughData where there is none.
     """
-    from scipy import ndimage  # noqa: PLC0415 — 40 MB, for those with a camera alone
+    from scipy import ndimage  # noqa: PLC0415 — 20 MB, for those with a camera alone
 
     if min(pixels.shape[:2]) < _LEAST:
         raise NotEnoughData(f"an image of less than {_LEAST} pixels shows no brick")
