@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from deungdae.app.live import Live
-from deungdae.app.thinking import PILE, Thinker, Thinking, is_thinker
+from deungdae.app.thinking import PILE, Thinker, Thinking, examples, is_thinker
 from deungdae.core.clock import RealClock, SimulatedClock
-from deungdae.core.errors import NotEnoughData, StoreError
+from deungdae.core.errors import FactoryError, NotEnoughData, StoreError
 from deungdae.core.ports import Needs, Samples, Window
 from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Command, Event, Finding, Signal
 from deungdae.insight.kpi import Kpi
@@ -506,3 +506,43 @@ async def test_the_other_process_is_ended_when_nobody_needs_it(
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Pupil(Analysis):
+    """Learns from a folder of images."""
+
+    examples = ("good",)
+
+    class Options(msgspec.Struct, frozen=True, kw_only=True):
+        good: str = ""
+        needs: Needs = Needs(images=("camera.image",))
+        fails: str = ""
+
+
+async def test_who_learns_from_examples_sees_them_first_and_concludes_nothing_of_them(
+    tmp_path: Path,
+) -> None:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    ref = Blobs(tmp_path / "blobs").put(shot(pixels))
+    (tmp_path / "good").mkdir()
+    for name in ("b.png", "a.png", "notes.txt"):
+        (tmp_path / "good" / name).write_bytes(shot(pixels))
+    pupil = Plugin("insight", "pupil", "pupil", Pupil, Pupil.Options(good="good"))
+    camera = Plugin("machines", "camera", "camera", object, Album())
+    shop = msgspec.structs.replace(
+        factory(),
+        path=tmp_path / "factory.toml",
+        plugins={"insight": {"pupil": pupil}, "machines": {"c": camera}},
+    )
+    findings: list[Finding] = []
+    thinking = Thinking(cast(Any, Memory()), Live(), RealClock(), findings.extend, lambda _: None)
+    thinking.employ(shop)
+    thinking.hear((taken(ref, 7),))
+    await asyncio.gather(*thinking._apart)
+    work = cast(Pupil, thinking.thinkers["insight.pupil"].work)
+    seen = [window.images["camera.image"][0].ref for _, window in work.windows]
+    assert seen == ["a.png", "b.png", ref]
+    assert len(findings) == 1
+    none = msgspec.structs.replace(pupil, options=Pupil.Options(good="nothing"))
+    with pytest.raises(FactoryError, match=r"pupil\.good = 'nothing': holds no PNG"):
+        examples(none, shop)

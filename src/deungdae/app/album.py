@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,14 @@ class Album:
             remedy = "look at the health of the camera, and at the room on the disk"
             raise BadReply(f"{event.id}: {error}", remedy=remedy) from error
         return Picture(event.time, event.value, event.data.get("serial", ""), pixels)
+
+
+def example(file: Path) -> Picture:
+    """Return an image of a folder. Raises BadReply where it cannot be seen."""
+    try:
+        return Picture(0, file.name, "", decoded(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise BadReply(f"{file}: {error}", remedy="take it out of the folder") from error
 
 
 def decoded(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -13,7 +13,7 @@ from deungdae.model.factory import Factory, Plugin
 
 from .auth import WebOptions
 from .bus import BusOptions
-from .thinking import is_thinker
+from .thinking import examples, is_thinker
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "historian": HistorianOptions,
@@ -41,6 +41,7 @@ def _thinker_faults(factory: Factory, plugin: Plugin) -> list[Fault]:
     key = f"{plugin.room}.{plugin.name}"
     try:
         work = plugin.cls(plugin.name, plugin.options, factory)
+        examples(plugin, factory)
     except FactoryError as error:
         return list(error.faults)
     except ValueError as error:

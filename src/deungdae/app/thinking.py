@@ -9,22 +9,33 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deungdae.core.clock import Clock, SimulatedClock
-from deungdae.core.errors import BadReply, NotEnoughData, StoreError
-from deungdae.core.ports import Analyser, Events, Needs, Policy, Samples, Store, Window
+from deungdae.core.errors import BadReply, FactoryError, Fault, NotEnoughData, StoreError
+from deungdae.core.ports import (
+    Analyser,
+    Events,
+    Needs,
+    Picture,
+    Policy,
+    Samples,
+    Store,
+    Window,
+)
 from deungdae.core.types import SECOND, Batch, Command, Event, Finding
 from deungdae.model.factory import Factory, Plugin
 
-from .album import Album, images_of
+from .album import Album, example, images_of
 from .live import Live
 
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
+IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
 IDLE = 20.0  # s after which the other process is ended: what it loaded is large
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
@@ -45,6 +56,7 @@ class Thinker:
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
         self.missed = 0  # images that it never saw because they came too fast
+        self.lessons = deque(examples(plugin, factory))  # images that it is shown before all others
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
 
     @property
@@ -122,7 +134,9 @@ class Thinking:
                     fresh.append(old)
                 self.thinkers[key] = old
         for thinker in fresh:
-            if thinker.needs.every == 0 and thinker.needs.history == 0:
+            if thinker.needs.images:
+                self._show(thinker, ())
+            elif thinker.needs.every == 0 and thinker.needs.history == 0:
                 self._introduce(thinker)
         changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}
         return [
@@ -163,19 +177,20 @@ class Thinking:
         while len(thinker.unseen) > PILE:
             thinker.unseen.popleft()
             thinker.missed += 1
-        if thinker.unseen and not thinker.busy:
+        if (thinker.unseen or thinker.lessons) and not thinker.busy:
             thinker.busy = True
             self._keep(asyncio.create_task(self._look(thinker)))
 
     async def _look(self, thinker: Thinker) -> None:
         album = self._album
         try:
+            while thinker.lessons:
+                await self._teach(thinker, thinker.lessons.popleft())
             while thinker.unseen and album is not None:
                 event = thinker.unseen.popleft()
                 try:
                     picture = await self._clock.call(album.picture, event)
-                    window = Window(event.time, self._clock.now(), images={event.id: (picture,)})
-                    results = await self._clock.call(thinker.call, window.end, window)
+                    results = await self._see(thinker, event.id, picture)
                 except (BadReply, NotEnoughData) as error:
                     thinker.went(str(error))
                 except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop others
@@ -184,6 +199,20 @@ class Thinking:
                     self._deliver(thinker, results)
         finally:
             thinker.busy = False
+
+    async def _teach(self, thinker: Thinker, file: Path) -> None:
+        """Show a thinker an example; what it concludes from it is about no part of this factory."""
+        try:
+            picture = await self._clock.call(example, file)
+            await self._see(thinker, thinker.needs.images[0], picture)
+        except (BadReply, NotEnoughData) as error:
+            thinker.went(str(error))
+        except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop others
+            thinker.failed(error)
+
+    async def _see(self, thinker: Thinker, id: str, picture: Picture) -> Sequence[Any]:
+        window = Window(picture.time, self._clock.now(), images={id: (picture,)})
+        return await self._clock.call(thinker.call, window.end, window)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._apart.add(task)
@@ -312,6 +341,26 @@ class Thinking:
             self._commands(results)
         else:
             self._findings(results)
+
+
+def examples(plugin: Plugin, factory: Factory) -> list[Path]:
+    """Return the images that a thinker learns from, of the folders that its table names.
+
+    Which of its options name folders the plug-in says in `examples`. Raises FactoryError.
+    """
+    found: list[Path] = []
+    for option in getattr(plugin.cls, "examples", ()):
+        name = getattr(plugin.options, option)
+        folder = factory.path.parent / name
+        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGES)
+        if name and not files:
+            key, problem = f"{plugin.room}.{plugin.name}.{option}", "holds no PNG or JPEG"
+            remedy = "put images into a folder of that name beside factory.toml"
+            fault = Fault(file=str(factory.path), line=plugin.line, key=key, value=name,
+                          problem=problem, remedy=remedy)  # fmt: skip
+            raise FactoryError([fault])
+        found += files if name else []
+    return found
 
 
 def think(work: Analyser | Policy, now: int, window: Window) -> Sequence[Any]:
