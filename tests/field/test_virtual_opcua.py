@@ -49,7 +49,7 @@ type = "opcua"
 url = "opc.tcp://127.0.0.1:{kiln}"
 publishing = 0.1
 keepalive = 0.5
-timeout = 1.0
+timeout = 2.0
 
 [machines.press]
 type = "opcua"
@@ -142,21 +142,19 @@ async def test_a_slow_machine_comes_late_at_its_own_time_and_complete(
     async with house(text) as works:
         await works.good("kiln.temperature")
         began = works.clock.now()
-        works.virtual("kiln").faults.put(Fault(kind="slow", amount=0.7, seconds=0))
+        works.virtual("kiln").faults.put(Fault(kind="slow", amount=1.2, seconds=0))
         await works.until(lambda: len(works.samples("kiln.temperature", began)) >= 5)
         samples = works.samples("kiln.temperature", began)
-        assert np.diff(samples.time).max() < 0.5e9  # late is not lost
-        assert works.clock.now() - samples.time[-1] > 0.6e9
+        assert np.diff(samples.time).max() < 1.1e9  # late is not lost
+        assert works.clock.now() - samples.time[-1] > 1.1e9
         door, signal = works.runtime.doors["kiln"], works.runtime.factory.signals["kiln.valve"]
         start = works.clock.monotonic()
         command = Command(
             id="1", signal="kiln.valve", value=30.0, origin="t", because="", issued=0,
             expires=2**62,
         )  # fmt: skip
-        with contextlib.suppress(Exception):  # it may be too slow for the driver's patience
-            await door.write(Permit(command=command, granted=0, mode="auto"), signal)
-        assert works.clock.monotonic() - start > 0.6
-        assert works.virtual("kiln").plant.get("valve") == 30.0
+        assert await door.write(Permit(command=command, granted=0, mode="auto"), signal) == 30.0
+        assert works.clock.monotonic() - start > 2.3  # to write, and to read back
         works.virtual("kiln").faults.clear()
         await works.good("kiln.temperature")
         await works.until(lambda: works.health("kiln").state == "online")

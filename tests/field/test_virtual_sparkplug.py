@@ -176,12 +176,12 @@ async def test_a_slow_node_comes_late_at_its_own_time_and_complete(house: Run, t
     async with house(text) as works:
         await works.good("oven.temperature")
         began = works.clock.now()
-        works.virtual("oven").faults.put(Fault(kind="slow", amount=1.0, seconds=0))
+        works.virtual("oven").faults.put(Fault(kind="slow", amount=1.5, seconds=0))
         await asyncio.sleep(0.2)
         works.virtual("oven").faults.clear()
-        await works.good("oven.temperature", began + 1_500_000_000)
+        await works.good("oven.temperature", began + 2_000_000_000)
         samples = works.samples("oven.temperature", began)
-        assert np.diff(samples.time).max() < 1e9  # late is not lost
+        assert np.diff(samples.time).max() < 1.4e9  # late is not lost
         assert not works.store.events(began, 2**62, kinds=["gap"])
         assert works.health("cells").state == "online"
 

@@ -215,6 +215,8 @@ class Opcua:
                     self.plant.set(quantity.name, float(item.Value.Value.Value))
                 except (ValueError, TypeError) as error:
                     self._log.warning("write refused name=%s error=%s", quantity.name, error)
+                for step in self._waiting:  # what was true before must not be shown after
+                    step.values.pop(item.NodeId, None)
                 await _put(model.server, item.NodeId, self._sample(quantity))
 
         return act
