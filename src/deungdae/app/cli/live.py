@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deungdae.app import describe, plant
 from deungdae.app.bus.role import Role
 from deungdae.core.clock import Clock
@@ -30,6 +32,8 @@ from .output import Output
 from .plant import speed
 
 log = logging.getLogger("deungdae.run")
+GOOD = 60  # photographs of good bricks from which the demo's inspection learns
+PHOTOGRAPHER = 7  # seed
 INSTALLED = Path(__file__).parents[2] / "demo"
 DEMO = INSTALLED if INSTALLED.exists() else Path(__file__).parents[4] / "examples" / "brickworks"
 
@@ -79,8 +83,9 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
     try:
         _furnish(folder, options.port)
         os.chdir(folder)
-        factory = describe.read(folder / "factory.toml")
         with _plant_beside(folder, options.speed, begun, options.log):
+            _photograph(folder / "good")
+            factory = describe.read(folder / "factory.toml")
             clock = plant.clock_of(options.speed, begun)
             _serve(factory, output, browser=options.open, clock=clock)
     finally:
@@ -101,6 +106,25 @@ def _furnish(folder: Path, page: int) -> None:
         for written, free in moved.items():
             text = re.sub(rf"\b{written}\b", free, text)  # noqa: PLW2901
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _photograph(folder: Path) -> None:
+    """Put photographs of good bricks there, as whoever sets up an inspection does."""
+    if folder.exists():
+        return
+    from PIL import Image  # noqa: PLC0415 — images, for the demo alone
+
+    from deungdae.sim.plant.camera import Camera, CameraParameters  # noqa: PLC0415
+
+    camera = Camera(CameraParameters(), np.random.default_rng(PHOTOGRAPHER))
+    folder.mkdir()
+    for number in range(GOOD):
+        product = "arch" if number % 3 == 2 else "straight"  # as the line makes them
+        camera.step(600.0)  # over a morning, so that the light differs
+        camera.show(f"G{number:03d}", product)
+        frame = camera.frame()
+        if frame is not None:
+            Image.fromarray(frame.pixels).save(folder / f"{number:03d}.png", compress_level=1)
 
 
 @contextmanager
