@@ -150,12 +150,13 @@ class Energy:
             ids = ", ".join(meter.source for meter in self._meters())
             raise NotEnoughData(f"no energy was told yet by {ids}")
         findings: list[Finding] = []
+        measured = list(meters.values()) if main is None else [main]
         for period in self._periods(now):
             for asset, meter in self.options.meters.items():
                 findings += self._machine(asset, meter, meters[asset], window, period)
             findings += self._site(meters, main, period)
-            findings.append(self._peak(list(meters.values()) if main is None else [main], period))
-        findings.append(self._demand(list(meters.values()) if main is None else [main], now))
+            findings.append(self._peak(measured, period))
+        findings.append(self._demand(measured, now))
         return findings
 
     def _pieces(self, meter: Meter, window: Window) -> Pieces:
@@ -242,16 +243,18 @@ class Energy:
             evidence = {"good parts": f"{good:.12g}", "energy": _spell(amount)}
             evidence["since"] = to_iso(since, self.factory.zone)
             return self._finding(asset, "energy_per_good", period, amount.per(good), evidence)
+        if since < period.end and len(made) == len(rises):
+            return self._lacking(asset, "energy_per_good", period, "no good part was made")
         ids = ", ".join((meter.source, *meter.parts))
-        few = since >= period.end or len(made) < len(rises)
+        return self._lacking(asset, "energy_per_good", period, f"too little was told by {ids}")
+
+    def _lacking(
+        self, asset: str, name: str, period: _Period, reason: str, unit: str = "kW.h"
+    ) -> Finding:
+        """Return a finding without a value."""
+        start, end = period
         return Finding(
-            origin=self.name,
-            asset=asset,
-            name="energy_per_good",
-            start=period.start,
-            end=period.end,
-            unit="kW.h",
-            reason=f"too little was told by {ids}" if few else "no good part was made",
+            origin=self.name, asset=asset, name=name, start=start, end=end, unit=unit, reason=reason
         )
 
     def _peak(self, meters: list[Pieces], period: _Period) -> Finding:
@@ -262,15 +265,8 @@ class Energy:
         ]
         told = [(block.value, start) for block, start in blocks if not block.silent]
         if not told:
-            return Finding(
-                origin=self.name,
-                asset=self.options.asset,
-                name="peak_demand",
-                start=period.start,
-                end=period.end,
-                unit="kW",
-                reason="no whole quarter of an hour was told yet",
-            )
+            reason = "no whole quarter of an hour was told yet"
+            return self._lacking(self.options.asset, "peak_demand", period, reason, unit="kW")
         value, at = max(told)
         peak = Amount(
             value=value,

@@ -38,10 +38,10 @@ class Vision:
     """Inspects bricks by image: cracks, chips, blowholes, stains and wrong colour.
 
     The first `learn` images are taken for good bricks; up to a tenth of them may be bad. From them
-    it learns what a face looks like and how far good ones differ, and where to draw the line so
-    that `false_rejects` of good bricks are rejected, as long as light and clay stay as they were.
-    Let it learn over the light of a whole day. Each later image gets a score; one above the
-    threshold is a warning that says what the defect looks like and where it is.
+    it learns what a face looks like, how far good ones differ, and where to draw the line so that
+    `false_rejects` of good bricks are rejected, as long as light and clay stay as they were: teach
+    it in the light in which it will work. Each later image gets a score; one above the threshold
+    is a warning that says what the defect looks like and where it is.
 
     The brick must lie flat on a background that differs from it, wholly in the image, and turned
     by less than an eighth of a turn. A restart learns anew.
@@ -127,7 +127,7 @@ class Vision:
     def _faults(self) -> Iterator[Fault]:
         options = self.options
         signal = self.factory.signals.get(options.signal)
-        if signal is not None and signal.kind not in ("image", "number"):
+        if signal is not None and signal.kind != "image":
             yield self._fault("signal", options.signal, f"is of kind {signal.kind}, not an image")
         least = 100 / options.false_rejects - 1
         if options.learn < least:
