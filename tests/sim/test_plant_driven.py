@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from math import isfinite
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.inspect import IntType
 
 from deungdae.sim.line import STATES
 from deungdae.sim.plant import Plant, create, models
+from deungdae.sim.plant.brick_press import BrickPressParameters
+from deungdae.sim.plant.camera import CameraParameters
 from deungdae.sim.plant.cycle import Cycle
+from deungdae.sim.plant.dryer import DryerParameters
+from deungdae.sim.plant.machining import MachiningParameters
+from deungdae.sim.plant.meter import MeterParameters
+from deungdae.sim.plant.mixer import MixerParameters
+from deungdae.sim.plant.motor import MotorParameters
+from deungdae.sim.plant.palletiser import PalletiserParameters
 from deungdae.sim.plant.parts import Alarming, Driven, Operable, Seeing
+from deungdae.sim.plant.tunnel import TunnelParameters
 
 DRIVEN = [model for model in models() if isinstance(create(model, 1, {}), Driven)]
+PARAMETERS = {
+    "brick_press": BrickPressParameters,
+    "camera": CameraParameters,
+    "dryer": DryerParameters,
+    "machining": MachiningParameters,
+    "meter": MeterParameters,
+    "mixer": MixerParameters,
+    "motor": MotorParameters,
+    "palletiser": PalletiserParameters,
+    "tunnel": TunnelParameters,
+}
 COUNTS = {"tunnel": "wagon.number", "machining": "part_count"}
 
 
@@ -62,6 +86,13 @@ def test_undriven_it_stops_only_as_its_machine_says() -> None:
     cycle.drive("running", 0.5, "")
     cycle.stop("down", 100.0)  # now the line says so
     assert cycle.running
+
+
+def test_what_it_had_begun_alone_counts_when_the_line_takes_over() -> None:
+    cycle = Cycle(10.0)
+    cycle.step(7.0)
+    assert cycle.drive("running", 0.2, "")
+    assert cycle.count == 1
 
 
 @pytest.mark.parametrize(("state", "phase"), [("asleep", 0.1), ("running", 1.2), ("running", -1.0)])
@@ -148,6 +179,32 @@ def test_an_hour_is_an_hour_however_it_is_cut(model: str) -> None:
     by_minutes.step(40.0)
     for name, within in CUT[model].items():
         assert number(by_minutes, name) == pytest.approx(number(by_seconds, name), abs=within), name
+
+
+def extremes(model: str, random: np.random.Generator) -> dict[str, float]:
+    """Return parameters of a model, about half of them at or between the ends of their bounds."""
+    drawn: dict[str, float] = {}
+    for field in msgspec.inspect.type_info(PARAMETERS[model]).fields:  # type: ignore[attr-defined]
+        kind, usual = field.type, float(field.default)
+        low = next((end for end in (kind.ge, kind.gt) if end is not None), usual - abs(usual))
+        high = next((end for end in (kind.le, kind.lt) if end is not None), 20 * abs(usual) + low)
+        near = 1e-3 * (high - low)
+        value = random.choice([usual, usual, low + near, high - near, random.uniform(low, high)])
+        drawn[field.name] = float(round(value)) if isinstance(kind, IntType) else float(value)
+    return drawn
+
+
+@pytest.mark.parametrize("model", PARAMETERS)
+def test_whatever_its_parameters_within_their_bounds_every_number_is_finite(model: str) -> None:
+    random = np.random.default_rng(20)
+    for _ in range(12):
+        options = extremes(model, random)
+        plant = create(model, 1, options)
+        for dt in (1.0, 500.0, 2000.0):
+            plant.step(dt)
+        for quantity in plant.quantities:
+            value = plant.get(quantity.name)
+            assert isinstance(value, str) or isfinite(value), (quantity.name, options)
 
 
 @pytest.mark.parametrize("model", models())

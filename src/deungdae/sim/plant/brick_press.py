@@ -31,21 +31,25 @@ class BrickPressParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A press for one straight brick a stroke. Lengths in mm, forces in kN, times in s."""
 
     cycle: Annotated[float, msgspec.Meta(ge=0.5)] = 12.0  # while it is not driven
-    length: Positive = 230.0  # of the mould
-    width: Positive = 114.0
+    length: Annotated[float, msgspec.Meta(ge=50, le=500)] = 230.0  # of the mould
+    width: Annotated[float, msgspec.Meta(ge=50, le=300)] = 114.0
     thickness: Annotated[float, msgspec.Meta(ge=62, le=90)] = 65.0  # set-point
     mass: Annotated[float, msgspec.Meta(ge=2, le=6)] = 3.84  # of powder, weighed, kg
     mass_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.03)] = 0.004  # relative
     loose: Annotated[float, msgspec.Meta(ge=800, le=1400)] = 1250.0  # filled powder, kg/m3
     kawakita_a: Annotated[float, msgspec.Meta(gt=0.45, lt=1)] = 0.50  # greatest compression
-    kawakita_b: Positive = 0.10  # 1/MPa
+    kawakita_b: Annotated[float, msgspec.Meta(ge=0.02, le=1)] = 0.10  # 1/MPa
     friction: Friction = 0.08  # share of the force that a new mould's walls take
     friction_worn: Friction = 0.22  # what wear adds to it at its limit
-    limit: Positive = 3200.0  # of the force
-    wear: NotNegative = 4e-5  # of each wall by a stroke at 80 MPa
-    wear_limit: Positive = 0.6
+    limit: Annotated[float, msgspec.Meta(ge=100, le=10000)] = 3200.0  # of the force
+    wear: Annotated[float, msgspec.Meta(ge=0, le=0.001)] = (
+        4e-5  # of each wall by a stroke at 80 MPa
+    )
+    wear_limit: Annotated[float, msgspec.Meta(ge=0.05, le=5)] = 0.6
     change: NotNegative = 1500.0  # to change the mould, while it is not driven
-    open: Positive = 250.0  # way of the ram before it meets the powder
+    open: Annotated[float, msgspec.Meta(ge=0, le=500)] = (
+        250.0  # way of the ram before it meets the powder
+    )
     efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5  # hydraulic
     power_idle: NotNegative = 15.0  # pump without load, kW
     power_off: NotNegative = 0.5  # controls, kW
@@ -193,6 +197,7 @@ class BrickPress:
         self._peak = self._needed(self._last)
         self._energy += self._work(self._last) / p.efficiency / 3600
         self._wear += p.wear * self._pressure(self._last) / _USUAL
+        self._wear = min(self._wear, 3 * p.wear_limit)  # by then the liner is gone
         self._begin()
 
     def _pressure(self, compression: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import isfinite
 
 from deungdae.sim.line.parts import STATES
 
@@ -46,12 +46,14 @@ class Cycle:
             raise ValueError(f"no state is called {state!r}; known: {', '.join(STATES)}")
         if not (isfinite(phase) and 0 <= phase <= 1):
             raise ValueError(f"a phase is a number from 0 to 1, not {phase}")
-        complete = self.driven and self._complete(state, phase)
+        complete = self._complete(state, phase)
         self.state, self.product, self.driven = state, product, True
         if state in {"running", "blocked", "starved"}:
             self.phase = float(phase) if state != "starved" else 0.0
         if complete:
-            self._finish(self._ran)
+            self.count += 1
+            self.length = self._ran or self.length
+            self._ran = 0.0
         return complete
 
     def stop(self, state: str, seconds: float) -> None:
@@ -84,8 +86,3 @@ class Cycle:
         if state == "starved":
             return self.phase > 0
         return state in {"running", "blocked"} and phase < self.phase
-
-    def _finish(self, ran: float) -> None:
-        self.count += 1
-        self.length = ran if 0 < ran < inf else self.length
-        self._ran = 0.0

@@ -34,8 +34,8 @@ class DryerParameters(msgspec.Struct, frozen=True, kw_only=True):
     cycle: Annotated[float, msgspec.Meta(ge=10)] = 600.0  # while it is not driven
     cars: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12  # 1: a chamber, filled at once
     setpoint: Annotated[float, msgspec.Meta(ge=20, le=200)] = 110.0  # of the air, Cel
-    ambient: float = 25.0  # Cel
-    load: Positive = 230.0  # of a car, dry bricks, kg
+    ambient: Annotated[float, msgspec.Meta(ge=-20, le=60)] = 25.0  # Cel
+    load: Annotated[float, msgspec.Meta(ge=1, le=5000)] = 230.0  # of a car, dry bricks, kg
     moisture: Share = 0.055  # of fresh bricks, kg water a kg of dry brick
     moisture_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.3)] = 0.04  # relative
     critical: Share = 0.035  # where the falling rate begins
@@ -46,7 +46,7 @@ class DryerParameters(msgspec.Struct, frozen=True, kw_only=True):
     brick_share: Share = 0.8  # of the capacity, that is cars
     exhaust: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.6  # air let out, full fan, kW/K
     wall: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1  # kW/K
-    heater: NotNegative = 180.0  # at full power
+    heater: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 180.0  # at full power
     gain: NotNegative = 4.0  # of the controller, kW/K
     reset_time: Positive = 3000.0  # of the controller
     fan: Percent = 80.0  # at the start, %

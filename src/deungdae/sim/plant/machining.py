@@ -77,7 +77,7 @@ class MachiningParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A machining centre; each cycle is one mould plate. Powers in kW, times in s."""
 
     cycle: Annotated[float, msgspec.Meta(ge=5)] = 1800.0  # while it is not driven
-    spindle: Positive = 15.0  # rated power of the spindle
+    spindle: Annotated[float, msgspec.Meta(ge=1, le=200)] = 15.0  # rated power of the spindle
     efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
     idle: NotNegative = 2.2  # controls, hydraulics, coolant
     axes: NotNegative = 1.1  # while they move

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
-from .parts import NotNegative, Quantity, clipped, known, length, settable
+from .parts import Quantity, clipped, known, length, settable
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -32,17 +32,17 @@ class MixerParameters(msgspec.Struct, frozen=True, kw_only=True):
     """An intensive mixer; each cycle is one batch. Powers in kW, times in s."""
 
     cycle: Annotated[float, msgspec.Meta(ge=5)] = 360.0  # while it is not driven
-    batch: Positive = 800.0  # dry mix, kg
+    batch: Annotated[float, msgspec.Meta(ge=1, le=5000)] = 800.0  # dry mix, kg
     batch_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.2)] = 0.015  # relative
     moisture: Annotated[float, msgspec.Meta(ge=0, le=12)] = 5.5  # set-point, % of the dry mix
-    rated: Positive = 45.0
-    idle: NotNegative = 4.0
-    off: NotNegative = 0.3
-    speed: Positive = 420.0  # of the rotor, 1/min
-    voltage: Positive = 380.0  # between phases, V
-    factor: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.86  # power factor
-    heat: Positive = 1.0  # of the mix, kJ/(kg K)
-    ambient: float = 25.0  # Cel
+    rated: Annotated[float, msgspec.Meta(ge=1, le=500)] = 45.0
+    idle: Annotated[float, msgspec.Meta(ge=0, le=100)] = 4.0
+    off: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.3
+    speed: Annotated[float, msgspec.Meta(ge=10, le=5000)] = 420.0  # of the rotor, 1/min
+    voltage: Annotated[float, msgspec.Meta(ge=100, le=1000)] = 380.0  # between phases, V
+    factor: Annotated[float, msgspec.Meta(ge=0.3, le=1)] = 0.86  # power factor
+    heat: Annotated[float, msgspec.Meta(ge=0.2, le=5)] = 1.0  # of the mix, kJ/(kg K)
+    ambient: Annotated[float, msgspec.Meta(ge=-20, le=60)] = 25.0  # Cel
     noise: Annotated[float, msgspec.Meta(ge=0, le=0.2)] = 0.02  # of the load, relative
 
 

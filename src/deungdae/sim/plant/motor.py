@@ -65,8 +65,8 @@ def frequencies(bearing: Bearing) -> dict[str, float]:
 class MotorParameters(msgspec.Struct, frozen=True, kw_only=True):
     """A four-pole motor of a fan. Powers in kW, times in s."""
 
-    rated: Positive = 22.0  # at full speed
-    speed: Positive = 1770.0  # full, 1/min
+    rated: Annotated[float, msgspec.Meta(ge=0.1, le=1000)] = 22.0  # at full speed
+    speed: Annotated[float, msgspec.Meta(ge=10, le=20000)] = 1770.0  # full, 1/min
     run_up: NotNegative = 4.0  # first-order lag of the speed
     efficiency: Annotated[float, msgspec.Meta(gt=0.1, le=1)] = 0.92
     ambient: Annotated[float, msgspec.Meta(ge=-40, le=60)] = 25.0  # Cel
@@ -77,8 +77,10 @@ class MotorParameters(msgspec.Struct, frozen=True, kw_only=True):
     vibration_fault: Annotated[float, msgspec.Meta(ge=0, le=50)] = 9.0  # more, ruined, mm/s rms
     scatter: Annotated[float, msgspec.Meta(ge=0, le=0.2)] = 0.03  # of a reading, relative
     growth: Positive = 8 * 3600.0  # running time in which a fault grows by e
-    noise: NotNegative = 0.4  # of the acceleration, m/s2 rms
-    impulse: NotNegative = 60.0  # peak of a ruined outer ring's impulse, m/s2
+    noise: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.4  # of the acceleration, m/s2 rms
+    impulse: Annotated[float, msgspec.Meta(ge=0, le=1000)] = (
+        60.0  # peak of a ruined outer ring's impulse, m/s2
+    )
     resonance: Annotated[float, msgspec.Meta(gt=0, le=20_000)] = 3200.0  # that it rings, Hz
     decay: Annotated[float, msgspec.Meta(ge=100, le=10_000)] = 900.0  # of the ringing, 1/s
     slip: Annotated[float, msgspec.Meta(ge=0, le=0.05)] = 0.01  # scatter of the impulses, relative

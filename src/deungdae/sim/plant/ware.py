@@ -7,7 +7,7 @@ from math import exp, log2
 import msgspec
 
 _RIGHT = 1350.0  # Cel, peak of a wagon fired as it should be
-_SOAK = 3.5 * 3600.0  # s, its soak
+_SOAK = 4 * 3600.0  # s, its soak
 
 
 class Wagon(msgspec.Struct, frozen=True, kw_only=True):

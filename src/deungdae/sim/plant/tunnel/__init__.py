@@ -34,16 +34,17 @@ __all__ = ["Balance", "Tunnel", "TunnelParameters"]
 _MODES = ("auto", "manual")
 _STEP = 5.0  # s
 _CLEAR = 15.0  # K below its limit an alarm ends
+_HOTTEST = 1700.0  # Cel, that anything can show
 _KEPT = 1000  # wagons that nobody asked for
 
 
 class Tunnel:
     """Zones in a row; wagons go one way through them, air the other.
 
-    C_z dT_i/dt = m (T_i+1 - T_i) + P_i - k_zw (T_i - W_i) - sum over wagons of q
+    C_z dT_i/dt = m (T_i+1 - T_i) + P_i - k_zw (T_i - W_i) - sum over k of w_ki h_k (T_i - X_k)
     C_w dW_i/dt = k_zw (T_i - W_i) - k_wa (W_i - T_ambient)
-    C_x dX_k/dt = q_k = (h_c + h_r (mean of T and X, in K, / 1500)^3) (T(x_k) - X_k)
-    T(x_k): interpolated between the middles of two zones. Air enters behind the last zone; a
+    C_x dX_k/dt = sum over i of w_ki h_k (T_i - X_k), h_k = h_c + h_r (mean in K / 1500)^3
+    w_ki: how much zone i counts where wagon k stands, 1 in all. Air enters behind the last zone; a
     share of it leaves for the dryer before the firing zones. Each firing zone has a thermocouple,
     a burner and a PI controller; in `manual` its valve can be written instead. What drifts is the
     thermocouple of the last firing zone: it reads more and more too much, the controller fires
@@ -94,7 +95,7 @@ class Tunnel:
             "state": self._cycle.state,
             "fan": self._heat.fan,
             "wagon.number": float(self._last.number),
-            "wagon.peak": self._last.peak,
+            "wagon.peak": min(self._last.peak, _HOTTEST),
             "wagon.soak": self._last.soak,
             "wagon.rate": self._last.rate,
             "gas_flow": float(self._heat.flow.sum()),
@@ -217,7 +218,7 @@ class Tunnel:
     def _measure(self) -> None:
         """Read the thermocouples; raise alarms at their limit, clear them a little below."""
         noise = self._p.noise * self._noise.standard_normal(self._heat.zones)
-        self._read = np.clip(self._heat.seen() + noise, 0.0, 1700.0)
+        self._read = np.clip(self._heat.seen() + noise, 0.0, _HOTTEST)
         for burner, read in enumerate(self._read[self._heat.burners].tolist()):
             self._hot[burner] = read > self._p.too_hot - (_CLEAR if self._hot[burner] else 0.0)
 
@@ -247,7 +248,7 @@ def _quantities(p: TunnelParameters) -> tuple[Quantity, ...]:
     found = [STATE]
     for zone in range(p.preheat + p.firing + p.cooling):
         name = f"zone{zone + 1}"
-        found.append(_number(f"{name}.temperature", "Cel", 1700, "thermocouple of the zone"))
+        found.append(_number(f"{name}.temperature", "Cel", _HOTTEST, "thermocouple of the zone"))
         if p.preheat <= zone < p.preheat + p.firing:
             found += [
                 _number(f"{name}.setpoint", "Cel", 1500, "of the zone's controller", write=True),
@@ -262,7 +263,7 @@ def _quantities(p: TunnelParameters) -> tuple[Quantity, ...]:
         *found,
         _number("fan", "%", 100, "speed of the fan that moves the air", write=True),
         Quantity(name="wagon.number", low=0, description="of the last wagon that left"),
-        _number("wagon.peak", "Cel", 1700, "hottest that its bricks were"),
+        _number("wagon.peak", "Cel", _HOTTEST, "hottest that its bricks were"),
         _number("wagon.soak", "s", 10_000_000, "time that they soaked"),
         _number("wagon.rate", "K/h", 10_000, "fastest change at the quartz inversion"),
         _number("gas_flow", "m3/h", 10_000, "gas to all burners"),

@@ -22,6 +22,7 @@ Exchange = Annotated[float, msgspec.Meta(ge=0, le=0.8)]
 
 _SETTLE = 60.0  # s, of a step while the first state is sought
 _SETTLES = 3000  # steps at most
+_GLOW = 1.25  # 1,875 K: where no kiln is hotter, and the equations would grow too stiff
 _INVERSION = (523.0, 623.0)  # Cel: quartz changes its volume at 573
 
 
@@ -35,7 +36,7 @@ class TunnelParameters(msgspec.Struct, frozen=True, kw_only=True):
     interval: Annotated[float, msgspec.Meta(ge=60)] = 3600.0  # of pushes, while it is not driven
     setpoint: Annotated[float, msgspec.Meta(ge=0, le=1500)] = 1350.0  # of the firing zones, Cel
     ambient: Annotated[float, msgspec.Meta(ge=-40, le=60)] = 25.0  # Cel
-    wagon_temperature: Annotated[float, msgspec.Meta(ge=-40, le=300)] = 80.0  # coming in, Cel
+    wagon_temperature: Annotated[float, msgspec.Meta(ge=0, le=300)] = 80.0  # coming in, Cel
     wagon_capacity: Capacity = 3000.0  # 2 t of bricks and 1 t of kiln furniture
     wagon_scatter: Annotated[float, msgspec.Meta(ge=0, le=0.2)] = 0.03  # relative spread of it
     zone_capacity: Capacity = 1500.0  # gas and the hot face of the lining
@@ -49,7 +50,7 @@ class TunnelParameters(msgspec.Struct, frozen=True, kw_only=True):
     fan: Percent = 80.0  # at the start, %
     fan_power: NotNegative = 22.0  # at 100 %
     auxiliary: NotNegative = 6.0  # pusher and controls
-    flow: Annotated[float, msgspec.Meta(gt=0, le=300)] = 110.0  # of a burner, valve open, m3/h
+    flow: Annotated[float, msgspec.Meta(gt=0, le=300)] = 150.0  # of a burner, valve open, m3/h
     heat: Annotated[float, msgspec.Meta(gt=0, le=40)] = 10.5  # lower value of natural gas, kW.h/m3
     burner_lag: NotNegative = 15.0
     gain: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.6  # of the controllers, %/K
@@ -122,10 +123,12 @@ class Heat:
         behind = np.append(self.zone[1:], p.ambient)
         around = self._weights @ self.zone
         kelvin = (around + self.ware) / 3000.0 + 273.15 / 1500.0  # mean, in units of 1,500 K
-        gained = (p.convection + p.radiation * kelvin**3) * (around - self.ware)
+        exchange = p.convection + p.radiation * np.minimum(kelvin, _GLOW) ** 3
+        gained = exchange * (around - self.ware)
+        given = exchange @ self._weights * self.zone - (exchange * self.ware) @ self._weights
         to_wall = p.zone_wall * (self.zone - self.wall)
         lost = p.wall_ambient * (self.wall - p.ambient)
-        net = flows * (behind - self.zone) + burning - to_wall - gained @ self._weights
+        net = flows * (behind - self.zone) + burning - to_wall - given
         self._spent += dt * np.array([
             burning.sum(),
             kept * (self.zone[0] - p.ambient),
