@@ -13,7 +13,8 @@ from .place import DARK, Corners, Image, Pixels, Place, shrunk, sides
 
 _LARGEST = 50_000  # pixels of a face; more would cost time and show no more
 _DEGREE = 4  # of the surface that the light is taken for
-_FITTED = 2500  # pixels that suffice to fit it
+_FITTED = 2000  # pixels that suffice to fit it
+_PAIRS = np.nonzero(np.add.outer(np.arange(_DEGREE + 1), np.arange(_DEGREE + 1)) <= _DEGREE)
 
 
 class Face(msgspec.Struct, frozen=True, eq=False):
@@ -79,30 +80,39 @@ def _without_light(tones: Image) -> Image:
 
     The surface is a polynomial, fitted twice, the second time without what is far from the first.
     """
-    basis, few, thin = _surfaces(tones.shape[1], tones.shape[2])
-    flat = tones.reshape(len(tones), -1)
-    weights = np.empty((len(flat), len(basis)), np.float32)
-    for place, tone in enumerate(flat[:, thin]):
-        good = np.ones(len(tone), bool)
+    height, width = tones.shape[1:]
+    y, x = _waves(height), _waves(width)
+    few, thin = _surfaces(height, width)
+    rest = np.empty_like(tones)
+    for left, tone in zip(rest, tones, strict=True):
+        seen = tone.ravel()[thin]
+        good = np.ones(len(seen), bool)
         for _ in range(2):
+            # einsum, since threads of a BLAS would wait for each other longer than they work
             where = few[good]
-            weights[place] = np.linalg.solve(where.T @ where, where.T @ tone[good])
-            off = np.abs(tone - few @ weights[place])
+            square = np.einsum("ni,nj->ij", where, where)
+            weights = np.linalg.solve(square, np.einsum("ni,n->i", where, seen[good]))
+            off = np.abs(seen - np.einsum("ni,i->n", few, weights))
             good = off <= 4 * np.median(off) + 1e-6
-    rest: Image = (flat - weights @ basis).reshape(tones.shape)
+        table = np.zeros((_DEGREE + 1, _DEGREE + 1), np.float32)
+        table[_PAIRS] = weights
+        left[:] = tone - y @ table @ x.T
     return rest
 
 
 @cache
-def _surfaces(height: int, width: int) -> tuple[Image, Image, NDArray[np.intp]]:
-    """Return 15 smooth surfaces, float32[15, pixels], and at which pixels they are fitted.
+def _waves(length: int) -> Image:
+    """Return the Legendre polynomials along a side, float32[length, degree + 1]."""
+    along = np.linspace(-1, 1, length)
+    return np.polynomial.legendre.legvander(along, _DEGREE).astype(np.float32)
+
+
+@cache
+def _surfaces(height: int, width: int) -> tuple[Image, NDArray[np.intp]]:
+    """Return 15 smooth surfaces at some pixels, float32[m, 15], and those pixels, [m].
 
     Products of Legendre polynomials up to the fourth degree in all.
     """
-    legendre = np.polynomial.legendre.legvander
-    y = legendre(np.linspace(-1, 1, height), _DEGREE)
-    x = legendre(np.linspace(-1, 1, width), _DEGREE)
-    pairs = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
-    surfaces = np.stack([np.outer(y[:, i], x[:, j]).ravel() for i, j in pairs]).astype(np.float32)
     thin = np.arange(0, height * width, max(1, height * width // _FITTED))
-    return surfaces, np.ascontiguousarray(surfaces[:, thin].T), thin
+    i, j = _PAIRS
+    return _waves(height)[thin // width][:, i] * _waves(width)[thin % width][:, j], thin

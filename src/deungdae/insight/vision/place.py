@@ -83,19 +83,21 @@ def sides(corners: Corners) -> NDArray[np.float64]:
 def _background(log: Image) -> Image:
     """Return the background's logarithm everywhere, from a plane through the image's border."""
     h, w, _ = log.shape
-    y, x = np.mgrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j].astype(np.float32)
-    basis = np.stack([np.ones_like(x), x, y], axis=-1)
+    y = np.linspace(-1, 1, h, dtype=np.float32)[:, None, None]
+    x = np.linspace(-1, 1, w, dtype=np.float32)[None, :, None]
     rim = max(2, round(0.05 * min(h, w)))
     border = np.ones((h, w), bool)
     border[rim:-rim, rim:-rim] = False
-    seen, where = log[border], basis[border]
+    rows, columns = np.nonzero(border)
+    seen = log[border]
+    where = np.stack([np.ones_like(seen[:, 0]), x[0, columns, 0], y[rows, 0, 0]], axis=1)
     keep = np.ones(len(seen), bool)
     for _ in range(3):  # what lies on the border but is no background is left out
         few = where[keep]
         plane = np.linalg.solve(few.T @ few, few.T @ seen[keep])
         off = np.abs(seen - where @ plane).sum(axis=1)
         keep = off <= 3 * np.median(off) + 1e-6
-    everywhere: Image = basis @ plane
+    everywhere: Image = plane[0] + x * plane[1] + y * plane[2]
     return everywhere
 
 
