@@ -6,9 +6,11 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ QUIET = (
 class Plant:
     """A factory that can be started, killed and started again on the same port."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, script: str) -> None:
         self.folder = folder
+        self.script = script
         self.port = port
         self.url = f"http://127.0.0.1:{port}/"
         self.link = ""
@@ -34,8 +37,10 @@ class Plant:
 
     def start(self) -> None:
         """Start it; return when its page can be opened."""
-        command = [sys.executable, str(HERE / "serve.py"), str(self.folder), str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, str(HERE / self.script), str(self.folder), str(self.port)]
+        # what is simulated here is so little that compiling would take longer
+        env = os.environ | {"DEUNGDAE_KERNEL": "python"}
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], 30)
         self.link = self._process.stdout.readline().strip() if ready else ""
@@ -57,7 +62,22 @@ class Plant:
 def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
     """Give a running factory."""
     shutil.copy(HERE / "factory.toml", tmp_path)
-    plant = Plant(tmp_path, free_port())
+    plant = Plant(tmp_path, free_port(), "serve.py")
+    plant.start()
+    yield plant
+    plant.kill()
+
+
+@pytest.fixture(scope="module")  # its tests only look
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """Give a running brickworks with a line, a camera, meters and a twin."""
+    folder = tmp_path_factory.mktemp("works")
+    shutil.copy(HERE / "works.toml", folder / "factory.toml")
+    shutil.copy(HERE / "line.toml", folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    plant = Plant(folder, port, "works.py")
     plant.start()
     yield plant
     plant.kill()
@@ -75,14 +95,37 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, plant: Plant) -> Iterator[Page]:
     """Give the page of the running factory, with leave to act; it must raise no error."""
+    with opened(browser, plant.link) as page:
+        page.wait_for_selector(".state.run")
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, link: str) -> Iterator[Page]:
+    """Open a page; when it is left it must have raised no error."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="ko-KR")
     context.set_default_timeout(15_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if "Policy" in line.text else None)
-    page.goto(plant.link)
-    page.wait_for_selector(".state.run")
+    page.goto(link)
     yield page
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def live(browser: Browser, works: Plant) -> Iterator[Page]:
+    """Give the live page of the brickworks, to look only."""
+    with opened(browser, works.url) as page:
+        page.wait_for_selector(".station.run")
+        yield page
+
+
+@pytest.fixture
+def twin(browser: Browser, works: Plant) -> Iterator[Page]:
+    """Give the page of its twin, to look only."""
+    with opened(browser, f"{works.url}twin") as page:
+        page.wait_for_selector(".station.run")
+        yield page

@@ -13,7 +13,7 @@ from .failure import WebError
 
 
 class StationAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A station. inputs, outputs: buffers; leaves: whether parts leave the line here."""
+    """A station. asset: what tells its state. leaves: whether parts leave the line here."""
 
     name: str
     asset: str
@@ -57,13 +57,20 @@ def twin(runtime: Runtime, name: str) -> Monitor:
     return found[name]
 
 
+def asset(found: Monitor, station: str) -> str:
+    """Return the id of what stands for a station: of many machines alike, what contains them."""
+    if station in found.factory.assets:
+        return station
+    return found.assets[station][0]
+
+
 def told(found: Monitor) -> LineAnswer:
     """Return the line of a twin as the pages draw it."""
     line = found.line
     return LineAnswer(
         name=line.name,
         stations=[
-            _station(name, station, found.assets[name]) for name, station in line.stations.items()
+            _station(name, station, asset(found, name)) for name, station in line.stations.items()
         ],
         buffers=[BufferAnswer(name, buffer.capacity) for name, buffer in line.buffers.items()],
     )

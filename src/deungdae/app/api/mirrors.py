@@ -17,7 +17,7 @@ from deungdae.sim.line import Snapshot
 from deungdae.twin.monitor import Monitor
 from deungdae.twin.replicate import Mirror
 
-from .lines import twins
+from .lines import asset, twins
 
 log = logging.getLogger("deungdae.api")
 
@@ -56,10 +56,10 @@ class Follower:
 
     def __init__(self, twin: Monitor) -> None:
         self.twin = twin
+        machines = {each for assets in twin.assets.values() for each in assets}
+        shown = {asset(twin, station) for station in twin.assets}
         self.ids = frozenset(
-            f"{asset}.{what}"
-            for asset in twin.assets.values()
-            for what in ("state", "part", DESIRED)
+            f"{each}.{what}" for each in machines | shown for what in ("state", "part", DESIRED)
         )
         self._mirror = Mirror(twin.line, twin.assets)
         self._desired: dict[tuple[str, str], Desire] = {}

@@ -6,6 +6,7 @@ for again, and an ETag tells whether anything has happened since.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from decimal import Decimal
 from functools import partial
@@ -277,7 +278,7 @@ async def replace(
     """As PATCH, but what is not named is desired no longer."""
     found = lines.twin(here.runtime, id)
     stand = await here.mirrors.now(id, found)
-    asset = found.assets.get(feature, "")
+    asset = lines.asset(found, feature) if feature in found.assets else ""
     dropped = {key: None for owner, key in stand.desired if owner == asset}
     whole = wish.model_copy(update={"values": {**dropped, **wish.values}})
     return await _desire(here, id, feature, whole, if_match, condition)
@@ -385,7 +386,7 @@ async def _readings(
 ) -> dict[str, tuple[Signal, float | None]]:
     """Return each numeric signal of the line's assets with its good value, now or at a moment."""
     runtime = here.runtime
-    assets = set(found.assets.values())
+    assets = {lines.asset(found, station) for station in found.assets}
     own = [s for s in runtime.factory.signals.values() if s.asset in assets and s.kind == "number"]
     if at is None:
         known = {each.id: runtime.live.reading(each.id) for each in own}
@@ -410,7 +411,7 @@ def _features(
     readings: Mapping[str, tuple[Signal, float | None]],
 ) -> dict[str, FeatureAnswer]:
     told = {
-        name: _station(here, found.assets[name], servers, stand, readings)
+        name: _station(here, lines.asset(found, name), servers, stand, readings)
         for name, servers in stand.snapshot.stations.items()
     }
     for name, buffer in found.line.buffers.items():
@@ -431,11 +432,14 @@ def _station(
     readings: Mapping[str, tuple[Signal, float | None]],
 ) -> FeatureAnswer:
     properties: dict[str, str | float | int | None] = {}
-    for number, server in enumerate(servers):
-        suffix = f"_{number + 1}" if number else ""
-        properties[f"state{suffix}"] = server.state
-        properties[f"product{suffix}"] = server.product
-        properties[f"elapsed{suffix}"] = round(server.elapsed, 3)
+    if len(servers) == 1:
+        (server,) = servers
+        properties |= {"state": server.state, "product": server.product}
+        properties["elapsed"] = round(server.elapsed, 3)
+    else:
+        states = Counter(server.state for server in servers)
+        properties |= {"state": states.most_common(1)[0][0], "servers": len(servers)}
+        properties |= {f"servers_{state}": count for state, count in states.items()}
     for signal, value in readings.values():
         if signal.asset == asset:
             properties[signal.short] = answers.finite(value)
@@ -595,7 +599,7 @@ def _levers(found: Monitor) -> list[LeverAnswer]:
     line = found.line
     told = []
     for name, station in line.stations.items():
-        lever = partial(LeverAnswer, name=name, asset=found.assets[name], unit="s")
+        lever = partial(LeverAnswer, name=name, asset=lines.asset(found, name), unit="s")
         told.append(lever(target=f"{name}.cycle", kind="cycle", value=_cycle(station)))
         if station.failures:
             repair = distribution.parse(station.failures[0].repair).mean
@@ -640,13 +644,13 @@ def _validity(here: Context, id: str, found: Monitor) -> ValidityAnswer:
 
 def _drifts(here: Context, id: str, found: Monitor) -> list[DriftAnswer]:
     told = []
-    for station, asset in found.assets.items():
-        drift = _finding(here, id, asset, "drift")
+    for station, assets in found.assets.items():
+        drift = _finding(here, id, assets[0], "drift")
         if drift is not None and drift.severity and drift.value is not None:
             told.append(
                 DriftAnswer(
                     station=station,
-                    asset=asset,
+                    asset=lines.asset(found, station),
                     since=to_iso(drift.start),
                     change=100 * drift.value,
                     uncertainty=None if drift.uncertainty is None else 100 * drift.uncertainty,

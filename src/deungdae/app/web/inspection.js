@@ -2,11 +2,11 @@
 
 import { $, button, drawn, element } from "./dom.js";
 import { number, percent } from "./format.js";
-import { analyses, assetName, at, findings, get, here } from "./shell.js";
+import { analyses, assetName, assetOf, at, findings, get, here, known } from "./shell.js";
 
 const SHOWN = 12;
 const KEPT = 200; // of which the reject share is told
-const VERDICTS = { good: ["✓", "run"], bad: ["✕", "down"], unsure: ["?", "idle"] };
+const VERDICTS = { pass: ["✓", "run"], reject: ["✕", "down"], unsure: ["?", "idle"], learning: ["…", "hold"] };
 const AGAIN = 1500; // ms between two looks at what was missed, at least
 
 export class Inspection {
@@ -24,10 +24,12 @@ export class Inspection {
   }
 
   take(changed) {
-    if (!changed("findings") || changed("factory") || $("inspection").hidden) return;
-    const newest = findings("inspection").sort((a, b) => b.end.localeCompare(a.end))[0];
-    if (!newest || key(newest) === key(this.seen[0])) return;
-    this.seen = [newest, ...this.seen].slice(0, KEPT);
+    if (changed("factory") || $("inspection").hidden) return;
+    if (!this.seen.length && (changed("events") || changed("waiting"))) this.show();
+    if (!changed("findings")) return;
+    const last = findings("inspection").sort((a, b) => b.end.localeCompare(a.end))[0];
+    if (!last || key(last) === key(this.seen[0])) return;
+    this.seen = [last, ...this.seen].slice(0, KEPT);
     this.show();
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.recall(), Math.max(0, this.asked + AGAIN - performance.now()));
@@ -37,14 +39,14 @@ export class Inspection {
   async recall() {
     this.asked = performance.now();
     const told = await get(`findings?name=inspection&from=-2h&limit=${KEPT}`).catch(() => []);
-    const known = new Map([...told, ...this.seen].map((each) => [key(each), each]));
-    this.seen = [...known.values()].sort((a, b) => b.end.localeCompare(a.end)).slice(0, KEPT);
+    const all = new Map([...told, ...this.seen].map((each) => [key(each), each]));
+    this.seen = [...all.values()].sort((a, b) => b.end.localeCompare(a.end)).slice(0, KEPT);
     this.show();
   }
 
   show() {
     const { t } = here;
-    const chosen = this.seen.find((each) => key(each) === this.chosen) ?? this.seen[0];
+    const chosen = this.seen.find((each) => key(each) === this.chosen) ?? this.seen[0] ?? newest();
     $("inspection-empty").textContent = chosen ? "" : t.noImage;
     $("inspected").hidden = !chosen;
     if (!chosen) return;
@@ -56,21 +58,37 @@ export class Inspection {
   }
 
   thumb(finding) {
-    const [mark, kind] = VERDICTS[finding.evidence.verdict] ?? VERDICTS.unsure;
+    const verdict = verdictOf(finding);
+    const [mark, kind] = VERDICTS[verdict];
     const made = button(`thumb ${kind}`, "", () => {
       this.chosen = key(finding) === key(this.seen[0]) ? null : key(finding);
       this.show();
     });
     made.dataset.key = key(finding);
-    const words = `${serial(finding)}: ${here.t.verdicts[finding.evidence.verdict] ?? here.t.verdicts.unsure}`;
+    const words = `${serial(finding)}: ${here.t.verdicts[verdict]}`;
     made.title = words;
     made.append(image(finding.evidence.image, ""), element("span", "mark", mark), element("span", "said", words));
     return made;
   }
 }
 
+// what could not be judged has no verdict
+function verdictOf(finding) {
+  return finding.evidence.verdict in VERDICTS ? finding.evidence.verdict : "unsure";
+}
+
 function key(finding) {
   return finding && `${finding.origin} ${finding.asset} ${finding.end} ${finding.evidence.image}`;
+}
+
+// the newest image, told like a finding: while an inspection still learns there is nothing else
+function newest() {
+  const images = [...known.events].filter(([, event]) => event[3] === "image").sort(([, a], [, b]) => b[1] - a[1]);
+  if (!images.length) return undefined;
+  const [id, [image, ms, , , data]] = images[0];
+  const [name] = Object.entries(known.analyses).find(([, type]) => type === "vision");
+  const reason = known.waiting[`insight.${name}`] ?? "";
+  return { origin: name, asset: assetOf(id), end: new Date(ms).toISOString(), value: null, reason, evidence: { image, serial: data.serial ?? "", verdict: "learning" } };
 }
 
 function serial(finding) {
@@ -80,22 +98,23 @@ function serial(finding) {
 function showOne(finding) {
   const { t } = here;
   const { evidence } = finding;
-  const [mark, kind] = VERDICTS[evidence.verdict] ?? VERDICTS.unsure;
+  const verdict = verdictOf(finding);
+  const [mark, kind] = VERDICTS[verdict];
   $("inspection-title").textContent = `${t.inspection} · ${assetName(finding.asset)}`;
   $("verdict").className = `state ${kind}`;
-  $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[evidence.verdict] ?? t.verdicts.unsure}`));
+  $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[verdict]}`));
   const numbers = [[t.score, finding.value], [t.threshold, Number.parseFloat(evidence.threshold)]].filter(([, value]) => Number.isFinite(value));
   const rows = [
     [t.serial, serial(finding)],
     [t.inspectedAt, at(finding.end)],
-    ...(evidence.defect ? [[t.defect, t.defects[evidence.defect] ?? evidence.defect]] : []),
+    ...(evidence.kinds ? [[t.defect, evidence.kinds.split(", ").map((each) => t.defects[each] ?? each).join(", ")]] : []),
     ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
   ];
   $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   $("inspection-reason").textContent = finding.reason;
   if ($("photo").dataset.key === key(finding)) return;
   $("photo").dataset.key = key(finding);
-  const words = `${serial(finding)}: ${t.verdicts[evidence.verdict] ?? t.verdicts.unsure}`;
+  const words = `${serial(finding)}: ${t.verdicts[verdict]}`;
   const shown = image(evidence.image, words);
   const layers = [shown];
   if (evidence.heat) {
@@ -117,29 +136,21 @@ function image(ref, words) {
   return made;
 }
 
-// told: "x,y,width,height" in pixels of the image, one after another with ";"
+// told: "x y width height" in pixels of the image, one after another with ";"
 function boxes(told, { naturalWidth, naturalHeight }) {
   const frame = drawn("svg", { class: "boxes", viewBox: `0 0 ${naturalWidth} ${naturalHeight}`, "aria-hidden": "true" });
   for (const box of told.split(";")) {
-    const [x, y, width, height] = box.split(",").map(Number);
+    const [x, y, width, height] = box.trim().split(/[ ,]+/).map(Number);
     if ([x, y, width, height].every(Number.isFinite)) frame.append(drawn("rect", { x, y, width, height, "vector-effect": "non-scaling-stroke" }));
   }
   return frame;
 }
 
-// the share of bad ones among the latest, with the 95 % interval of Wilson (1927)
+// the share of rejected ones among the latest that were judged
 function share(seen) {
   const { t } = here;
-  const told = findings("reject_share")[0];
-  const judged = seen.filter((each) => each.evidence.verdict in VERDICTS && each.evidence.verdict !== "unsure");
-  const bad = judged.filter((each) => each.evidence.verdict === "bad").length;
-  const n = judged.length;
-  if (told?.value != null) return [element("strong", "", `${percent(told.value, t.locale)} %`), ` ${t.rejectShare}`];
-  if (!n) return [];
-  const z = 1.96;
-  const p = bad / n;
-  const centre = (p + z ** 2 / (2 * n)) / (1 + z ** 2 / n);
-  const half = (z / (1 + z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + z ** 2 / (4 * n ** 2));
-  const range = `${percent(Math.max(0, centre - half) * 100, t.locale)} – ${percent((centre + half) * 100, t.locale)} %`;
-  return [element("strong", "", `${percent(p * 100, t.locale)} %`), ` ${t.rejectShare} · ${t.ofLast(bad, n)} · ${t.interval} ${range}`];
+  const judged = seen.map(verdictOf).filter((verdict) => verdict === "pass" || verdict === "reject");
+  const bad = judged.filter((verdict) => verdict === "reject").length;
+  if (!judged.length) return [];
+  return [element("strong", "", `${percent((bad / judged.length) * 100, t.locale)} %`), ` ${t.rejectShare} · ${t.ofLast(bad, judged.length)}`];
 }

@@ -4,7 +4,7 @@ import { $, element } from "./dom.js";
 import { powerOfAll } from "./energy.js";
 import { age, number } from "./format.js";
 import { Plan } from "./plan.js";
-import { assetName, here, known, now } from "./shell.js";
+import { assetName, assetOf, here, known, now } from "./shell.js";
 import { look, stateOf } from "./states.js";
 
 export class Line {
@@ -34,7 +34,7 @@ export class Line {
 
 function station(each) {
   const { t } = here;
-  const shown = look(eventOf(each.asset));
+  const shown = lookOf(each.asset);
   const since = shown.since === null ? "" : t.since(age((now() - shown.since) / 1000, t.units));
   const count = countOf(each.asset);
   const detail = productOf(each.asset);
@@ -43,8 +43,11 @@ function station(each) {
   return { ...shown, since, detail, figure, words };
 }
 
-function eventOf(asset) {
-  return known.events.get(stateOf(asset)?.id ?? `${asset}.state`);
+// how a machine looks; one that tells no state at all is not one that is silent
+function lookOf(asset) {
+  const event = known.events.get(stateOf(asset)?.id ?? `${asset}.state`);
+  if (!event && !stateOf(asset)) return { kind: "other", mark: "●", label: here.t.noState, since: null };
+  return look(event);
 }
 
 function productOf(asset) {
@@ -53,7 +56,9 @@ function productOf(asset) {
 }
 
 function countOf(asset) {
-  const [value, , status] = known.readings.get(`${asset}.count`) ?? [null, null, 2];
+  const own = [...known.signals.values()].filter((signal) => signal.kind === "number" && assetOf(signal.id) === asset);
+  const signal = own.find((each) => each.id === `${asset}.count`) ?? own.find((each) => each.unit === "{part}");
+  const [value, , status] = known.readings.get(signal?.id) ?? [null, null, 2];
   return value !== null && (status & 3) < 2 ? value : null;
 }
 
@@ -66,7 +71,7 @@ function buffer(each, twin) {
 // what the whole line does, in one row of figures
 function summary(line) {
   const { t } = here;
-  const kinds = line.stations.map((each) => look(eventOf(each.asset)));
+  const kinds = line.stations.map((each) => lookOf(each.asset));
   const count = (kind) => kinds.filter((each) => each.kind === kind).length;
   const parts = [["run", t.running], ["idle", t.idle], ["hold", t.heldState], ["down", t.down], ["none", t.noData]];
   const chips = parts.filter(([kind]) => count(kind)).map(([kind, word]) => element("span", `chip ${kind}`, `${kinds.find((each) => each.kind === kind).mark} ${word} ${count(kind)}`));

@@ -1,0 +1,119 @@
+"""A brickworks whose machines tell what is written here, with its pages: `works.py FOLDER PORT`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from deungdae.app.api import serve
+from deungdae.app.auth import WebOptions
+from deungdae.app.control import Control
+from deungdae.app.live import Live
+from deungdae.app.runtime import Runtime
+from deungdae.core.clock import RealClock
+from deungdae.core.types import HOUR, MINUTE, SECOND, Batch, Event, Finding
+from deungdae.historian.journal import Journal
+from deungdae.historian.store import Historian
+from deungdae.model import factory as model
+from deungdae.wires.blobs import Blobs
+
+DENSITY = (2251.0, 2243.0, 2257.0, 2249.0, 2296.0, 2252.0, 2246.0, 2255.0)  # one beyond 2280
+
+
+async def run(folder: Path, port: int) -> None:
+    """Run the works until killed; print the link to its page when all is told."""
+    factory, clock = model.read(folder), RealClock()
+    history = folder / "history"
+    with Historian(history) as store, Journal(history / "journal") as journal:
+        runtime = Runtime(factory, store, Control(factory, journal, Live(), clock), clock)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runtime.run())
+            await runtime.ready.wait()
+            await tell(runtime, Blobs(folder / "images"))
+            group.create_task(serve(runtime, WebOptions(port=port), history, _say, journal))
+
+
+async def tell(runtime: Runtime, images: Blobs) -> None:
+    """Let the machines tell their present and a little of their past."""
+    now = runtime.clock.now()
+    await runtime.intake.put(
+        (
+            state("press1", "running", now - 5 * MINUTE),
+            state("press2", "down", now - 3 * MINUTE),
+            state("kiln1", "starved", now - MINUTE),
+            *(part("press1", n, now - 3 * MINUTE + n * MINUTE) for n in range(3)),
+        )
+    )
+    for n, density in enumerate(DENSITY):
+        time = now - (len(DENSITY) - n) * SECOND
+        await runtime.intake.put(samples(runtime, time, {"press1.density": density}))
+    for time, energy in ((now - 30 * MINUTE, 10.0), (now, 25.0)):
+        told = {"press1.energy": energy, "press2.energy": 2 * energy, "press1.power": 31.5}
+        await runtime.intake.put(samples(runtime, time, told | {"press1.count": 481.0}))
+    reject = {"verdict": "reject", "kinds": "crack", "boxes": "10 10 20 12"}
+    found = [
+        inspection(images, now - (3 - n) * SECOND, n, reject if n == 1 else {"verdict": "pass"})
+        for n in range(3)
+    ]
+    shifts = [score(now - (4 - n) * 8 * HOUR, made) for n, made in enumerate((95, 102, 140))]
+    runtime.intake.conclude([*found, *shifts])
+
+
+def state(asset: str, word: str, time: int) -> Event:
+    """Return the state of a machine since a time."""
+    return Event(id=f"{asset}.state", time=time, kind="state", value=word, received=time)
+
+
+def part(asset: str, number: int, time: int) -> Event:
+    """Return a finished part."""
+    data = {"product": "part", "result": "good"}
+    return Event(
+        id=f"{asset}.part", time=time, kind="scan", value=f"B{number}", data=data, received=time
+    )
+
+
+def samples(runtime: Runtime, time: int, values: dict[str, float]) -> Batch:
+    """Return one sample of each signal."""
+    handles = [runtime.live.handles[id] for id in values]
+    return Batch.of(handles, [time] * len(values), values.values(), received=time)
+
+
+def inspection(images: Blobs, time: int, number: int, evidence: dict[str, str]) -> Finding:
+    """Return what was found on an image of one colour."""
+    content = io.BytesIO()
+    Image.new("RGB", (64, 40), (150 + 20 * number, 110, 80)).save(content, "PNG")
+    ref = images.put(content.getvalue())
+    return Finding(
+        origin="eye",
+        asset="camera1",
+        name="inspection",
+        start=time,
+        end=time,
+        value=0.9 if "boxes" in evidence else 0.1,
+        evidence={"serial": f"A-{number}", "image": ref, "threshold": "0.5", **evidence},
+    )
+
+
+def score(start: int, made: int) -> Finding:
+    """Return the score of a forecast of a shift."""
+    return Finding(
+        origin="works",
+        asset="line1",
+        name="score",
+        start=start,
+        end=start + 8 * HOUR,
+        value=4.0,
+        evidence={"made": str(made), "expected": "100", "low": "90", "high": "110"},
+    )
+
+
+def _say(link: str) -> None:
+    print(link, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))
