@@ -183,9 +183,13 @@ def test_it_is_a_bridge_with_faults() -> None:
     assert made.faults.on == []
 
 
-async def test_a_line_that_is_not_there_is_told_as_such() -> None:
-    made = bridge(works="/nowhere/line.toml", station="oven")
-    with pytest.raises(Unreachable, match="the line /nowhere/line"):
+async def test_a_machine_that_cannot_live_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def live(*_: object) -> None:
+        raise Unreachable("there is no such line")
+
+    monkeypatch.setattr("deungdae.virtual.sparkplug.live", live)
+    made = bridge()
+    with pytest.raises(Unreachable, match="no such line"):
         await made.serve()
     assert made.health.state == "stopped"
 
