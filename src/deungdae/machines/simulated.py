@@ -24,10 +24,11 @@ State = Literal["stopped", "connecting", "online", "degraded", "offline"]
 class Simulated:
     """A machine that exists only as a model: to try a factory file, a loop or a page without one.
 
-    Models are `kiln` (one gas-fired zone: `valve` may be written; `temperature`, `gas_flow`,
-    `power`, `wall_temperature`, `load`) and `press` (`state` of kind `state`; `cycle_time`,
-    `count`, `rejects`, `energy`, `force`). An address is the name of a quantity. The same seed
-    gives the same run from every connection on.
+    The models are those of the virtual plant: `kiln` (one gas-fired zone: `valve` may be written;
+    `temperature`, `gas_flow`, `power`, `wall_temperature`, `load`), `press` (`state` of kind
+    `state`; `cycle_time`, `count`, `rejects`, `energy`, `force`), `tunnel`, `brick_press`, `dryer`
+    and others; `deungdae discover` lists what one has. An address is the name of a quantity. The
+    same seed gives the same run from every connection on.
 
     ```toml
     [machines.kiln]
@@ -50,7 +51,7 @@ class Simulated:
     """
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        model: Annotated[str, Meta(description="Which machine: kiln or press")] = "kiln"
+        model: Annotated[str, Meta(description="Which machine: a model of sim/plant")] = "kiln"
         seed: Annotated[int, Meta(ge=0, description="Where its randomness begins")] = 1
         period: Annotated[
             float,
