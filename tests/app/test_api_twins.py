@@ -33,7 +33,7 @@ crew = "fitters"
 cycle = { SK-34 = 12, SK-36 = 14 }
 from = "green"
 to = "out"
-rework = 0.05
+rework = 0.0
 rework_to = "green"
 
 [buffers.green]
@@ -230,7 +230,9 @@ async def test_what_if(looker: httpx.AsyncClient, told: int) -> None:
     taken = (await looker.post(f"{TWIN}/snapshots")).json()
     assert taken["snapshot"]["buffers"] == {"green": ["SK-34", "SK-34"]}
     ask = {"snapshot": taken["id"], "changes": {"kiln1.cycle": "-20%"}, **QUICK}
-    answer = (await looker.post(f"{TWIN}/whatif", json=ask)).json()
+    reply = await looker.post(f"{TWIN}/whatif", json=ask, timeout=60)
+    assert reply.status_code == 200, reply.text
+    answer = reply.json()
     assert answer["snapshot"] == taken["id"]
     found = answer["result"]["measures"]["throughput"]
     assert found["changed"]["mean"] > found["base"]["mean"]
@@ -257,6 +259,12 @@ async def test_an_absurd_question_is_refused(
     assert (answer.status_code, said in answer.json()["error"]) == (422, True), answer.text
 
 
+async def test_a_line_that_locks_itself_is_named(looker: httpx.AsyncClient, told: int) -> None:
+    ask = {**QUICK, "changes": {"kiln1.rework": "0.5"}, "horizon": 7200}
+    answer = await looker.post(f"{TWIN}/whatif", json=ask, timeout=60)
+    assert (answer.status_code, "locked" in answer.json()["error"]) == (422, True)
+
+
 async def test_a_page_of_another_site_may_not_ask(looker: httpx.AsyncClient) -> None:
     foreign = {"Origin": "https://example.com"}
     answer = await looker.post(f"{TWIN}/whatif", json=QUICK, headers=foreign)
@@ -276,7 +284,9 @@ async def test_levers_say_what_can_be_changed(looker: httpx.AsyncClient) -> None
 
 async def test_a_budget_is_spent(looker: httpx.AsyncClient, told: int) -> None:
     ask = {"budget": "100", "horizon": 600, "replications": 10}
-    plan = (await looker.post(f"{TWIN}/improve", json=ask, timeout=60)).json()
+    reply = await looker.post(f"{TWIN}/improve", json=ask, timeout=60)
+    assert reply.status_code == 200, reply.text
+    plan = reply.json()
     assert (plan["budget"], plan["currency"]) == ("100", "KRW")
     assert plan["changes"] == ["kiln1.cycle=*0.8"]
     assert (plan["chance"], plan["tried"]) == (0.95, 2)

@@ -5,7 +5,7 @@ import { age, number, percent } from "./format.js";
 import { assetName, at, here, known, unitOf } from "./shell.js";
 
 const KPIS = ["oee", "availability", "effectiveness", "quality_ratio", "throughput_rate"];
-const OWN = ["control", "spread", "inspection"]; // findings that have a card of their own
+const OWN = ["control", "spread", "inspection", "drift", "believable"]; // findings that have a card of their own
 const FEW = 2; // machines; of more there is one tile each
 
 export class Indicators {
