@@ -23,7 +23,7 @@ class Face(msgspec.Struct, frozen=True, eq=False):
     layers: float[3, H, W]: logarithms of lightness, red and blue against green, each without the
     light that falls on it.
     colour: float64[3], logarithm of its red, green, blue against the background beside it.
-    corners: see Place.
+    corners: see place.Place.
     """
 
     layers: NDArray[np.floating[Any]]

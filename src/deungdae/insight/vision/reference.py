@@ -18,6 +18,7 @@ from .place import Pixels, find
 
 LEAST = 10  # images; of fewer the middle of a pixel is mostly noise
 _BAD = 0.1  # share of the images that may be bad
+_REACH = 0.85  # share of the images that lie within the reach: the bad ones do not
 _SLIGHT = 0.1  # spreads that are nothing, whatever good bricks do
 _TINT = 0.004  # what a camera tells of a colour at best in another light, logarithm
 _APART = 4.0  # ranges between the quartiles beyond the middle: no good brick scores that
@@ -71,7 +72,7 @@ class Album:
             other = model(self.faces[1 - half :: 2])
             peaks[half::2] = [_peaks(seen, other) for seen in self.faces[half::2]]
         middle = np.median(peaks, axis=0)
-        reach = np.quantile(peaks, 1 - _BAD, axis=0) - middle
+        reach = np.quantile(peaks, _REACH, axis=0) - middle
         least = np.asarray([_SLIGHT] * len(MAPS) + [_TINT] * len(TINTS))
         scale = np.maximum.reduce([reach, 0.2 * middle, least])
         scores = np.sort(((peaks - middle) / scale).max(axis=1))

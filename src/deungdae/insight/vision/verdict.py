@@ -24,7 +24,7 @@ class Verdict(msgspec.Struct, frozen=True, eq=False):
     score: how far it is from good ones, in the reach of those; reject: above the threshold.
     kinds: what the defect looks like, likeliest first, a guess. boxes: (left, top, width, height)
     of each place above the threshold in the image, worst first. heat: float32[H, W], score of each
-    pixel of the face; see heat_map. corners: see face.Place.
+    pixel of the face; see heat_map. corners: see place.Place.
     """
 
     score: float
