@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +62,22 @@ async def test_only_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.status == 429
     assert await first == 7
     helper.close()
+
+
+async def test_it_does_not_outlive_who_asked(tmp_path: Path) -> None:
+    script = tmp_path / "ask.py"
+    script.write_text(
+        "import asyncio, os\n"
+        "from deungdae.app.api.apart import Apart\n"
+        "async def main():\n"
+        "    print(await Apart(30).call(os.getpid), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    asking = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asking.communicate()
+    while Path(f"/proc/{int(told)}").exists():
+        await asyncio.sleep(0.01)

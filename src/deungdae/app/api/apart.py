@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -45,7 +47,7 @@ class Apart:
     async def _call(self, work: Callable[..., T], *args: object) -> T:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
         answer = asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
         answer.add_done_callback(_retrieve)
         try:
@@ -75,6 +77,21 @@ class Apart:
             for process in list(pool._processes.values()):  # the pool itself would wait for ever
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, also by a kill.
+
+    It would wait for its next question for ever.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only for a process that another one started"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _retrieve(answer: asyncio.Future[T]) -> None:
