@@ -25,7 +25,7 @@ from .measure import Row, line, load
 HERE = Path(__file__).resolve().parent
 ARTEFACTS = HERE.parent / "artefacts"
 NAMES = ("historian", "sparkplug", "mqtt", "opcua", "loop", "footprint",
-         "modbus", "mtconnect", "journal", "units")  # fmt: skip
+         "modbus", "mtconnect", "journal", "units", "twin", "validation")  # fmt: skip
 PATIENCE = 1200.0  # s for one benchmark
 
 

@@ -54,7 +54,9 @@ def mg1_failing(
     return mg1(arrivals, mean * longer, second * longer**2 + failures * mean * repair[1])
 
 
-def cobham(arrivals: Sequence[float], means: Sequence[float], second: Sequence[float]) -> np.ndarray:
+def cobham(
+    arrivals: Sequence[float], means: Sequence[float], second: Sequence[float]
+) -> np.ndarray:
     """Return the mean number waiting of each class, the most urgent first; never interrupted.
 
     Source: Cobham, Operations Research 2 (1954).
@@ -334,3 +336,16 @@ _MOMENTS: Mapping[str, Callable[..., tuple[float, float]]] = {
     "erlang": lambda stages, mean: (mean, mean**2 * (1 + 1 / stages)),
     "geometric": lambda chance, slot: (slot / chance, slot**2 * (2 - chance) / chance**2),
 }
+
+
+def empirical(values: Sequence[float]) -> tuple[float, float]:
+    """Return the first and second moment of observed values with straight lines between them.
+
+    The quantile at u is flat up to u n = 1/2, then straight from value to value, and flat again
+    over the last half: their integrals, piece by piece.
+    """
+    ends = np.array([values[0], *values, values[-1]], float)
+    weights = np.array([0.5, *[1.0] * (len(values) - 1), 0.5]) / len(values)
+    low, high = ends[:-1], ends[1:]
+    first = float(np.sum(weights * (low + high) / 2))
+    return first, float(np.sum(weights * (low**2 + low * high + high**2) / 3))
