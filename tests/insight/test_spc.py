@@ -9,11 +9,13 @@ from math import pi, sqrt
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deungdae.core import strict
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Samples, Window
@@ -528,3 +530,13 @@ def test_options_that_contradict_each_other_are_faults(
 ) -> None:
     with pytest.raises(FactoryError, match=problem):
         analysis(**options)
+
+
+def test_known_centre_and_sigma_are_read_from_a_file() -> None:
+    table = {"signal": ID, "centre": 230, "sigma": 0.5}
+    options, problems = strict.decode(SpcOptions, table)
+    assert problems == []
+    assert options == SpcOptions(signal=ID, centre=230.0, sigma=0.5)
+    _, problems = strict.decode(SpcOptions, {**table, "sigma": 0})
+    assert problems[0].key == ("sigma",)
+    msgspec.json.schema(SpcOptions)
