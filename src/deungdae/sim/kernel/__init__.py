@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .simulate import simulate
+from .simulate import NotEnoughRoom, simulate
 from .simulation import Kind, Result, Simulation, Trace
+from .stuck import Deadlock
 
-__all__ = ["Kind", "Result", "Simulation", "Trace", "simulate"]
+__all__ = ["Deadlock", "Kind", "NotEnoughRoom", "Result", "Simulation", "Trace", "simulate"]

@@ -12,124 +12,122 @@ Source: Roser, Nakano, Tanaka (2002), Shifting bottleneck detection, Winter Simu
 
 from __future__ import annotations
 
+from . import at
+from .at import World
 from .compiling import called, inlined
-from .rows import NONE, Clock, Server, World
+from .rows import NONE, Server
 
 
 @inlined
 def work(w: World, n: int, server: Server, now: float) -> None:
     """Begin an active period of a server."""
-    clock = w.clock[0]
     server.active = 1
     server.active_since = now
-    if clock.oldest == NONE:
-        clock.oldest = n
+    if w.oldest == NONE:
+        w.oldest = n
 
 
 @inlined
 def rest(w: World, n: int, server: Server, now: float) -> None:
     """End the active period of a server."""
     server.active = 0
-    if w.clock[0].oldest == n:
+    if w.oldest == n:
         record(w, n, now)
 
 
 @called
 def record(w: World, n: int, now: float) -> None:
     """Keep a period that ended as the oldest, and resolve what is now known."""
-    clock = w.clock[0]
-    period = w.periods[clock.pending]
+    period = at.period(w, w.pending)
     period.server = n
-    period.start = w.servers[n].active_since
+    period.start = at.server(w, n).active_since
     period.end = now
-    clock.pending += 1
+    w.pending += 1
     oldest, since = NONE, now
-    for k in range(clock.servers):
-        server = w.servers[k]
+    for k in range(w.servers_count):
+        server = at.server(w, k)
         if server.active and (oldest == NONE or server.active_since < since):
             oldest, since = k, server.active_since
-    clock.oldest = oldest
+    w.oldest = oldest
     resolve(w, since, oldest == NONE)
 
 
 @called
 def resolve(w: World, since: float, quiet: bool) -> None:
     """Count all that no period under way, begun at `since` or later, can change."""
-    clock = w.clock[0]
-    while clock.pending and (clock.bottleneck == NONE or quiet or since > clock.until):
-        longest = follower(w, clock)
+    while w.pending and (w.bottleneck == NONE or quiet or since > w.until):
+        longest = follower(w)
         if longest == NONE:
-            if clock.bottleneck != NONE:
-                credit(w, clock.bottleneck, NONE, clock.since, clock.until)
+            if w.bottleneck != NONE:
+                credit(w, w.bottleneck, NONE, w.since, w.until)
             longest = 0
-            clock.since = w.periods[0].start
+            w.since = at.period(w, 0).start
         else:
-            shift(w, clock, longest)
-        period = w.periods[longest]
-        clock.bottleneck = period.server
-        clock.until = period.end
-        forget(w, clock, period.end)
+            shift(w, longest)
+        period = at.period(w, longest)
+        w.bottleneck = period.server
+        w.until = period.end
+        forget(w, period.end)
 
 
 @called
-def follower(w: World, clock: Clock) -> int:
+def follower(w: World) -> int:
     """Return the longest period that was under way when the bottleneck's ended, or NONE."""
     longest = NONE
-    if clock.bottleneck == NONE:
+    if w.bottleneck == NONE:
         return longest
     length = 0.0
-    for k in range(clock.pending):
-        period = w.periods[k]
-        if period.start <= clock.until and period.end - period.start > length:
+    for k in range(w.pending):
+        period = at.period(w, k)
+        if period.start <= w.until and period.end - period.start > length:
             longest = k
             length = period.end - period.start
     return longest
 
 
 @called
-def shift(w: World, clock: Clock, k: int) -> None:
+def shift(w: World, k: int) -> None:
     """Count the bottleneck's share up to its end, part of it together with its follower."""
-    period = w.periods[k]
-    overlap = max(period.start, clock.since)
-    credit(w, clock.bottleneck, NONE, clock.since, overlap)
-    credit(w, clock.bottleneck, period.server, overlap, clock.until)
-    clock.since = clock.until
+    period = at.period(w, k)
+    overlap = max(period.start, w.since)
+    credit(w, w.bottleneck, NONE, w.since, overlap)
+    credit(w, w.bottleneck, period.server, overlap, w.until)
+    w.since = w.until
 
 
 @called
 def credit(w: World, n: int, m: int, start: float, end: float) -> None:
     """Count a stretch of time for one bottleneck, or for two between which it shifts."""
-    length = end - max(start, w.clock[0].counted)
+    length = end - max(start, w.counted)
     if length <= 0.0:
         return
-    if m == NONE or w.servers[m].station == w.servers[n].station:
-        w.servers[n].sole += length
+    if m == NONE or at.server(w, m).station == at.server(w, n).station:
+        at.server(w, n).sole += length
     else:
-        w.servers[n].shifting += length
-        w.servers[m].shifting += length
+        at.server(w, n).shifting += length
+        at.server(w, m).shifting += length
 
 
 @called
-def forget(w: World, clock: Clock, end: float) -> None:
+def forget(w: World, end: float) -> None:
     """Drop the periods that ended by then."""
     kept = 0
-    for k in range(clock.pending):
-        period = w.periods[k]
+    for k in range(w.pending):
+        period = at.period(w, k)
         if period.end > end:
-            to = w.periods[kept]
+            to = at.period(w, kept)
             to.server, to.start, to.end = period.server, period.start, period.end
             kept += 1
-    clock.pending = kept
+    w.pending = kept
 
 
 @called
 def close(w: World, now: float) -> None:
     """Count everything up to the end of a replication, at which every period is over."""
-    clock = w.clock[0]
-    while clock.oldest != NONE:
-        server = w.servers[clock.oldest]
+    while w.oldest != NONE:
+        server = at.server(w, w.oldest)
         server.active = 0
-        record(w, clock.oldest, now)
-    if clock.bottleneck != NONE:
-        credit(w, clock.bottleneck, NONE, clock.since, clock.until)
-        clock.bottleneck = NONE
+        record(w, w.oldest, now)
+    if w.bottleneck != NONE:
+        credit(w, w.bottleneck, NONE, w.since, w.until)
+        w.bottleneck = NONE

@@ -7,18 +7,20 @@ is known up to another moment, so the chain of bottlenecks is followed as far as
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .compiling import called, inlined
-from .rows import Floats, Ints
+
+Floats = Any  # an array of float64
+Ints = Any  # of int64
 
 # what `chain` holds of each lane: who is the bottleneck, until when, since when it is not counted
 WHO, UNTIL, SINCE, OPEN = range(4)
 
 NOBODY, UNCERTAIN = -2, -3
-SIZE = 256  # idle times for which there is room at first, of each station; four blocks of parts
+SIZE = 1024  # idle times for which there is room at first, of each station
 
 
 class Periods(NamedTuple):
@@ -63,7 +65,7 @@ def resolve(p: Periods, over: bool) -> bool:
     return full
 
 
-@called
+@inlined
 def follow(p: Periods, lane: int) -> None:
     """Follow the chain of bottlenecks of a lane as far as it is certain."""
     at, until_, open_ = WHO * p.lanes + lane, UNTIL * p.lanes + lane, OPEN * p.lanes + lane
@@ -90,7 +92,7 @@ def follow(p: Periods, lane: int) -> None:
         p.chain[at], p.chain[open_] = following, 1.0
 
 
-@called
+@inlined
 def hand_over(p: Periods, lane: int, who: int, following: int, until: float, alone: bool) -> None:
     """Count the bottleneck up to its end, part of it together with who follows."""
     since_ = SINCE * p.lanes + lane
@@ -114,7 +116,7 @@ def ending(p: Periods, j: int) -> float:
     return p.last if p.finish[j] >= p.last else math.inf
 
 
-@called
+@inlined
 def longest(p: Periods, lane: int, until: float) -> int:
     """Return the station whose active period at a moment is the longest, NOBODY, or UNCERTAIN."""
     best, length, under_way, known = NOBODY, 0.0, 0, p.last
@@ -144,7 +146,7 @@ def longest(p: Periods, lane: int, until: float) -> int:
     return candidate
 
 
-@called
+@inlined
 def earliest(p: Periods, lane: int, until: float) -> int:
     """Return the station that becomes active first after a moment of rest, or UNCERTAIN."""
     best, begins = NOBODY, math.inf
@@ -158,7 +160,7 @@ def earliest(p: Periods, lane: int, until: float) -> int:
     return best
 
 
-@called
+@inlined
 def forget(p: Periods, lane: int, until: float) -> None:
     """Drop the active periods that ended by a moment."""
     for j in range(lane, len(p.tail), p.lanes):

@@ -1,4 +1,4 @@
-"""Whether the kernel runs compiled or interpreted, and the words of 64 bits that differ in it.
+"""Whether the kernel runs compiled or interpreted, and what differs between the two.
 
 `DEUNGDAE_KERNEL=python` in the environment, or no Numba, means interpreted: the same source, the
 same results bit for bit, some hundred times slower, without Numba's 125 MB of memory.
@@ -19,32 +19,90 @@ if os.environ.get("DEUNGDAE_KERNEL") == "python":
 else:
     try:
         import numba
+        from numba.extending import intrinsic, overload, register_jitable
     except ImportError:  # the kernel then runs interpreted
         numba = None
 
 COMPILED = numba is not None
 _MASK = 0xFFFFFFFFFFFFFFFF
 
+# No reference is counted: the tables outlive every call. A division by 0 gives no exception.
+_INSIDE = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+
 
 def inlined(function: F) -> F:
     """Compile a function into each of its callers."""
     if numba is None:
         return function
-    return numba.njit(forceinline=True, nogil=True, _nrt=False)(function)  # type: ignore[no-any-return]
+    return register_jitable(forceinline=True, **_INSIDE)(function)  # type: ignore[no-any-return]
 
 
 def called(function: F) -> F:
     """Compile a function that stays one of its own."""
     if numba is None:
         return function
-    return numba.njit(nogil=True, _nrt=False)(function)  # type: ignore[no-any-return]
+    return register_jitable(**_INSIDE)(function)  # type: ignore[no-any-return]
 
 
 def entry(function: F) -> F:
     """Compile a function that Python calls, and keep it on disk."""
     if numba is None:
         return function
-    return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+if numba is not None:
+    from numba.core import datamodel, types
+
+    class RowType(types.Record):  # type: ignore[misc]
+        """A record that is known by a short name: its fields would make names of thousands."""
+
+        def __init__(self, name: str, record: Any) -> None:
+            fields = [(each, field._asdict()) for each, field in record.fields.items()]
+            super().__init__(fields, record.size, record.aligned)
+            self.name = name
+
+    datamodel.register_default(RowType)(datamodel.models.RecordModel)
+
+
+def rows_of(table: str, row: type, shape: np.dtype[Any]) -> Any:
+    """Return a compiled function (w, n) that gives row n of a table of the world w.
+
+    The world holds the address of each table. It does not change while compiled code runs, which
+    the code may rely on.
+    """
+    record = RowType(row.__name__, numba.from_dtype(shape))
+
+    @intrinsic
+    def row_at(context: Any, w: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            integer = context.get_value_type(types.int64)
+            byte = builder.bitcast(arguments[0], context.get_value_type(types.voidptr))
+            place = builder.gep(byte, [integer(w.offset(table))])
+            address = builder.load(builder.bitcast(place, integer.as_pointer()))
+            address.set_metadata("invariant.load", builder.module.add_metadata([]))
+            offset = builder.mul(arguments[1], integer(shape.itemsize))
+            pointer = context.get_value_type(record)
+            return builder.inttoptr(builder.add(address, offset), pointer)
+
+        return record(w, types.int64), generate
+
+    return row_at
+
+
+def first_of(row: type, shape: np.dtype[Any]) -> Any:
+    """Return a compiled function that gives the one row of an array."""
+    record = RowType(row.__name__, numba.from_dtype(shape))
+
+    @intrinsic
+    def first(context: Any, array: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            data = context.make_array(array)(context, builder, value=arguments[0]).data
+            return builder.bitcast(data, context.get_value_type(record))
+
+        return record(array), generate
+
+    return first
 
 
 if TYPE_CHECKING or not COMPILED:
@@ -75,12 +133,15 @@ if TYPE_CHECKING or not COMPILED:
         changes = z ^ (z >> 1)
         return z ^ 0xAAAAAAAAAAAAAAAA if changes.bit_count() < 24 else z
 
-    def restore(to: list[Any], rows: list[Any]) -> None:
-        """Copy all rows of a table into another."""
-        for each, row in zip(to, rows, strict=True):
-            values = each.__dict__
-            for name, value in row.__dict__.items():
-                values[name] = value.copy() if isinstance(value, list) else value
+    def restore(to: Any, world: Any) -> None:
+        """Put everything in a world back as in another."""
+        for name, value in world.__dict__.items():
+            if not isinstance(value, list):
+                setattr(to, name, value)
+            elif name not in ("parts", "notes"):
+                for each, row in zip(getattr(to, name), value, strict=True):
+                    for field, number in row.__dict__.items():
+                        setattr(each, field, number.copy() if isinstance(number, list) else number)
 
     def unit(z: int) -> float:
         """Return the upper 52 bits of a word as a number between 0 and 1, neither of both."""
@@ -88,9 +149,12 @@ if TYPE_CHECKING or not COMPILED:
 
 else:
 
-    @inlined
     def word(number):
-        return np.uint64(number)
+        return np.uint64(number & _MASK)
+
+    @overload(word)
+    def _word(number):
+        return lambda number: np.uint64(number)
 
     @inlined
     def plus(a, b):
@@ -113,9 +177,9 @@ else:
         return z ^ np.uint64(0xAAAAAAAAAAAAAAAA) if changes < 24 else z
 
     @called
-    def restore(to, rows):
-        for k in range(len(rows)):
-            to[k] = rows[k]
+    def restore(to, world):
+        for k in range(len(to)):
+            to[k] = world[k]
 
     @inlined
     def unit(z):

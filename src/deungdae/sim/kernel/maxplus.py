@@ -17,13 +17,13 @@ from deungdae.core.types import FloatArray
 from deungdae.sim import distribution
 from deungdae.sim.line import OUT, STATES, Line, Snapshot, Station
 
-from . import bottleneck, recursion, rows, tables
+from . import bottleneck, recursion, tables
+from .codes import BINS, CLASSES
 from .compiling import COMPILED, word
 from .recursion import Memory
-from .replicate import quantile
+from .rows import NONE
 
 LANES = (1, 8, 32) if COMPILED else (1,)  # replications side by side
-CLASSES = 640
 
 
 def fits(line: Line, start: Snapshot | None = None) -> str:
@@ -159,21 +159,21 @@ class Tandem:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.row = chain(line)
-        self.world = tables.build(line)
+        self.tables = tables.build(line, until=0.0)
         places = {name: place for place, name in enumerate(line.stations)}
         self.order = np.asarray([places[name] for name in self.row], np.int64)
         self.plans = np.asarray([self._plan(place) for place in range(len(self.row))], np.int64)
-        product = self.world.products[0]
-        arrives = line.products[line.product_names[0]].into if product.slot >= 0 else ""
+        product = self.tables.table("products")[0]
+        arrives = line.products[line.product_names[0]].into if product.slot != NONE else ""
         skips = self._skips(0) + (_initial(line, arrives) if arrives else 0)
         self.arrivals = np.asarray(
-            [product.every if arrives else -1, product.stream, 0, 0, 0, skips], np.int64
+            [product.every if arrives else NONE, product.stream, 0, 0, 0, skips], np.int64
         )
         self.inputs = [arrives, *(_between(line, name) for name in self.row[:-1])]
 
     def _plan(self, place: int) -> list[int]:
-        station = self.world.stations[self.order[place]]
-        server = self.world.servers[station.first]
+        station = self.tables.table("stations")[self.order[place]]
+        server = self.tables.table("servers")[station.first]
         capacity = recursion.UNLIMITED
         if place < len(self.row) - 1:
             given = self.line.buffers[_between(self.line, self.row[place])].capacity
@@ -194,7 +194,7 @@ class Tandem:
         memory, depth = self._memory(lanes)
         periods = bottleneck.unknown(lanes, self.order, shares, window)
         while recursion.recurse(
-            (0,) * lanes, self.world, memory, periods, depth, word(seed), padded, window
+            (0,) * lanes, self.tables.world, memory, periods, depth, word(seed), padded, window
         ):
             periods = bottleneck.grown(periods)
         each = [array.reshape(len(self.row), -1, lanes) for array in (memory.sums, shares)]
@@ -208,7 +208,7 @@ class Tandem:
     def _memory(self, lanes: int) -> tuple[Memory, int]:
         """Return empty memory for so many lanes, and how deep its ring is."""
         stations = len(self.row)
-        streams = len(self.world.streams) * lanes
+        streams = len(self.tables.table("streams")) * lanes
         depth = int(self.plans[:, recursion.CAPACITY].max()) + 1
         depth = max(depth, 1)
         leads = np.zeros(lanes)
@@ -216,9 +216,9 @@ class Tandem:
         memory = Memory(
             plans=self.plans,
             arrivals=self.arrivals,
-            states=rows.array([0] * streams, np.uint64),
-            strides=rows.array([0] * streams, np.uint64),
-            left=np.zeros(len(self.world.modes) * lanes),
+            states=_words(streams),
+            strides=_words(streams),
+            left=np.zeros(len(self.tables.table("modes")) * lanes),
             ring=np.zeros((stations * depth + 2) * lanes),
             now=np.zeros(6 * lanes),
             leads=leads,
@@ -226,7 +226,7 @@ class Tandem:
             lowest_class=lowest_class,
             edges=edges,
             sums=np.zeros(stations * recursion.SUMS * lanes),
-            totals=np.zeros((recursion.LEADS + CLASSES) * lanes),
+            totals=np.zeros((recursion.LEADS + BINS) * lanes),
             parts=np.zeros(1, np.int64),
         )
         return memory, depth
@@ -237,8 +237,7 @@ class Tandem:
         """Return one row for each replication, in the order of `replicate.collect`."""
         counted = window[1] - window[0]
         made, lead, wip = totals[: recursion.LEADS]
-        classes = totals[recursion.LEADS :].astype(np.int64)
-        late = [quantile(each, count, 0.9) for each, count in zip(classes.T, made, strict=True)]
+        late = [_quantile(each, 0.9) for each in totals[recursion.LEADS :].T]
         level = np.zeros((len(made), len(self.line.buffers)))
         places = {name: place for place, name in enumerate(self.line.buffers)}
         for place, buffer in enumerate(self.inputs):
@@ -267,3 +266,19 @@ def _station_columns(sums: FloatArray, counted: float) -> FloatArray:
         times[:, STATES.index(state)] = sums[row]
     times[:, STATES.index("running")] = counted - times.sum(axis=1)
     return columns
+
+
+def _quantile(bins: FloatArray, share: float) -> float:
+    """Return the lead time that a share of the parts did not exceed, as `replicate.quantile`."""
+    upto = np.cumsum(bins)
+    wanted = share * float(upto[-1])
+    if wanted == 0:
+        return math.nan
+    k = int(np.searchsorted(upto, wanted))
+    within = (wanted - float(upto[k] - bins[k])) / float(bins[k])
+    return 1e-3 * 2.0 ** ((k - 1 + within) / CLASSES) if k else 0.0
+
+
+def _words(count: int) -> Any:
+    """Return so many words of 64 bits; where the kernel is interpreted, of any."""
+    return np.zeros(count, np.uint64) if COMPILED else [0] * count

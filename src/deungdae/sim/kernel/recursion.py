@@ -21,13 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import at
+from .at import World
 from .bottleneck import Periods, resolve
-from .compiling import called, entry, inlined, mix, plus, unit
-from .engine import CLASSES
-from .rows import NONE, Floats, Ints, World
+from .codes import BINS, CLASSES
+from .compiling import called, entry, inlined, mix, plus, unit, word
+from .rows import NONE, Spread
 from .stream import CONSTANT, EXPONENTIAL, TRIANGULAR, other, start, triangular
 
+Floats = Any  # an array of float64
+Ints = Any  # of int64
+
 BLOCK = 64  # parts between looks at whether all is done
+LOOKS = 4  # of these between looks for the bottleneck
 
 # what is known of a station, or of the arrivals, in a tandem: columns of its plan
 SPREAD, STREAM, MODE, MODES, CAPACITY, SKIPS = range(6)
@@ -90,6 +96,12 @@ def lowest(bits: int) -> int:
 
 
 @inlined
+def spot(row: int, lane: int) -> int:
+    """Return where a lane of a row lies; a word, so that no number below 0 has to be thought of."""
+    return plus(word(row), word(lane))
+
+
+@inlined
 def within(moment: float, first: float, last: float) -> float:
     """Return the moment, or the end of the counted time that is nearest to it."""
     late = moment if moment > first else first
@@ -97,44 +109,57 @@ def within(moment: float, first: float, last: float) -> float:
 
 
 @called
-def draw(w: World, my: Memory, spread: int, at: int) -> float:
-    """Return the next variate of the stream at a place."""
-    known = w.spreads[spread]
+def draw(w: World, known: Spread, z: int) -> float:
+    """Return the variate of a spread that a word means."""
     if known.kind == CONSTANT:
         return known.a
-    z = plus(my.states[at], my.strides[at])
-    my.states[at] = z
     if known.kind == EXPONENTIAL:
-        return -known.a * math.log(1.0 - unit(mix(z)))
+        return -known.a * math.log(1.0 - unit(z))
     if known.kind == TRIANGULAR:
-        return triangular(unit(mix(z)), known.a, known.b, known.c, known.d, known.e)
-    return other(known, w.numbers, mix(z))
+        return triangular(unit(z), known.a, known.b, known.c, known.d, known.e)
+    return other(w, known, z)
 
 
 @called
 def draw_all(
-    w: World, my: Memory, spread: int, stream: int, count: int, to: Floats, row: int
-) -> None:
+    w: World, known: Spread, states: Any, strides: Any, stream: int, count: int, to: Floats,
+    row: int,
+) -> None:  # fmt: skip
     """Write the next variate of a stream in each of so many lanes into a row."""
-    known = w.spreads[spread]
-    at, first = stream * count, row * count
+    source, first = stream * count, row * count
     a, b, c, d, e = known.a, known.b, known.c, known.d, known.e
     if known.kind == TRIANGULAR:
         for lane in range(count):
-            z = plus(my.states[at + lane], my.strides[at + lane])
-            my.states[at + lane] = z
-            to[first + lane] = triangular(unit(mix(z)), a, b, c, d, e)
+            z = plus(states[spot(source, lane)], strides[spot(source, lane)])
+            states[spot(source, lane)] = z
+            to[spot(first, lane)] = triangular(unit(mix(z)), a, b, c, d, e)
     elif known.kind == EXPONENTIAL:
         for lane in range(count):
-            z = plus(my.states[at + lane], my.strides[at + lane])
-            my.states[at + lane] = z
-            to[first + lane] = -a * math.log(1.0 - unit(mix(z)))
+            z = plus(states[spot(source, lane)], strides[spot(source, lane)])
+            states[spot(source, lane)] = z
+            to[spot(first, lane)] = -a * math.log(1.0 - unit(mix(z)))
     elif known.kind == CONSTANT:
         for lane in range(count):
-            to[first + lane] = a
+            to[spot(first, lane)] = a
     else:
         for lane in range(count):
-            to[first + lane] = draw(w, my, spread, at + lane)
+            z = plus(states[spot(source, lane)], strides[spot(source, lane)])
+            states[spot(source, lane)] = z
+            to[spot(first, lane)] = draw(w, known, mix(z))
+
+
+@inlined
+def draw_row(w: World, my: Memory, spread: int, stream: int, count: int, to: Floats, row: int) -> None:
+    """Write the next variate of a stream in each lane into a row; few words to hand over."""
+    draw_all(w, at.spread(w, spread), my.states, my.strides, stream, count, to, row)
+
+
+@inlined
+def draw_one(w: World, my: Memory, spread: int, place: int) -> float:
+    """Return the next variate of the stream at a place."""
+    z = plus(my.states[place], my.strides[place])
+    my.states[place] = z
+    return draw(w, at.spread(w, spread), mix(z))
 
 
 @called
@@ -146,97 +171,99 @@ def repairs(
 
     The work was already taken from the times to failure.
     """
-    work = my.now[WORK * count + lane]
+    work = my.now[spot(WORK * count, lane)]
     modes = range(plan[MODE], plan[MODE] + plan[MODES])
     for m in modes:
-        my.left[m * count + lane] += work
+        my.left[spot(m * count, lane)] += work
     total = counted = done = 0.0
     while True:
         span, cause = work - done, NONE
         for m in modes:
-            if my.left[m * count + lane] < span:
-                span, cause = my.left[m * count + lane], m
+            if my.left[spot(m * count, lane)] < span:
+                span, cause = my.left[spot(m * count, lane)], m
         for m in modes:
-            my.left[m * count + lane] -= span
+            my.left[spot(m * count, lane)] -= span
         if cause == NONE:
             return total, counted
         done += span
-        mode = w.modes[cause]
+        mode = at.mode(w, cause)
         fails = begins + done + total
-        time = draw(w, my, mode.repair, (mode.stream + 1) * count + lane)
+        time = draw_one(w, my, mode.repair, (mode.stream + 1) * count + lane)
         counted += within(fails + time, window[0], window[1])
         counted -= within(fails, window[0], window[1])
         total += time
-        my.left[cause * count + lane] = draw(w, my, mode.every, mode.stream * count + lane)
+        my.left[spot(cause * count, lane)] = draw_one(
+            w, my, mode.every, mode.stream * count + lane
+        )
 
 
 @called
 def open_tandem(w: World, my: Memory, seed: int, numbers: Ints) -> None:
     """Put all streams at their beginning, in the replication of each lane; set times to failure."""
     lanes = len(numbers)
-    for k in range(len(w.streams)):
+    for k in range(w.streams_count):
         for lane in range(lanes):
-            stream = w.streams[k]
+            stream = at.stream(w, k)
             start(stream, seed, numbers[lane])
             my.states[k * lanes + lane] = stream.state
             my.strides[k * lanes + lane] = stream.stride
     for i in range(len(my.plans)):
         for m in range(my.plans[i, MODE], my.plans[i, MODE] + my.plans[i, MODES]):
-            draw_all(w, my, w.modes[m].every, w.modes[m].stream, lanes, my.left, m)
+            draw_row(w, my, at.mode(w, m).every, at.mode(w, m).stream, lanes, my.left, m)
 
 
-@called
+@inlined
 def come(w: World, my: Memory, n: int, count: int) -> int:
     """Let the next part of each lane come; return the first station that it goes to."""
     came, arrived, entry_ = CAME * count, ARRIVED * count, ENTRY * count
     i = 0
     if my.arrivals[SPREAD] != NONE and n > my.arrivals[SKIPS]:
-        draw_all(w, my, my.arrivals[SPREAD], my.arrivals[STREAM], count, my.now, WORK)
+        draw_row(w, my, my.arrivals[SPREAD], my.arrivals[STREAM], count, my.now, WORK)
         for lane in range(count):
-            my.now[arrived + lane] += my.now[WORK * count + lane]
-            my.now[came + lane] = my.now[arrived + lane]
+            my.now[spot(arrived, lane)] += my.now[spot(WORK * count, lane)]
+            my.now[spot(came, lane)] = my.now[spot(arrived, lane)]
     else:
         for lane in range(count):
-            my.now[came + lane] = 0.0
+            my.now[spot(came, lane)] = 0.0
         while my.plans[i, SKIPS] >= n:
             i += 1
     for lane in range(count):
-        my.now[entry_ + lane] = my.now[came + lane]
+        my.now[spot(entry_, lane)] = my.now[spot(came, lane)]
     return i
 
 
-@called
+@inlined
 def fail(w: World, my: Memory, i: int, count: int, window: tuple[float, float]) -> None:
     """Take the work of a part from the times to failure, and add the repairs to it."""
     plan, of, work = my.plans[i], i * SUMS * count, WORK * count
     fails = 0
     for m in range(plan[MODE], plan[MODE] + plan[MODES]):
         for lane in range(count):
-            rest = my.left[m * count + lane] - my.now[work + lane]
-            my.left[m * count + lane] = rest
+            rest = my.left[spot(m * count, lane)] - my.now[spot(work, lane)]
+            my.left[spot(m * count, lane)] = rest
             fails |= (1 << lane) if rest < 0.0 else 0
     while fails:
         lane = lowest(fails)
         fails &= fails - 1
-        begins = max(my.now[CAME * count + lane], my.sums[of + LEAVE * count + lane])
+        begins = max(my.now[spot(CAME * count, lane)], my.sums[spot(of + LEAVE * count, lane)])
         total, counted = repairs(w, my, plan, lane, count, begins, window)
-        my.now[work + lane] += total
-        my.sums[of + DOWN * count + lane] += counted
+        my.now[spot(work, lane)] += total
+        my.sums[spot(of + DOWN * count, lane)] += counted
 
 
-@called
+@inlined
 def leave_line(my: Memory, count: int, window: tuple[float, float]) -> None:
     """Count the present part as it leaves the line."""
     first, last = window
     good = 0
     for lane in range(count):
-        enters, leaves = my.now[ENTRY * count + lane], my.now[CAME * count + lane]
+        enters, leaves = my.now[spot(ENTRY * count, lane)], my.now[spot(CAME * count, lane)]
         counts = (leaves > first) & (leaves <= last)
         lead = leaves - enters
         my.leads[lane] = lead
-        my.totals[MADE * count + lane] += 1.0 if counts else 0.0
-        my.totals[LEAD * count + lane] += lead if counts else 0.0
-        my.totals[WIP * count + lane] += within(leaves, first, last) - within(enters, first, last)
+        my.totals[spot(MADE * count, lane)] += 1.0 if counts else 0.0
+        my.totals[spot(LEAD * count, lane)] += lead if counts else 0.0
+        my.totals[spot(WIP * count, lane)] += within(leaves, first, last) - within(enters, first, last)
         good |= (1 << lane) if counts else 0
     while good:
         lane = lowest(good)
@@ -244,7 +271,7 @@ def leave_line(my: Memory, count: int, window: tuple[float, float]) -> None:
         place = min(max((my.bits[lane] >> _SHIFT) - _FIRST, 0), len(my.lowest_class) - 1)
         k = my.lowest_class[place]
         k += 1 if my.leads[lane] >= my.edges[k + 1] else 0
-        my.totals[(LEADS + k) * count + lane] += 1.0
+        my.totals[spot((LEADS + k) * count, lane)] += 1.0
 
 
 @inlined
@@ -256,20 +283,21 @@ def rest(my: Memory, periods: Periods, waits: int, i: int, count: int) -> None:
         j = i * count + lane
         k = 2 * (j * periods.size + periods.tail[j])
         periods.tail[j] += 1
-        periods.idle[k] = my.now[BEFORE * count + lane]
-        periods.idle[k + 1] = my.now[BEGIN * count + lane]
+        periods.idle[k] = my.now[spot(BEFORE * count, lane)]
+        periods.idle[k + 1] = my.now[spot(BEGIN * count, lane)]
 
 
 @entry
 def recurse(
-    lanes: Any, w: World, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
+    lanes: Any, world: Any, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
     window: tuple[float, float],
 ) -> bool:  # fmt: skip
     """Run one replication in each lane; return whether it stopped for want of room in `periods`.
 
-    lanes: a tuple as long as there are lanes: the compiler knows its length. numbers: int64[lanes],
+    lanes: a tuple as long as there are lanes: the compiler knows its length. world: one row. numbers: int64[lanes],
     of the replications. window: from when to when is counted; until then it runs.
     """
+    w = at.world(world)
     count, stations = len(lanes), len(my.plans)
     first, last = window
     now, ring, sums = my.now, my.ring, my.sums
@@ -283,7 +311,7 @@ def recurse(
         i0 = come(w, my, n, count)
         for i in range(i0, stations):
             of = i * SUMS * count
-            draw_all(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
+            draw_row(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
             if my.plans[i, MODES]:
                 fail(w, my, i, count, window)
             capacity = my.plans[i, CAPACITY]
@@ -293,52 +321,54 @@ def recurse(
             elif capacity == 0:
                 room = passed
                 for lane in range(count):
-                    ring[passed + lane] = sums[of + (SUMS + LEAVE) * count + lane]
+                    ring[spot(passed, lane)] = sums[spot(of + (SUMS + LEAVE) * count, lane)]
             waits = 0
             for lane in range(count):
-                comes, free = now[came + lane], sums[of + LEAVE * count + lane]
+                comes, free = now[spot(came, lane)], sums[spot(of + LEAVE * count, lane)]
                 begins = comes if comes > free else free
-                ended = sums[of + FINISH * count + lane]
-                ends = begins + now[work + lane]
-                place = ring[room + lane]
+                ended = sums[spot(of + FINISH * count, lane)]
+                ends = begins + now[spot(work, lane)]
+                place = ring[spot(room, lane)]
                 leaves = ends if ends > place else place
                 waits |= (1 << lane) if begins > ended else 0
                 begun = within(begins, first, last)
-                sums[of + STARVED * count + lane] += begun - within(free, first, last)
+                sums[spot(of + STARVED * count, lane)] += begun - within(free, first, last)
                 blocked = within(leaves, first, last) - within(ends, first, last)
-                sums[of + BLOCKED * count + lane] += blocked
-                sums[of + LEVEL * count + lane] += begun - within(comes, first, last)
-                sums[of + DONE * count + lane] += 1.0 if (ends > first) & (ends <= last) else 0.0
-                sums[of + FINISH * count + lane] = ends
-                sums[of + LEAVE * count + lane] = leaves
-                now[begin + lane] = begins
-                now[before + lane] = ended
-                now[came + lane] = leaves
+                sums[spot(of + BLOCKED * count, lane)] += blocked
+                sums[spot(of + LEVEL * count, lane)] += begun - within(comes, first, last)
+                sums[spot(of + DONE * count, lane)] += 1.0 if (ends > first) & (ends <= last) else 0.0
+                sums[spot(of + FINISH * count, lane)] = ends
+                sums[spot(of + LEAVE * count, lane)] = leaves
+                now[spot(begin, lane)] = begins
+                now[spot(before, lane)] = ended
+                now[spot(came, lane)] = leaves
             rest(my, periods, waits, i, count)
             row = (i * depth + n % depth) * count
             for lane in range(count):
-                ring[row + lane] = now[begin + lane]
+                ring[spot(row, lane)] = now[spot(begin, lane)]
             if i == 0 and my.arrivals[SPREAD] == NONE:
                 for lane in range(count):
-                    now[ENTRY * count + lane] = now[begin + lane]
+                    now[spot(ENTRY * count, lane)] = now[spot(begin, lane)]
         leave_line(my, count, window)
         if n % BLOCK == 0:
             over = True
             for lane in range(count):
-                over &= now[ENTRY * count + lane] > last
-            for i in range(stations):
-                for lane in range(count):
-                    periods.finish[i * count + lane] = sums[(i * SUMS + FINISH) * count + lane]
-            full = resolve(periods, over)
-            if over or full:
-                my.parts[0] = n
-                return full and not over
+                over &= now[spot(ENTRY * count, lane)] > last
+            if over or n % (LOOKS * BLOCK) == 0:
+                for i in range(stations):
+                    for lane in range(count):
+                        finish = sums[spot((i * SUMS + FINISH) * count, lane)]
+                        periods.finish[spot(i * count, lane)] = finish
+                full = resolve(periods, over)
+                if over or full:
+                    my.parts[0] = n
+                    return full and not over
 
 
 def lead_classes() -> tuple[Any, Any]:
     """Return the class of lead times in which each of the upper bits begins, and all edges."""
-    edges = np.concatenate([[0.0], 1e-3 * 2.0 ** (np.arange(641) / CLASSES)])
+    edges = np.concatenate([[0.0], 1e-3 * 2.0 ** (np.arange(BINS + 1) / CLASSES)])
     bits = np.arange(_FIRST, _KNOWN, dtype=np.int64) << _SHIFT
     places = np.searchsorted(edges, bits.view(np.float64), side="right") - 1
-    edges[640:] = math.inf
-    return np.minimum(places, 639), edges
+    edges[BINS:] = math.inf
+    return np.minimum(places, BINS - 1), edges

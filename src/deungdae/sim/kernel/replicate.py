@@ -3,172 +3,146 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from . import active
+from . import at
+from .active import close
+from .at import World
+from .codes import CLASSES, DONE
 from .compiling import called, entry, restore
-from .engine import CLASSES, DONE, ask, born, enter, go_on, set_due, settle
-from .rows import NONE, Floats, Ints, World
-from .stream import draw, start
-
-
-@called
-def reset(w: World, pristine: World, seed: int, replication: int) -> None:
-    """Put every table as it was built, and every stream at its beginning."""
-    restore(w.clock, pristine.clock)
-    restore(w.stations, pristine.stations)
-    restore(w.servers, pristine.servers)
-    restore(w.buffers, pristine.buffers)
-    restore(w.products, pristine.products)
-    clock = w.clock[0]
-    clock.seed = seed
-    clock.replication = replication
-    clock.unused = len(w.parts)
-    for k in range(len(w.streams)):
-        start(w.streams[k], seed, replication)
-    for k in range(len(w.due)):
-        set_due(w, k, math.inf)
-    for k in range(len(w.classes)):
-        w.classes[k] = 0
-
-
-@called
-def open_line(w: World) -> None:
-    """Let a line begin: parts in its buffers, clocks of failures and arrivals set."""
-    clock = w.clock[0]
-    for server in w.servers:
-        for m in range(server.mode, server.mode + server.modes):
-            mode = w.modes[m]
-            mode.left = draw(w.spreads[mode.every], w.numbers, w.streams[mode.stream])
-    for k in range(len(w.products)):
-        product = w.products[k]
-        if product.slot != NONE:
-            pause = draw(w.spreads[product.every], w.numbers, w.streams[product.stream])
-            set_due(w, product.slot, pause)
-    for b in range(len(w.buffers)):
-        for _ in range(w.buffers[b].initial):
-            enter(w, b, born(w, 0, 0.0), 0.0)
-    for s in range(len(w.stations)):
-        ask(w, len(w.stations) - 1 - s)
-    settle(w, 0.0)
+from .engine import go_on
+from .opening import open_line
+from .rows import NONE
 
 
 @called
 def count_anew(w: World) -> None:
     """Forget what was counted: the warm-up is over."""
-    clock = w.clock[0]
-    now = clock.now
-    clock.counted = now
-    clock.lead = 0.0
-    clock.good = 0
-    clock.wip_area = 0.0
-    clock.wip_since = now
-    for station in w.stations:
-        station.done = 0
-    for server in w.servers:
+    now = w.now
+    w.warm = 1
+    w.counted = now
+    w.lead = 0.0
+    w.good = 0
+    w.wip_area = 0.0
+    w.wip_since = now
+    for s in range(w.stations_count):
+        at.station(w, s).done = 0
+    for n in range(w.servers_count):
+        server = at.server(w, n)
         server.since = now
         for k in range(8):
             server.times[k] = 0.0
-    for buffer in w.buffers:
+    for b in range(w.buffers_count):
+        buffer = at.buffer(w, b)
         buffer.area = 0.0
         buffer.since = now
-    for product in w.products:
-        product.made = product.escaped = product.scrapped = product.lost = 0
-    for k in range(len(w.classes)):
-        w.classes[k] = 0
+    for p in range(w.products_count):
+        product = at.product(w, p)
+        product.made = 0
+        product.escaped = 0
+        product.scrapped = 0
+        product.lost = 0
+    for k in range(w.bins_count):
+        at.bin(w, k).count = 0
 
 
 @called
-def collect(w: World, row: Floats) -> None:
-    """Write what a replication gave into a row, in the order of outcome's `columns`."""
-    clock = w.clock[0]
-    now = clock.now
-    counted = now - clock.counted
-    active.close(w, now)
-    row[0] = clock.lead / clock.good if clock.good else math.nan
-    row[1] = quantile(w.classes, clock.good, 0.9)
-    row[2] = (clock.wip_area + clock.wip * (now - clock.wip_since)) / counted
+def collect(w: World, row: Any) -> None:
+    """Write what a replication gave into a row, in the order that `simulate` reads."""
+    counted = w.now - w.counted
+    close(w, w.now)
+    row[0] = w.lead / w.good if w.good else math.nan
+    row[1] = quantile(w, 0.9)
+    row[2] = (w.wip_area + w.wip * (w.now - w.wip_since)) / counted
     k = 3
-    for product in w.products:
-        row[k], row[k + 1] = product.made, product.escaped
-        row[k + 2], row[k + 3] = product.scrapped, product.lost
+    for p in range(w.products_count):
+        product = at.product(w, p)
+        row[k] = product.made
+        row[k + 1] = product.escaped
+        row[k + 2] = product.scrapped
+        row[k + 3] = product.lost
         k += 4
-    for buffer in w.buffers:
-        row[k] = (buffer.area + buffer.level * (now - buffer.since)) / counted
+    for b in range(w.buffers_count):
+        buffer = at.buffer(w, b)
+        row[k] = (buffer.area + buffer.level * (w.now - buffer.since)) / counted
         k += 1
-    for station in w.stations:
-        for each in range(11):
-            row[k + each] = 0.0
-        row[k] = station.done
-        for n in range(station.first, station.first + station.count):
-            server = w.servers[n]
-            row[k + 1] += server.sole / counted
-            row[k + 2] += server.shifting / counted
-            for state in range(8):
-                row[k + 3 + state] += server.times[state]
-            row[k + 3 + server.state] += now - server.since
+    for o in range(w.orders_count):
+        row[k] = at.order(w, o).finished
+        k += 1
+    for s in range(w.stations_count):
+        collect_station(w, s, row, k, counted)
         k += 11
 
 
 @called
-def quantile(classes: Ints, count: int, share: float) -> float:
-    """Return the lead time that a share of the parts did not exceed, from their classes."""
-    if count == 0:
+def collect_station(w: World, s: int, row: Any, k: int, counted: float) -> None:
+    """Write what a station did: parts, shares as the bottleneck, time in each state."""
+    station = at.station(w, s)
+    for each in range(11):
+        row[k + each] = 0.0
+    row[k] = station.done
+    for n in range(station.first, station.first + station.count):
+        server = at.server(w, n)
+        row[k + 1] += server.sole / counted
+        row[k + 2] += server.shifting / counted
+        server.times[server.state] += w.now - server.since
+        server.since = w.now
+        for state in range(8):
+            row[k + 3 + state] += server.times[state]
+
+
+@called
+def quantile(w: World, share: float) -> float:
+    """Return the lead time that a share of the good parts did not exceed, from its classes."""
+    if w.good == 0:
         return math.nan
-    wanted = share * count
+    wanted = share * w.good
     below = 0
     k = 0
-    while below + classes[k] < wanted:
-        below += classes[k]
+    while below + at.bin(w, k).count < wanted:
+        below += at.bin(w, k).count
         k += 1
     if k == 0:
         return 0.0
-    return 1e-3 * 2.0 ** ((k - 1 + (wanted - below) / classes[k]) / CLASSES)
+    inside = (wanted - below) / at.bin(w, k).count
+    return 1e-3 * 2.0 ** ((k - 1 + inside) / CLASSES)
 
 
 @entry
 def replicate(
-    w: World,
-    pristine: World,
-    results: Floats,
-    numbers: Ints,
-    first: int,
-    resumes: bool,
-    seed: int,
-    warm_up: float,
-    horizon: float,
-) -> int:
+    world: Any, block: Any, pristine: Any, results: Any, numbers: Any, first: int, resumes: bool,
+    seed: int, warm_up: float, horizon: float,
+) -> int:  # fmt: skip
     """Run replications from row `first` of the results on; return the row that could not end.
 
     numbers: of the replications, by row. resumes: the first row goes on where it stopped. Where
-    all ended, the number of rows is returned; else the clock's status says why not.
+    all ended, the number of rows is returned; else the world's status says why not.
     """
-    clock = w.clock[0]
+    w = at.world(world)
     for row in range(first, len(numbers)):
         if not resumes:
-            reset(w, pristine, seed, numbers[row])
-            open_line(w)
+            restore(block, pristine)
+            open_line(w, seed, numbers[row])
         resumes = False
-        if not clock.warm:
-            clock.status = go_on(w, warm_up)
-            if clock.status != DONE:
+        if not w.warm:
+            w.status = go_on(w, warm_up)
+            if w.status != DONE:
                 return row
             count_anew(w)
-            clock.warm = 1
-        clock.status = go_on(w, horizon)
-        if clock.status != DONE:
+        w.status = go_on(w, horizon)
+        if w.status != DONE:
             return row
         collect(w, results[row])
     return len(numbers)
 
 
 @entry
-def begin(w: World, pristine: World, seed: int, replication: int) -> None:
+def begin(world: Any, seed: int, replication: int) -> None:
     """Put a line at the beginning of one replication."""
-    reset(w, pristine, seed, replication)
-    open_line(w)
+    open_line(at.world(world), seed, replication)
 
 
 @entry
-def advance(w: World, until: float) -> int:
+def advance(world: Any, until: float) -> int:
     """Let everything happen up to a moment; return why it ended."""
-    return go_on(w, until)
+    return go_on(at.world(world), until)

@@ -1,61 +1,22 @@
 """The tables of the engine: what a row of each holds.
 
-A table is an array of records where the kernel is compiled, and a list of these rows where it is
-interpreted: both read `servers[n].state`. A number that points at a row is -1 where there is none.
+Where the kernel is compiled, a row is a record in one block of memory; where it is interpreted, an
+object of these classes. A number that points at a row is NONE where there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_type_hints
+from functools import cache
+from typing import Annotated, Any, get_type_hints
 
 import numpy as np
-
-from .compiling import COMPILED
-
 
 Int = Annotated[int, np.int64]
 Real = Annotated[float, np.float64]
 Word = Annotated[int, np.uint64]
 Times = Annotated[list[float], (np.float64, (8,))]
 
-Ints: TypeAlias = Any  # an array of int64, or a list
-Floats: TypeAlias = Any  # an array of float64, or a list
-
 NONE = -1
-
-
-class Clock:
-    """The whole line: one row."""
-
-    now: Real
-    seed: Word
-    replication: Int
-    servers: Int
-    tree: Int  # leaves of the tree of events; 0: few enough to look at all
-    status: Int  # why the loop ended: one of the reasons of engine
-    culprit: Int  # the row that the status is about
-    asked: Int  # stations on the agenda
-    free: Int  # first part that was used and is free
-    fresh: Int  # first part that was never used
-    unused: Int  # how many parts are unused
-    reserve: Int  # so many one event may need
-    serial: Int  # of the last part that was born
-    wip: Int
-    wip_area: Real
-    wip_since: Real
-    counted: Real  # since when it is counted
-    lead: Real  # sum over good parts out
-    good: Int
-    oldest: Int  # server whose active period began first
-    bottleneck: Int  # server that had the longest active period, resolved up to `until`
-    until: Real  # its period's end
-    since: Real  # from when its share is not yet counted
-    pending: Int  # periods that may follow it
-    events: Int
-    may_lock: Int
-    warm: Int  # whether the warm-up is over
-    noted: Int  # rows of the trace
 
 
 class Station:
@@ -63,22 +24,50 @@ class Station:
 
     first: Int  # server
     count: Int
+    plain: Int  # 1: takes one part, from the first of its buffers that has one, and begins at once
+    simple: Int  # 1: a finished part only has to go somewhere
+    asked: Int  # whether it is on the agenda
+    closed: Int  # by its calendar
     input: Int  # into inputs
     inputs: Int
     cycle: Int  # spread of the first product; the others follow
     by_product: Int  # 1 where the cycle differs
-    goal: Int  # buffer, OUT, or SPLIT: by `branch`
+    stream: Int  # the first of its streams, in the order of the purposes
+    goal: Int  # buffer, OUT, SCRAP, or SPLIT: by branch
     branch: Int
     branches: Int
-    stream: Int  # the first of its streams, in the order of engine's purposes
     scrap: Real
     rework: Real
     rework_to: Int
-    menu: Int  # what a station without input begins: products by their cumulative share
-    menus: Int
-    asked: Int  # whether it is on the agenda
-    done: Int
     pace: Real
+    done: Int
+    filters: Int  # whether it takes but some of the parts in its buffers
+    pick: Int
+    batch: Int
+    least: Int
+    wait: Real
+    mixes: Int  # whether parts of different products are worked on together
+    timer: Int  # slot at which a batch is ripe
+    ripe: Int  # whether the wait for a full batch is over
+    need: Int  # into needs
+    needs: Int
+    yields: Int
+    setups: Int  # into setups: by family that was and family that comes
+    team: Int  # into teams
+    teams: Int
+    menu: Int  # into branches: the products that a station without input begins
+    menus: Int
+    in_turn: Int  # whether the menu is a sequence
+    turn: Int
+    to_order: Int
+    inspects: Int
+    quality: Int
+    defects: Real
+    worsens: Real
+    warm_up: Int
+    escapes: Real
+    alarms: Real
+    sorted_to: Int
 
 
 class Server:
@@ -89,21 +78,35 @@ class Server:
     halt: Int
     state: Int
     part: Int  # the first of those in it
-    ends: Int  # what ends the segment: its work, or the mode that fails
+    ends: Int  # what ends the stretch: its task (NONE), or a mode of failure
     mode: Int  # the first of its modes of failure
-    modes: Int
-    begun: Real  # when the segment began
+    modes: Int  # how many of those count running time; those that count all time follow
+    timed: Int
+    moves: Int  # whether a stretch of work is under way
+    begun: Real  # when it began
     span: Real  # how long it lasts
-    left: Real  # of the task, at the segment's beginning
-    cause: Int  # the mode or plan for which it stands
+    left: Real  # of the task, at the stretch's beginning
     since: Real  # when the state began
-    blocked: Int  # buffer that has no room for its part
-    next: Int  # server that waits for that buffer after it
     active: Int
     active_since: Real
+    blocked: Int  # buffer that has no room for its part
+    next: Int  # server that waits for that buffer after it
+    times: Times
     sole: Real
     shifting: Real
-    times: Times
+    why: Int  # why it halts: a failure or maintenance
+    cause: Int  # the mode or plan of that
+    pending: Int  # modes that failed while it stood
+    next_call: Int  # server that waits for the crew after it
+    waits: Int  # whether it waits for people
+    next_wait: Int  # server that waits for people after it
+    team: Int
+    family: Int  # for which it is set up
+    plan: Int  # the first of its plans of maintenance
+    plans: Int
+    worn: Int  # parts since maintenance
+    cold: Int  # parts that are still spoilt after a setup or repair
+    work: Real  # time since the cycle began, stops not counted: at the stretch's beginning
 
 
 class Buffer:
@@ -111,16 +114,24 @@ class Buffer:
 
     capacity: Int
     level: Int  # parts in it, on their way in it, and places promised
+    count: Int  # parts that can be taken
     head: Int
     tail: Int
-    count: Int  # parts that can be taken
     blocked: Int  # first server that waits for room
     last: Int
     taker: Int  # into takers: the stations that take from it
     takers: Int
     area: Real
     since: Real
-    initial: Int
+    simple: Int  # 1: first in, first out, and nothing to be carried
+    order: Int
+    delay: Int  # spread
+    stream: Int
+    slot: Int
+    ready: Real  # when the last part on the conveyor gets in
+    moving: Int  # first part on the conveyor
+    mover: Int  # last
+    ride: Int
 
 
 class Part:
@@ -128,9 +139,14 @@ class Part:
 
     next: Int
     product: Int
+    stage: Int
     goal: Int
     birth: Real
     serial: Int
+    since: Real  # when it gets in, or began to wait for a vehicle
+    due: Real
+    order: Int
+    spoilt: Int
 
 
 class Mode:
@@ -140,6 +156,25 @@ class Mode:
     every: Int  # spread
     repair: Int
     stream: Int  # of its times to failure; of its repairs: the next
+    crew: Int
+    server: Int
+    slot: Int  # where all time counts
+    pending: Int
+
+
+class Plan:
+    """Maintenance of one server."""
+
+    left: Real  # running time or parts until it is due
+    every: Real
+    of: Int
+    length: Int  # spread
+    stream: Int
+    crew: Int
+    renews: Int
+    server: Int
+    slot: Int
+    due: Int
 
 
 class Product:
@@ -149,37 +184,180 @@ class Product:
     escaped: Int
     scrapped: Int
     lost: Int
+    family: Int
+    stage: Int  # where it begins
     every: Int  # spread of its arrivals
     into: Int
     slot: Int
     stream: Int
 
 
+class Stage:
+    """How far a part has come on its product's route."""
+
+    product: Int
+
+
+class Route:
+    """What a station does with a part of a stage: one row for each two of them."""
+
+    allowed: Int
+    after: Int  # stage
+    goal: Int  # or BY_STATION
+    again: Int  # stage of a part for rework
+    sorted: Int  # stage of a part that was sorted out
+
+
+class Tally:
+    """Parts of a stage that can be taken from a buffer: one row for each two of them."""
+
+    count: Int
+
+
 class Branch:
-    """One of several ways, chosen at random."""
+    """One of several ways, chosen at random or in turn."""
 
     goal: Int
     upto: Real  # cumulative share
 
 
-class Slot:
-    """What happens at a moment of the event list, for those that are no servers."""
+class Link:
+    """A row of another table, in a list of them."""
+
+    to: Int
+    amount: Int
+
+
+class Setup:
+    """From one family to another."""
+
+    spread: Int
+
+
+class Crew:
+    """People who repair."""
+
+    size: Int
+    busy: Int
+    closed: Int
+    first: Int  # server that waits for them
+    last: Int
+
+
+class Group:
+    """Operators alike."""
+
+    size: Int
+    busy: Int
+    closed: Int
+
+
+class Member:
+    """How many of a group are in a team: one row for each two of them."""
+
+    need: Int
+
+
+class Shift:
+    """When a station, crew or group works."""
 
     kind: Int
     index: Int
+    toggle: Int  # the next
+    end: Int  # after the last
+    slot: Int
+
+
+class Toggle:
+    """When a shift begins or ends."""
+
+    time: Real
+
+
+class Order:
+    """Parts of a product that are wanted."""
+
+    product: Int
+    quantity: Int
+    release: Real
+    due: Real
+    begun: Int
+    met: Int  # good parts so far
+    finished: Real
+
+
+class Fleet:
+    """Vehicles alike."""
+
+    first: Int
+    count: Int
+    speed: Real
+    load: Real
+    unload: Real
+
+
+class Vehicle:
+    """One vehicle."""
+
+    place: Int
+    ride: Int
+    loaded: Int
+    head: Int  # of its parts
+    slot: Int
+
+
+class Ride:
+    """A way by vehicle into a buffer."""
+
+    buffer: Int
+    fleet: Int
+    start: Int
+    end: Int
+    lot: Int
+    places: Int
+    count: Int  # parts that wait for it
+    claimed: Int  # of those, for which a vehicle comes
+    head: Int
+    tail: Int
+
+
+class Way:
+    """The distance of two places: one row for each two of them."""
+
+    metres: Real
+
+
+class Slot:
+    """Something that has its next moment."""
+
+    due: Real
+    kind: Int
+    index: Int
+
+
+class Node:
+    """A branch of the event list: the slot in it that is due first."""
+
+    slot: Int
 
 
 class Spread:
     """A distribution, ready to be drawn from; a to e hang on its kind."""
 
     kind: Int
-    first: Int
+    first: Int  # into numbers
     count: Int
     a: Real
     b: Real
     c: Real
     d: Real
     e: Real
+
+
+class Number:
+    """A value of an empirical distribution."""
+
+    value: Real
 
 
 class Stream:
@@ -198,6 +376,34 @@ class Period:
     end: Real
 
 
+class Bin:
+    """Good parts out of one class of lead time."""
+
+    count: Int
+
+
+class Seat:
+    """What a server is at when the line begins."""
+
+    state: Int
+    stage: Int  # of its parts; NONE: it has none
+    parts: Int
+    elapsed: Real
+    left: Real  # until the state ends; below 0: not known
+    work: Real  # of an interrupted cycle, still to do; below 0: not known
+    spread: Int  # of how long the state lasts
+    cause: Int  # mode or plan for which it stands
+    goal: Int  # of its parts, where they are finished
+
+
+class Heap:
+    """Parts in a buffer when the line begins, first in line first."""
+
+    buffer: Int
+    stage: Int
+    count: Int
+
+
 class Note:
     """One row of a trace."""
 
@@ -210,65 +416,70 @@ class Note:
     value: Int
 
 
-class World(NamedTuple):
-    """All tables."""
-
-    clock: list[Clock]
-    stations: list[Station]
-    servers: list[Server]
-    buffers: list[Buffer]
-    parts: list[Part]
-    modes: list[Mode]
-    products: list[Product]
-    branches: list[Branch]
-    slots: list[Slot]
-    spreads: list[Spread]
-    streams: list[Stream]
-    periods: list[Period]
-    inputs: Ints
-    takers: Ints
-    agenda: Ints
-    due: Floats  # by slot
-    tree: Ints  # the slot that is due first in each branch of the event list
-    numbers: Floats  # of empirical spreads
-    classes: Ints  # good parts out by the class of their lead time
-    notes: list[Note] | None  # the trace; None: nobody wants it
+# the tables of a world, by name
+TABLES: dict[str, type] = {
+    "stations": Station, "servers": Server, "buffers": Buffer, "modes": Mode, "plans": Plan,
+    "products": Product, "stages": Stage, "routes": Route, "tallies": Tally, "branches": Branch,
+    "inputs": Link, "takers": Link, "needs": Link, "setups": Setup, "crews": Crew, "groups": Group,
+    "members": Member, "shifts": Shift, "toggles": Toggle, "orders": Order, "fleets": Fleet,
+    "vehicles": Vehicle, "rides": Ride, "ways": Way, "slots": Slot, "nodes": Node,
+    "spreads": Spread, "numbers": Number, "streams": Stream, "periods": Period, "bins": Bin,
+    "agenda": Link, "seats": Seat, "heaps": Heap, "suspects": Link,
+}  # fmt: skip
+GROWING: dict[str, type] = {"parts": Part, "notes": Note}
 
 
-R = TypeVar("R")
+class World:
+    """A whole line: what is one in it, how many of each there are, and where the tables are."""
+
+    now: Real
+    status: Int  # why the loop ended
+    culprit: Int  # the row that the status is about
+    tree: Int  # leaves of the event list's tree; 0: few enough to look at all
+    asked: Int  # stations on the agenda
+    free: Int  # first part that was used and is free
+    fresh: Int  # first part that was never used
+    unused: Int  # how many parts are free
+    reserve: Int  # so many one event may need
+    margin: Int  # so many rows of the trace one event may need
+    serial: Int  # of the last part that was born
+    wip: Int
+    wip_area: Real
+    wip_since: Real
+    counted: Real  # since when it is counted
+    warm: Int  # whether the warm-up is over
+    lead: Real  # sum over good parts out
+    good: Int
+    oldest: Int  # server whose active period began first
+    bottleneck: Int  # server that has the longest active period, as far as it is known
+    until: Real  # that period's end
+    since: Real  # from when its share is not yet counted
+    pending: Int  # periods that may follow it
+    events: Int
+    tracing: Int
+    noted: Int  # rows of the trace
+    tallied: Int  # whether parts are tallied by stage
+    waits: Int  # first server that waits for people
+    last_wait: Int
+    people_asked: Int  # whether people may have become free
+    rides_asked: Int  # whether a vehicle may set out
+    releases: Int  # slot of the next order's release
+    released: Int  # orders that are, in order of release
+    families: Int
+    places: Int
+    may_lock: Int  # whether blocked servers can wait for each other in a circle
+    suspect: Int  # server that was blocked last
+    locked: Int  # how many servers wait for each other: the first suspects
 
 
-def dtype(row: type) -> np.dtype[Any]:
-    """Return the record of a row."""
-    hints = get_type_hints(row, include_extras=True)
-    fields = [(name, *_shape(hint.__metadata__[0])) for name, hint in hints.items()]
+@cache
+def shape(row: type) -> np.dtype[Any]:
+    """Return a row as a record of memory; of World, with address and length of each table."""
+    fields: list[Any] = []
+    for name, hint in get_type_hints(row, include_extras=True).items():
+        meta = hint.__metadata__[0]
+        fields.append((name, *meta) if isinstance(meta, tuple) else (name, meta))
+    if row is World:
+        for name in (*TABLES, *GROWING):
+            fields += [(name, np.int64), (f"{name}_count", np.int64)]
     return np.dtype(fields)
-
-
-def _shape(meta: Any) -> tuple[Any, ...]:
-    return meta if isinstance(meta, tuple) else (meta,)
-
-
-def table(row: type[R], count: int, given: Sequence[Mapping[str, Any]] = ()) -> list[R]:
-    """Return a table of so many rows; what is not given is 0."""
-    shape = dtype(row)
-    if not COMPILED:
-        empty = {name: 0 if shape[name].shape == () else [0.0] * 8 for name in shape.names or ()}
-        return [_row(row, {**empty, **values}) for values in [*given, *[{}] * (count - len(given))]]
-    rows: Any = np.zeros(count, shape).view(np.recarray)
-    for place, values in enumerate(given):
-        for name, value in values.items():
-            rows[name][place] = value
-    return rows  # type: ignore[no-any-return]
-
-
-def _row(row: type[R], values: Mapping[str, Any]) -> R:
-    made = row()
-    for name, value in values.items():
-        setattr(made, name, list(value) if isinstance(value, list) else value)
-    return made
-
-
-def array(values: Sequence[float], kind: type) -> Any:
-    """Return numbers as an array; as a list, where the kernel is interpreted."""
-    return np.asarray(values, kind) if COMPILED else list(values)

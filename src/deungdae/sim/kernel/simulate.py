@@ -8,15 +8,18 @@ from typing import Any, Literal
 import numpy as np
 
 from deungdae.core.types import FloatArray
+from deungdae.sim import distribution
 from deungdae.sim.line import STATES, Line, Snapshot
 from deungdae.sim.outcome import Outcome
 
-from . import rows, tables
+from . import codes, tables
 from .compiling import COMPILED, word
+from .memory import Memory
 from .replicate import replicate
-from .rows import World
+from .stuck import Deadlock, deadlock
 
 PARTS = 4_000_000  # more parts at once than any line holds
+EVENTS = 1e12  # more than a computer works off in a day
 
 
 def simulate(
@@ -37,60 +40,97 @@ def simulate(
     0, for calendars.
     """
     numbers = range(replications) if isinstance(replications, int) else replications
-    _check(line, horizon, numbers)
-    world, pristine = tables.build(line), tables.build(line)
-    results: Any = np.zeros((len(numbers), width(line)))
+    warm_up = 0.0 if start is not None else line.warm_up
+    _check(line, horizon, warm_up, numbers)
+    memory = tables.build(line, start=start, origin=origin, until=horizon)
+    results: Any = np.zeros((len(numbers), _width(line)))
     todo: Any = np.asarray(numbers, np.int64)
     if not COMPILED:
         results, todo = results.tolist(), todo.tolist()
     row, resumes = 0, False
-    while True:
+    while row < len(numbers):
         row = replicate(
-            world, pristine, results, todo, row, resumes, word(seed), line.warm_up, horizon
+            memory.world, memory.block, memory.pristine, results, todo, row, resumes,
+            word(seed), warm_up, horizon,
+        )  # fmt: skip
+        if row < len(numbers):
+            resumes = True
+            more(line, memory, numbers[row])
+    return _outcome(line, horizon, warm_up, seed, np.asarray(todo), np.asarray(results))
+
+
+def more(line: Line, memory: Memory, replication: int) -> None:
+    """Give a replication what it stopped for, or raise Deadlock or NotEnoughRoom."""
+    world = memory.world[0]
+    if world.status == codes.LOCKED:
+        raise deadlock(line, memory, replication)
+    if world.status == codes.MORE_NOTES:
+        memory.grow("notes", int(world.notes_count))
+        return
+    count = int(world.parts_count)
+    if count > PARTS:
+        levels = memory.column("buffers", "level", len(line.buffers)).tolist()
+        name, level = max(zip(line.buffers, levels, strict=True), key=lambda pair: pair[1])
+        raise NotEnoughRoom(
+            f"after {float(world.now):.0f} s there are {int(world.wip)} parts in line "
+            f"{line.name!r}, {level} of them in buffers.{name}: more arrive than leave; give it a "
+            "capacity, let less arrive, or take a shorter horizon"
         )
-        if row == len(numbers):
-            return _outcome(line, horizon, seed, np.asarray(todo), np.asarray(results))
-        world = more_parts(world)
-        resumes = True
+    memory.grow("parts", count)
+    world.unused += count
 
 
-def _check(line: Line, horizon: float, numbers: range) -> None:
+class NotEnoughRoom(ValueError):
+    """A line fills up without end."""
+
+
+def _check(line: Line, horizon: float, warm_up: float, numbers: range) -> None:
     if not math.isfinite(horizon) or horizon <= 0:
         raise ValueError(f"horizon = {horizon}: must be a time above 0, in s")
-    if horizon <= line.warm_up:
+    if horizon <= warm_up:
         raise ValueError(
-            f"horizon = {horizon}: nothing would be counted after the warm-up of {line.warm_up} s"
+            f"horizon = {horizon}: nothing would be counted after the warm-up of {warm_up} s"
+        )
+    if (events := _events(line, horizon)) > EVENTS:
+        raise ValueError(
+            f"horizon = {horizon}: that would be {events:.1e} events in each replication; "
+            "take a shorter horizon, or longer cycles"
         )
     if len(numbers) < 1:
         raise ValueError(f"replications = {numbers}: at least one")
 
 
-def more_parts(world: World) -> World:
-    """Return the tables with room for twice as many parts."""
-    old: Any = world.parts
-    world.clock[0].unused += len(old)
-    more: Any = rows.table(rows.Part, len(old))
-    if not COMPILED:
-        return world._replace(parts=old + more)
-    both: Any = np.concatenate([old, more]).view(np.recarray)
-    return world._replace(parts=both)
+def _events(line: Line, horizon: float) -> float:
+    """Return about how many events the busiest station or arrival gives, at least."""
+    paces = [
+        distribution.parse(product.arrival).mean
+        for product in line.products.values()
+        if product.arrival is not None
+    ]
+    for station in line.stations.values():
+        if not isinstance(station.cycle, dict):
+            paces.append(distribution.parse(station.cycle).mean / station.servers)
+    return max((horizon / pace for pace in paces if pace > 0), default=0.0)
 
 
-def width(line: Line) -> int:
-    """Return how many columns the results of a line have."""
-    return 3 + 4 * len(line.product_names) + len(line.buffers) + 11 * len(line.stations)
+def _width(line: Line) -> int:
+    products, stations = len(line.product_names), len(line.stations)
+    return 3 + 4 * products + len(line.buffers) + len(line.orders) + 11 * stations
 
 
-def _outcome(line: Line, horizon: float, seed: int, numbers: Any, results: FloatArray) -> Outcome:
+def _outcome(
+    line: Line, horizon: float, warm_up: float, seed: int, numbers: Any, results: FloatArray
+) -> Outcome:
     counts, stations = len(line.product_names), len(line.stations)
     replications = len(numbers)
     products = results[:, 3 : 3 + 4 * counts].reshape(replications, counts, 4)
     products = products.astype(np.int64)
     k = 3 + 4 * counts
     level = results[:, k : k + len(line.buffers)]
-    each = results[:, k + len(line.buffers) :][:, : 11 * stations].reshape(
-        replications, stations, 11
-    )
+    k += len(line.buffers)
+    finished = np.full((replications, len(line.orders)), np.inf)
+    finished[:, tables.due_order(line)] = results[:, k : k + len(line.orders)]
+    each = results[:, k + len(line.orders) :].reshape(replications, stations, 11)
     made = products[:, :, 0]
     return Outcome(
         line=line.name,
@@ -102,10 +142,10 @@ def _outcome(line: Line, horizon: float, seed: int, numbers: Any, results: Float
         due=np.asarray([order.due for order in line.orders], np.float64),
         seed=seed,
         horizon=horizon,
-        warm_up=line.warm_up,
+        warm_up=warm_up,
         method="events",
         replications=numbers,
-        throughput=made.sum(axis=1) / ((horizon - line.warm_up) / 3600),
+        throughput=made.sum(axis=1) / ((horizon - warm_up) / 3600),
         made=made,
         escaped=products[:, :, 1],
         scrapped=products[:, :, 2],
@@ -119,7 +159,7 @@ def _outcome(line: Line, horizon: float, seed: int, numbers: Any, results: Float
         energy=_energy(line, each[:, :, 3:]),
         sole=each[:, :, 1],
         shifting=each[:, :, 2],
-        finished=np.full((replications, len(line.orders)), np.inf),
+        finished=finished,
     )
 
 

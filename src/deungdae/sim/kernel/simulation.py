@@ -12,32 +12,33 @@ import numpy as np
 from deungdae.core.types import FloatArray, IntArray, StatusArray, TimeArray
 from deungdae.sim.line import STATES, Line, Server, Snapshot
 
-from . import engine, rows, tables
-from .compiling import COMPILED, word
+from . import codes, tables
+from .compiling import word
 from .replicate import advance, begin
 from .rows import NONE
-from .simulate import more_parts
+from .simulate import more
 
 NOTES = 4096  # rows of a trace before it is emptied
+REACH = 2 * 366 * 86_400.0  # s for which calendars are known
 
 
 class Kind(IntEnum):
     """What a row of a trace is about."""
 
-    STATE = engine.STATE  # a server's state; value: its place in STATES; part: what is in it
-    DONE = engine.FINISHED  # a server finished a part; value: its Result
-    ENTER = engine.ENTERED  # a part entered a buffer; value: the buffer
-    LEAVE = engine.TAKEN  # a part was taken from a buffer; value: the buffer
-    BORN = engine.BORN  # a part came into the line
-    OUT = engine.LEFT  # a part left the line; value: its Result
+    STATE = codes.STATE  # a server's state; value: its place in STATES; part: what is in it
+    DONE = codes.FINISHED  # a server finished a part; value: its Result
+    ENTER = codes.ENTERED  # a part entered a buffer; value: the buffer
+    LEAVE = codes.TAKEN  # a part was taken from a buffer; value: the buffer
+    BORN = codes.BORN  # a part came into the line
+    OUT = codes.LEFT  # a part left the line; value: its Result
 
 
 class Result(IntEnum):
     """What became of a part."""
 
-    GOOD = engine.GOOD
-    REWORK = engine.REWORK
-    SCRAP = engine.BAD
+    GOOD = codes.GOOD
+    REWORK = codes.REWORK
+    SCRAP = codes.BAD
 
 
 class Trace(msgspec.Struct, frozen=True, eq=False):
@@ -73,15 +74,20 @@ class Simulation:
     ) -> None:
         self.line = line
         self._place = {name: place for place, name in enumerate(line.stations)}
+        self._families = tables.families(line)
         self._buffer = {name: place for place, name in enumerate(line.buffers)}
-        self._world = tables.build(line)._replace(notes=rows.table(rows.Note, NOTES))
-        self._first = np.asarray([station.first for station in self._world.stations], np.int64)
-        begin(self._world, tables.build(line), word(seed), replication)
+        self._replication = replication
+        self._memory = tables.build(line, start=start, origin=origin, until=REACH)
+        world = self._world = self._memory.world[0]
+        self._memory.grow("notes", NOTES + int(world.margin) + 4 * int(world.parts_count))
+        world.tracing = 1
+        self._first = np.asarray([station.first for station in self._memory.table("stations")])
+        begin(self._memory.world, word(seed), replication)
 
     @property
     def time(self) -> float:
         """Return the present, s."""
-        return float(self._world.clock[0].now)
+        return float(self._world.now)
 
     def advance(self, until: float) -> Trace:
         """Return everything that happens after the present and up to a moment, that included.
@@ -91,68 +97,108 @@ class Simulation:
         """
         if not math.isfinite(until) or until < self.time:
             raise ValueError(f"until = {until} s: it is {self.time} s already")
+        if until > REACH and self.line.calendars:
+            raise ValueError(f"until = {until} s: calendars are known for {REACH:.0f} s only")
         parts = []
-        while status := advance(self._world, until):
+        while status := advance(self._memory.world, until):
             parts.append(self._emptied())
-            if status == engine.MORE_PARTS:
-                self._world = more_parts(self._world)
+            if status != codes.MORE_NOTES:
+                more(self.line, self._memory, self._replication)
         parts.append(self._emptied())
         return Trace(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def server(self, station: str, number: int = 0) -> Server:
         """Return what a server does now."""
-        world = self._world
-        row = world.servers[world.stations[self._place[station]].first + number]
-        product = "" if row.part == NONE else self._product(row.part)
-        elapsed, remaining = self.time - row.since, None
-        due = float(world.due[world.stations[self._place[station]].first + number])
-        if math.isfinite(due):
+        n = int(self._station(station).first) + number
+        row = self._memory.table("servers")[n]
+        state = STATES[row.state]
+        due = float(self._memory.table("slots")[n].due)
+        done = self.time - float(row.begun) if row.moves else 0.0
+        left = float(row.left) - done
+        elapsed = self.time - float(row.since)
+        if state == "running":
+            elapsed = float(row.work) + done
+        remaining = None
+        if row.moves:
+            remaining = left
+        elif math.isfinite(due):
             remaining = due - self.time
+        interrupted = row.task in (codes.PREPARES, codes.WORKS) and not row.moves
         return Server(
-            state=STATES[row.state], product=product, elapsed=elapsed, remaining=remaining
+            state=state,
+            product="" if row.part == NONE else self._product(row.part),
+            elapsed=elapsed,
+            remaining=remaining,
+            work=left if interrupted else None,
+            parts=self._parts(row.part),
         )
 
     def level(self, buffer: str) -> int:
-        """Return how many parts are in a buffer now."""
-        return int(self._world.buffers[self._buffer[buffer]].level)
+        """Return how many parts are in a buffer now, on their way to it included."""
+        return int(self._memory.table("buffers")[self._buffer[buffer]].level)
 
     def pace(self, station: str, factor: float) -> None:
         """Let cycles that begin from now on take so many times as long."""
         if not math.isfinite(factor) or factor <= 0:
             raise ValueError(f"{station}: a pace of {factor} is no factor above 0")
-        self._world.stations[self._place[station]].pace = factor
+        self._station(station).pace = factor
+
+    def spoil(self, station: str, share: float) -> None:
+        """Let a share of the parts that a station finishes from now on be bad."""
+        if not 0 <= share <= 1:
+            raise ValueError(f"{station}: {share} is no share from 0 to 1")
+        row = self._station(station)
+        row.defects, row.worsens, row.quality, row.simple = share, 0.0, 1, 0
 
     def snapshot(self) -> Snapshot:
-        """Return the line as it is now."""
+        """Return the line as it is now. What is under way to a buffer is told as in it."""
+        families = {}
+        for name in self.line.stations:
+            family = self._memory.table("servers")[int(self._station(name).first)].family
+            if family != NONE:
+                families[name] = self._families[family]
         return Snapshot(
             buffers={name: self._waiting(place) for name, place in self._buffer.items()},
             stations={
                 name: tuple(self.server(name, number) for number in range(station.servers))
                 for name, station in self.line.stations.items()
             },
+            family=families,
         )
 
-    def _waiting(self, place: int) -> tuple[str, ...]:
-        products, p = [], self._world.buffers[place].head
+    def _station(self, name: str) -> Any:
+        return self._memory.table("stations")[self._place[name]]
+
+    def _parts(self, p: int) -> int:
+        return max(1, len(self._chain(p)))
+
+    def _chain(self, p: int) -> list[str]:
+        """Return the products of a part and those that follow it."""
+        products = []
         while p != NONE:
             products.append(self._product(p))
-            p = self._world.parts[p].next
+            p = int(self._memory.table("parts")[p].next)
+        return products
+
+    def _waiting(self, place: int) -> tuple[str, ...]:
+        row = self._memory.table("buffers")[place]
+        products = self._chain(int(row.head)) + self._chain(int(row.moving))
+        if row.ride != NONE:
+            products += self._chain(int(self._memory.table("rides")[row.ride].head))
+            for vehicle in self._memory.table("vehicles"):
+                if vehicle.ride == row.ride and vehicle.loaded:
+                    products += self._chain(int(vehicle.head))
         return tuple(products)
 
     def _product(self, part: int) -> str:
-        return self.line.product_names[self._world.parts[part].product]
+        return self.line.product_names[self._memory.table("parts")[part].product]
 
     def _emptied(self) -> tuple[Any, ...]:
         """Return the columns of the trace so far, and begin it anew."""
-        clock = self._world.clock[0]
-        notes: Any = self._world.notes
-        count = int(clock.noted)
-        clock.noted = 0
+        count = int(self._world.noted)
+        self._world.noted = 0
         names = ("time", "kind", "station", "server", "part", "product", "value")
-        if COMPILED:
-            columns = [notes[name][:count].copy() for name in names]
-        else:
-            columns = [np.array([getattr(row, name) for row in notes[:count]]) for name in names]
+        columns = [self._memory.column("notes", name, count) for name in names]
         time, kind, station, server, part, product, value = columns
         inside = server >= 0
         server = server.astype(np.int32)

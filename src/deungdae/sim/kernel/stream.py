@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 
+from . import at
+from .at import World
 from .compiling import called, inlined, mix, odd, plus, unit, word
-from .rows import Floats, Spread, Stream
+from .rows import Spread, Stream
 
 # what a spread's `kind` is
 CONSTANT, UNIFORM, TRIANGULAR, EXPONENTIAL, NORMAL, LOGNORMAL = 0, 1, 2, 3, 4, 5
@@ -39,22 +41,23 @@ def step(stream: Stream) -> int:
 
 
 @inlined
-def uniform(stream: Stream) -> float:
+def uniform(w: World, stream: int) -> float:
     """Return the next number of a stream, between 0 and 1, neither of both."""
-    return unit(step(stream))
+    return unit(step(at.stream(w, stream)))
 
 
 @inlined
-def draw(spread: Spread, numbers: Floats, stream: Stream) -> float:
+def draw(w: World, place: int, stream: int) -> float:
     """Return the next variate of a spread from a stream."""
+    spread = at.spread(w, place)
     if spread.kind == CONSTANT:
         return spread.a
-    z = step(stream)
+    z = step(at.stream(w, stream))
     if spread.kind == TRIANGULAR:
         return triangular(unit(z), spread.a, spread.b, spread.c, spread.d, spread.e)
     if spread.kind == EXPONENTIAL:
         return -spread.a * math.log(1.0 - unit(z))
-    return other(spread, numbers, z)
+    return other(w, spread, z)
 
 
 @inlined
@@ -69,7 +72,7 @@ def triangular(u: float, low: float, high: float, mode: float, rise: float, fall
 
 
 @called
-def other(spread: Spread, numbers: Floats, z: int) -> float:
+def other(w: World, spread: Spread, z: int) -> float:
     """Return the variate that a word means, for the rarer kinds."""
     kind, a, b = spread.kind, spread.a, spread.b
     u = unit(z)
@@ -85,20 +88,20 @@ def other(spread: Spread, numbers: Floats, z: int) -> float:
         return b * (math.floor(math.log(1.0 - u) / a) + 1.0)
     if kind == GAMMA:
         return b * gamma(a, z)
-    return empirical(u, numbers, spread.first, spread.count)
+    return empirical(w, u, spread.first, spread.count)
 
 
 @called
-def empirical(u: float, numbers: Floats, first: int, count: int) -> float:
+def empirical(w: World, u: float, first: int, count: int) -> float:
     """Return a quantile of observed values, straight between them; its mean is theirs."""
     place = u * count - 0.5
     if place <= 0.0:
-        return numbers[first]
+        return at.number(w, first).value
     if place >= count - 1:
-        return numbers[first + count - 1]
+        return at.number(w, first + count - 1).value
     below = int(place)
-    low = numbers[first + below]
-    return low + (place - below) * (numbers[first + below + 1] - low)
+    low = at.number(w, first + below).value
+    return low + (place - below) * (at.number(w, first + below + 1).value - low)
 
 
 @called

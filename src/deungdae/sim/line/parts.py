@@ -190,6 +190,10 @@ class Ride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     start: Annotated[str, Meta(description="Where they load: a place of [paths]")]
     end: Annotated[str, Meta(description="Where they unload")]
     lot: Annotated[int, Meta(ge=1, description="Parts of one ride")] = 1
+    places: Annotated[
+        int | None,
+        Meta(ge=1, description="Parts that can wait where it starts; left out: any number"),
+    ] = None
 
 
 class Buffer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -314,13 +318,16 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     product: of the part in it, or ''. elapsed: s since the state began (in `running`: since the
     cycle began, stops not counted). remaining: s until it ends, where known; else it is drawn,
-    given what has elapsed.
+    given what has elapsed. work: s that are left of the cycle where the state interrupts one; not
+    known: a whole cycle. parts: how many are in it.
     """
 
     state: str = "starved"
     product: str = ""
     elapsed: float = 0.0
     remaining: float | None = None
+    work: float | None = None
+    parts: int = 1
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

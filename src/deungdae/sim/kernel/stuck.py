@@ -1,0 +1,46 @@
+"""A deadlock in words: who waits for whom, and what would help."""
+
+from __future__ import annotations
+
+from deungdae.sim.line import Line
+
+from .memory import Memory
+from .rows import NONE
+
+
+class Deadlock(ValueError):
+    """Stations of a line wait for each other, so that none of them can ever go on."""
+
+
+def deadlock(line: Line, memory: Memory, replication: int) -> Deadlock:
+    """Return what is to be raised where a replication is locked."""
+    world = memory.world[0]
+    servers, stations = memory.table("servers"), list(line.stations)
+    names = list(line.buffers)
+    if world.locked:
+        members = [int(link.to) for link in memory.table("suspects")[: int(world.locked)]]
+    else:
+        members = [n for n in range(int(world.servers_count)) if servers[n].blocked != NONE]
+    waits = {}
+    for n in members:
+        waits[stations[servers[n].station]] = names[servers[n].blocked]
+    told = ", ".join(
+        f"{station} waits for room in {buffer} ({_takers(line, buffer)})"
+        for station, buffer in waits.items()
+    )
+    finite = [name for name in dict.fromkeys(waits.values())]
+    helps = min(finite, key=lambda name: line.buffers[name].capacity or 0)
+    return Deadlock(
+        f"line {line.name!r} is locked for ever after {float(world.now):.0f} s "
+        f"(replication {replication}): {told}; more room in buffers.{helps} would help, or a "
+        "limit to the parts that are let in"
+    )
+
+
+def _takers(line: Line, buffer: str) -> str:
+    takers = [
+        name
+        for name, station in line.stations.items()
+        if buffer in station.takes_from or buffer in station.needs
+    ]
+    return f"taken from by {', '.join(takers)}" if takers else "nobody takes from it"
