@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from deungdae.core import registry, strict, units
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import NotEnoughData
-from deungdae.core.ports import Analyser, Samples, Window
+from deungdae.core.ports import Analyser, Picture, Samples, Window
 from deungdae.core.types import HOUR, MINUTE, Event, Finding, Severity, Signal
 from deungdae.model.factory import Factory, Identity
 
@@ -80,13 +81,29 @@ some_samples = st.lists(st.tuples(ago, st.floats(), status), max_size=8).map(sam
 some_words = st.sampled_from(["run", "idle", "ACTIVE", "UNAVAILABLE", "6", "가동"]) | st.text()
 some_events = st.lists(st.tuples(ago, some_words, status), max_size=8)
 
+some_pictures = st.builds(
+    Picture,
+    ago.map(lambda time: NOW - time),
+    st.just("sha256:" + "0" * 64),
+    st.text(max_size=5),
+    arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
+)
+
 
 def windows(work: Analyser) -> st.SearchStrategy[Window]:
     needs = work.needs
     numbers = st.fixed_dictionaries(dict.fromkeys(needs.signals, some_samples))
     words = {id: some_events.map(partial(events, id)) for id in needs.events}
+    shots = {id: st.lists(some_pictures, max_size=3).map(tuple) for id in needs.images}
     start = NOW - needs.history
-    return st.builds(Window, st.just(start), st.just(NOW), numbers, st.fixed_dictionaries(words))
+    return st.builds(
+        Window,
+        st.just(start),
+        st.just(NOW),
+        numbers,
+        st.fixed_dictionaries(words),
+        st.fixed_dictionaries(shots),
+    )
 
 
 def conclusions(work: Analyser, window: Window) -> list[Finding] | str:
@@ -101,7 +118,7 @@ def conclusions(work: Analyser, window: Window) -> list[Finding] | str:
 def test_needs_something_and_says_so_the_same_every_time(type: str) -> None:
     work = make(type)
     assert work.needs == work.needs
-    assert work.needs.signals or work.needs.events
+    assert work.needs.signals or work.needs.events or work.needs.images
     assert min(work.needs.every, work.needs.history) >= 0
 
 

@@ -26,6 +26,13 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         msgspec.Meta(description="Images of good bricks to learn from first", ge=LEAST, le=500),
     ] = 100
+    good: Annotated[
+        str,
+        msgspec.Meta(
+            description="Folder of images of good bricks, beside the factory file: learnt from "
+            "before the camera's own"
+        ),
+    ] = ""
     false_rejects: Annotated[
         float,
         msgspec.Meta(
@@ -44,7 +51,8 @@ class Vision:
     is a warning that says what the defect looks like and where it is.
 
     The brick must lie flat on a background that differs from it, wholly in the image, and turned
-    by less than an eighth of a turn. A restart learns anew.
+    by less than an eighth of a turn. A restart learns anew: put photographs of good bricks, taken
+    by that camera, into a folder and name it under `good`, and it is ready at once.
 
     ```toml
     [insight.inspection]
@@ -55,6 +63,7 @@ class Vision:
     """
 
     Options = VisionOptions
+    examples = ("good",)
 
     def __init__(self, name: str, options: VisionOptions, factory: Factory) -> None:
         """Raises FactoryError where the signal is no image, or too few are learnt from."""
