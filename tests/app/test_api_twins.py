@@ -61,7 +61,9 @@ def factory_text(factory_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DEUNGDAE_KERNEL", "python")
     (tmp_path / "line.toml").write_text(LINE)
     twin = '[twin.works]\ntype = "monitor"\nline = "line.toml"\nasset = "line1"\nevery = 86400\n'
-    return factory_text.partition("[decide.zone]")[0] + twin  # no loop writes between
+    parts = '[[signals]]\nid = "press1.part"\nkind = "scan"\n'
+    parts += '[[signals]]\nid = "kiln1.part"\nkind = "scan"\n'
+    return factory_text.partition("[decide.zone]")[0] + parts + twin  # no loop writes between
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import msgspec
 
 from deungdae.app.runtime import Runtime
 from deungdae.core import strict
-from deungdae.sim.line import OUT, SCRAP, Station
+from deungdae.sim.line import OUT, SCRAP, Snapshot, Station
 from deungdae.twin.monitor import Monitor
 
 from .failure import WebError
@@ -64,6 +64,21 @@ def asset(found: Monitor, station: str) -> str:
     return found.assets[station][0]
 
 
+def levels(found: Monitor, snapshot: Snapshot) -> dict[str, int | None]:
+    """Return how many parts wait in each buffer; None where not all its neighbours tell parts."""
+    signals = found.factory.signals
+    silent = {
+        place
+        for name, station in found.line.stations.items()
+        if not any(f"{each}.part" in signals for each in found.assets[name])
+        for place in (*_inputs(station), *_outputs(station))
+    }
+    return {
+        name: None if name in silent else len(snapshot.buffers.get(name, ()))
+        for name in found.line.buffers
+    }
+
+
 def told(found: Monitor) -> LineAnswer:
     """Return the line of a twin as the pages draw it."""
     line = found.line
@@ -77,14 +92,23 @@ def told(found: Monitor) -> LineAnswer:
 
 
 def _station(name: str, station: Station, asset: str) -> StationAnswer:
-    ends = [*station.goes_to, *([station.rework_to] if station.rework_to else [])]
-    if station.quality is not None:
-        ends.append(station.quality.to)
+    outputs = _outputs(station)
     return StationAnswer(
         name=name,
         asset=asset,
         servers=station.servers,
-        inputs=list(dict.fromkeys([*station.takes_from, *station.needs])),
-        outputs=[end for end in dict.fromkeys(ends) if end not in (OUT, SCRAP)],
-        leaves=OUT in ends,
+        inputs=_inputs(station),
+        outputs=[place for place in outputs if place not in (OUT, SCRAP)],
+        leaves=OUT in outputs,
     )
+
+
+def _inputs(station: Station) -> list[str]:
+    return list(dict.fromkeys([*station.takes_from, *station.needs]))
+
+
+def _outputs(station: Station) -> list[str]:
+    places = [*station.goes_to, *([station.rework_to] if station.rework_to else [])]
+    if station.quality is not None and station.quality.inspects:
+        places.append(station.quality.to)
+    return list(dict.fromkeys(places))

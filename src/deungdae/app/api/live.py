@@ -20,7 +20,7 @@ from deungdae.core.types import MILLISECOND, Event
 from . import answers, lines
 from .context import Context, admit, encode
 from .failure import WebError
-from .mirrors import Mirrors, Stand
+from .mirrors import Mirrors
 
 PACE = 0.25  # s between two messages to one client
 BEAT = 5.0  # s after which a client hears from us even when nothing changed
@@ -135,10 +135,6 @@ def _parts(runtime: Runtime, mirrors: Mirrors) -> dict[str, Any]:
         "findings": [answers.finding(each) for each in runtime.live.findings.values()],
         "loops": answers.loops(runtime),
         "waiting": {key: each.problem for key, each in thinkers if each.problem},
-        "twins": {name: _levels(stand) for name, stand in mirrors.known().items()},
+        "twins": {name: {"buffers": each} for name, each in mirrors.levels().items()},
         "history": {"stored": runtime.intake.stored, "problem": runtime.intake.problem},
     }
-
-
-def _levels(stand: Stand) -> dict[str, dict[str, int]]:
-    return {"buffers": {name: len(parts) for name, parts in stand.snapshot.buffers.items()}}

@@ -17,7 +17,7 @@ from deungdae.sim.line import Snapshot
 from deungdae.twin.monitor import Monitor
 from deungdae.twin.replicate import Mirror
 
-from .lines import asset, twins
+from .lines import asset, levels, twins
 
 log = logging.getLogger("deungdae.api")
 
@@ -121,10 +121,13 @@ class Mirrors:
         """Return how a twin stood at a moment, ns. Raises StoreError."""
         return await self._runtime.clock.call(self._past, twin, moment)
 
-    def known(self) -> dict[str, Stand]:
-        """Return how the twins stand that are followed already."""
+    def levels(self) -> dict[str, dict[str, int | None]]:
+        """Return how many parts wait in each buffer of the twins that are followed already."""
         now = self._runtime.clock.now()
-        return {name: each.stand(now) for name, each in self._followers.items()}
+        return {
+            name: levels(each.twin, each.stand(now).snapshot)
+            for name, each in self._followers.items()
+        }
 
     async def run(self) -> None:
         """Follow the twins that there are, also after a reload, until cancelled."""

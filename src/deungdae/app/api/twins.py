@@ -414,11 +414,10 @@ def _features(
         name: _station(here, lines.asset(found, name), servers, stand, readings)
         for name, servers in stand.snapshot.stations.items()
     }
-    for name, buffer in found.line.buffers.items():
-        waiting = stand.snapshot.buffers.get(name, ())
+    for name, level in lines.levels(found, stand.snapshot).items():
         properties: dict[str, str | float | int | None] = {
-            "level": len(waiting),
-            "capacity": buffer.capacity,
+            "level": level,
+            "capacity": found.line.buffers[name].capacity,
         }
         told[name] = FeatureAnswer(kind="buffer", asset="", properties=properties, desired={})
     return told

@@ -65,7 +65,7 @@ export class Control {
     const { t } = here;
     const points = this.charts.get(this.chosen) ?? [];
     $("control-empty").textContent = points.length ? "" : t.noChart;
-    $("chart").toggleAttribute("hidden", !points.length);
+    for (const place of ["chart", "control-verdict"]) $(place).toggleAttribute("hidden", !points.length);
     if (!points.length) return;
     const last = points.at(-1);
     const broken = points.filter((point) => point.severity > 1);

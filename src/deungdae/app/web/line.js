@@ -63,7 +63,7 @@ function countOf(asset) {
 }
 
 function buffer(each, twin) {
-  const level = twin ? (twin.buffers[each.name] ?? 0) : null;
+  const level = twin?.buffers[each.name] ?? null;
   const words = level === null ? `${each.name}: ${here.t.noData}` : `${each.name}: ${here.t.waitingParts(level, each.capacity)}`;
   return { level, words };
 }

@@ -1,7 +1,7 @@
 // The trend: of a loop's measurement and output, or of the signal that a person chose.
 
 import { $ } from "./dom.js";
-import { number } from "./format.js";
+import { isCounted, number } from "./format.js";
 import { ask, assetName, assetOf, get, here, known, nameOf, now, unitOf } from "./shell.js";
 import { Plot, Series, SPAN } from "./trend.js";
 
@@ -75,8 +75,10 @@ export class Trend {
   }
 }
 
+// what is drawn until a person chooses: rather what is measured than what is counted or set
 function firstNumber() {
-  return [...known.signals.values()].find((signal) => signal.kind === "number")?.id;
+  const numbers = [...known.signals.values()].filter((signal) => signal.kind === "number");
+  return (numbers.find((signal) => !isCounted(signal) && signal.access === "r") ?? numbers[0])?.id;
 }
 
 function follow(series, [value, ms, status]) {
