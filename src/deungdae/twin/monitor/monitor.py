@@ -23,6 +23,7 @@ from deungdae.sim.line import OUT, Snapshot
 from deungdae.sim.outcome import Outcome
 from deungdae.twin.replicate import Mirror, Twin, decode, forecasts, log_from
 from deungdae.twin.replicate.fit import deviation_of
+from deungdae.twin.replicate.log import assets_of
 from deungdae.twin.replicate.work import work_of
 
 from .drift import LIMIT, SLACK, Drift, drift
@@ -58,8 +59,11 @@ class MonitorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ]
     asset: Annotated[str, Meta(description="What the findings are about")] = "line"
     stations: Annotated[
-        dict[str, str],
-        Meta(description='Assets of the stations, `press-1 = "press1"`, where the names differ'),
+        dict[str, str | tuple[str, ...]],
+        Meta(
+            description="Assets of stations that are not called as they are; of several machines "
+            "side by side a list, else `<name>-1` and so on"
+        ),
     ] = {}
     hours: Annotated[
         float,
@@ -117,13 +121,13 @@ class Monitor:
         if unknown:
             known = ", ".join(self.line.stations)
             raise self._fault("stations", unknown[0], "is no station of the line", known)
-        self.assets = {name: options.stations.get(name, name) for name in self.line.stations}
+        self.assets = assets_of(self.line, options.stations)
         self._courses: dict[int, Course] = {}  # only saves computing the same twice
 
     @property
     def needs(self) -> Needs:
         """Return the states and scans of all stations, over the shifts that are scored."""
-        events = [f"{asset}.{what}" for asset in self.assets.values() for what in ("state", "part")]
+        events = [f"{asset}.{what}" for asset in self._machines() for what in ("state", "part")]
         declared = tuple(id for id in events if id in self.factory.signals)
         return Needs(
             events=declared or tuple(events),
@@ -141,7 +145,7 @@ class Monitor:
             key=lambda event: event.time,
         )
         if not any(event.kind == "state" for event in events):
-            raise NotEnoughData(f"no state was told yet of {', '.join(self.assets.values())}")
+            raise NotEnoughData(f"no state was told yet of {', '.join(self._machines())}")
         first = max(self.twin.end, events[0].time)
         periods = [each for each in self.periods(first, now) if each.start >= first]
         stands, paths = self._follow(events, periods, now)
@@ -223,12 +227,16 @@ class Monitor:
     def _exits(self, product: str) -> set[str]:
         route = self.line.products[product].route if product in self.line.products else ()
         if route:
-            return {self.assets[route[-1]]}
+            return set(self.assets[route[-1]])
         return {
-            self.assets[name]
+            asset
             for name, station in self.line.stations.items()
             if OUT in station.goes_to
+            for asset in self.assets[name]
         }
+
+    def _machines(self) -> list[str]:
+        return [asset for assets in self.assets.values() for asset in assets]
 
     def _follow(
         self, events: Iterable[Event], periods: Sequence[Period], now: int
@@ -345,7 +353,7 @@ class Monitor:
         else:
             reason = f"no drift in {told.n} cycles"
         return Finding(
-            origin=self.name, asset=self.assets[station], name="drift",
+            origin=self.name, asset=self.assets[station][0], name="drift",
             start=told.since if told.direction else now, end=now,
             value=told.size if told.direction else 0.0,
             uncertainty=(told.size_high - told.size_low) / 2 if told.direction else None,

@@ -19,7 +19,7 @@ from .queues import Queue, first_of, queues_of
 from .shifts import calendar_of
 from .station import Times
 from .timeline import BLOCKED, OFF, STARVED
-from .traces import Traces, Way
+from .traces import Traces, Way, one_return
 from .twin import REWORK
 from .work import Work
 
@@ -77,7 +77,14 @@ def alone(parts: Parts) -> tuple[Line, Shares, list[Gap]]:
 def whole(parts: Parts, traces: Traces) -> tuple[Line, Shares, list[Gap]]:
     """Return the line that the traces show."""
     names = tuple(parts.log.stations)
-    queues, gaps = queues_of(traces, parts.work, names)
+    gaps: list[Gap] = []
+    ways = {}
+    for name, way in traces.ways.items():
+        ways[name], odd = one_return(way, name)
+        gaps += odd
+    traces = msgspec.structs.replace(traces, ways=ways)
+    queues, odd = queues_of(traces, parts.work, names)
+    gaps += odd
     mix = mix_of(parts.log, traces, parts.work)
     gaps += mix.gaps
     routes, odd = _routes(traces, mix)

@@ -21,6 +21,7 @@ from .timeline import DOWN, MAINTENANCE, RUNNING
 from .work import Stops, Work, stops_of
 
 LIKE = 3  # machines of one name (press-1, press-2 …) that make a pool of their own
+MOSTLY = 0.9  # share of running from which it hardly matters what failures come with
 UNSEEN = -math.log(0.05)  # failures that may be expected, at 95 %, where none was seen
 
 
@@ -115,8 +116,8 @@ def _clock(name: str, stops: Stops, work: Work) -> tuple[Literal["operation", "t
     if stops.from_rest >= max(2, 0.05 * stops.count):
         return "time", []
     up = work.known - work.time_in(DOWN)
-    chance = (work.time_in(RUNNING) / up) ** stops.count if up > 0 else 1.0
-    if chance < 0.05:
+    running = work.time_in(RUNNING) / up if up > 0 else 1.0
+    if running > MOSTLY or running**stops.count < 0.05:
         return "operation", []
     why = f"{stops.count} failures do not tell whether they come with running or with time"
     return "operation", [Gap(station=name, what="failures", why=why, bound="running is assumed")]

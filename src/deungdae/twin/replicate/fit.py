@@ -16,6 +16,7 @@ from deungdae.sim.distribution import Distribution
 FEW = 30  # values below which nothing but the best of the families can be told
 QUANTILES = 101  # of an empirical distribution
 CLOSE = 0.015  # a family that is nowhere further from the data serves, however many they are
+WIDE = 8.0  # deviation of logarithms beyond which nothing is a time any more
 EXACT = 1e-6  # a relative spread that counts as none
 
 
@@ -69,21 +70,20 @@ def fit(values: FloatArray) -> Fit:
     for _, found in ranked:
         distance = distance_of(found, ordered)
         if distance <= limit:
-            return told(found, distance)
+            return told(_meaning(found, mean), distance)
     if len(x) >= FEW:
         return told(empirical(x), 0.5 / QUANTILES)
     best = ranked[0][1]
-    return told(best, distance_of(best, ordered))
+    return told(_meaning(best, mean), distance_of(best, ordered))
 
 
 def empirical(values: FloatArray) -> Distribution:
     """Return the distribution of the values' quantiles, with just their mean."""
     x = np.sort(values)
     if len(x) > QUANTILES:
-        x = np.quantile(x, np.linspace(0, 1, QUANTILES))
+        x = np.quantile(x, _places(QUANTILES), method="hazen")
     made = Distribution("empirical", tuple(float(value) for value in x))
-    mean = float(np.mean(values))
-    return made.scaled(mean / made.mean) if made.mean > 0 else made
+    return _meaning(made, float(np.mean(values)))
 
 
 def shape_of(intervals: FloatArray, scales: FloatArray, open_ends: FloatArray) -> float:
@@ -115,6 +115,16 @@ def distance_of(distribution: Distribution, ordered: FloatArray) -> float:
 def distribution_function(distribution: Distribution, x: FloatArray) -> FloatArray:
     """Return the chance of at most x: float64[n]."""
     return np.clip(_CDF[distribution.kind](x, *distribution.parameters), 0.0, 1.0)
+
+
+def _meaning(found: Distribution, mean: float) -> Distribution:
+    """Return the distribution with just the mean of the data: it decides what a line makes."""
+    return found.scaled(mean / found.mean) if found.mean > 0 else found
+
+
+def _places(count: int) -> FloatArray:
+    """Return the shares of which the values of an empirical distribution are the quantiles."""
+    return (np.arange(count) + 0.5) / count
 
 
 def _error(x: FloatArray) -> float:
@@ -200,6 +210,8 @@ def _triangular_loglik(x: FloatArray, a: float, c: float, b: float) -> float:
 
 def _lognormal(logs: FloatArray) -> tuple[str, tuple[float, ...], float]:
     mu, sigma = float(logs.mean()), float(logs.std())
+    if sigma > WIDE:
+        return "lognormal", (1.0, 1.0), -math.inf
     mean = math.exp(mu + sigma**2 / 2)
     deviation = mean * math.sqrt(math.expm1(sigma**2))
     loglik = -len(logs) * (math.log(sigma) + 0.5 * math.log(2 * math.pi) + 0.5) - logs.sum()
@@ -289,7 +301,7 @@ _CDF: dict[str, Callable[..., FloatArray]] = {
     "lognormal": _lognormal_cdf,
     "gamma": _gamma_cdf,
     "weibull": lambda x, shape, scale: -np.expm1(-((x / scale) ** shape)),
-    "empirical": lambda x, *values: np.interp(x, values, np.linspace(0, 1, len(values))),
+    "empirical": lambda x, *values: np.interp(x, values, _places(len(values)), left=0.0, right=1.0),
 }
 
 
@@ -303,13 +315,11 @@ def _weibull_variance(shape: float, scale: float) -> float:
 
 
 def _empirical_variance(*values: float) -> float:
-    # piecewise uniform between the values
+    # straight between the values, each step as likely; half a step sits at either end
     x = np.asarray(values)
-    if len(x) < 2:
-        return 0.0
     a, b = x[:-1], x[1:]
-    second = float(((a * a + a * b + b * b) / 3).mean())
-    return second - float(((a + b) / 2).mean()) ** 2
+    second = float(((a * a + a * b + b * b) / 3).sum()) + (x[0] ** 2 + x[-1] ** 2) / 2
+    return float(second / len(x) - x.mean() ** 2)
 
 
 _VARIANCE: dict[str, Callable[..., float]] = {

@@ -10,6 +10,7 @@ from deungdae.sim.line import Line
 from . import assemble, people
 from .declared import onto
 from .failures import failing
+from .gather import gathered
 from .log import Gap, Log
 from .station import times_of
 from .timeline import UNKNOWN
@@ -25,6 +26,8 @@ def learn(log: Log, *, name: str = "line", declared: Line | None = None, now: in
     people, calendars), its times and shares are learnt, and what contradicts it is named.
     now: ns, when this is learnt. Raises NotEnoughData where no station told of any work.
     """
+    if declared is None:
+        log = gathered(log)
     gaps: list[Gap] = list(log.faults)
     work: dict[str, Work] = {}
     for station in log.stations:

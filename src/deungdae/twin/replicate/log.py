@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, timezone
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,6 +14,10 @@ from deungdae.core.clock import to_iso
 from deungdae.core.ports import Samples, Store
 from deungdae.core.types import SECOND, Event, Flag, TimeArray, is_good
 from deungdae.insight.states import Told, told
+from deungdae.sim.line import Line
+
+# name in the line -> its asset, or the assets of its machines side by side; or names that are both
+Stations: TypeAlias = Mapping[str, str | Sequence[str]] | Sequence[str]
 
 KINDS = ("state", "scan", "gap")
 ASTRAY = 60 * SECOND  # an event that far from where its clock usually is was told by a wrong clock
@@ -84,28 +88,26 @@ class Log(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 def log_of(
     store: Store,
-    stations: Mapping[str, str] | Sequence[str],
+    stations: Stations,
     start: int,
     end: int,
     *,
     zone: timezone | ZoneInfo = UTC,
 ) -> Log:
-    """Return what a store holds of a line over [start, end).
-
-    stations: name in the line -> id of the asset; or ids that are also the names. Read are
+    """Return what a store holds of a line over [start, end). Read are, of each asset,
     `<asset>.state`, `<asset>.part` (events), `<asset>.count` and `<asset>.power` (samples).
     """
-    assets = stations if isinstance(stations, Mapping) else {name: name for name in stations}
-    ids = [f"{asset}.{what}" for asset in assets.values() for what in ("state", "part")]
+    assets = [asset for each in named(stations).values() for asset in each]
+    ids = [f"{asset}.{what}" for asset in assets for what in ("state", "part")]
     events = store.events(start, end, ids=ids, kinds=KINDS, before=True)
-    numbers = [f"{asset}.{what}" for asset in assets.values() for what in ("count", "power")]
+    numbers = [f"{asset}.{what}" for asset in assets for what in ("count", "power")]
     samples = {id: found for id, found in store.query(numbers, start, end).items() if len(found)}
-    return log_from(events, assets, start, end, samples=samples, zone=zone)
+    return log_from(events, stations, start, end, samples=samples, zone=zone)
 
 
 def log_from(
     events: Iterable[Event],
-    stations: Mapping[str, str] | Sequence[str],
+    stations: Stations,
     start: int,
     end: int,
     *,
@@ -117,31 +119,88 @@ def log_from(
     An event whose clock was astray (its time against its receipt, or a state told with
     CLOCK_SUSPECT) counts at the time of its receipt, and is named among the faults.
     """
-    assets = stations if isinstance(stations, Mapping) else {name: name for name in stations}
-    names = {asset: name for name, asset in assets.items()}
-    by_station: dict[str, list[Event]] = defaultdict(list)
+    of_station = named(stations)
+    by_asset: dict[str, list[Event]] = {
+        asset: [] for assets in of_station.values() for asset in assets
+    }
     for event in events:
-        if event.asset in names:
-            by_station[names[event.asset]].append(event)
+        if event.asset in by_asset:
+            by_asset[event.asset].append(event)
     faults: list[Gap] = []
     found = {}
-    for name, asset in assets.items():
-        mine, wrong = _right_times(name, by_station[name])
-        faults += wrong
-        numbers = samples or {}
-        found[name] = _station(
-            mine, start, end, numbers.get(f"{asset}.count"), numbers.get(f"{asset}.power")
-        )
+    numbers = samples or {}
+    for name, assets in of_station.items():
+        servers = []
+        for server, asset in enumerate(assets):
+            mine, wrong = _right_times(asset, by_asset[asset])
+            faults += wrong
+            count, power = numbers.get(f"{asset}.count"), numbers.get(f"{asset}.power")
+            servers.append(_server(mine, server, start, end, count, power))
+        found[name] = side_by_side(servers)
     return Log(stations=found, start=start, end=end, zone=zone, faults=tuple(faults))
 
 
-def _station(
-    events: list[Event], start: int, end: int, count: Samples | None, power: Samples | None
+def named(stations: Stations) -> dict[str, tuple[str, ...]]:
+    """Return the assets of each station: one for each of its machines."""
+    if not isinstance(stations, Mapping):
+        return {name: (name,) for name in stations}
+    return {
+        name: (assets,) if isinstance(assets, str) else tuple(assets)
+        for name, assets in stations.items()
+    }
+
+
+def assets_of(
+    line: Line, stations: Mapping[str, str | Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the assets of each station of a line, where `stations` says otherwise than usual.
+
+    Usual is the station's own name; of several machines side by side, `<name>-1` and so on.
+    """
+    found = {}
+    for name, station in line.stations.items():
+        base = stations.get(name, name)
+        if not isinstance(base, str):
+            found[name] = tuple(base)
+        elif station.servers == 1:
+            found[name] = (base,)
+        else:
+            found[name] = tuple(f"{base}-{number + 1}" for number in range(station.servers))
+    return found
+
+
+def side_by_side(logs: Sequence[StationLog]) -> StationLog:
+    """Return the log of one station from those of its machines."""
+    if len(logs) == 1:
+        return logs[0]
+    time = np.concatenate([each.parts.time for each in logs])
+    order = np.argsort(time, kind="stable").tolist()
+    parts = [
+        (serial, product, result, server)
+        for server, each in enumerate(logs)
+        for serial, product, result in zip(
+            each.parts.serial, each.parts.product, each.parts.result, strict=True
+        )
+    ]
+    serial, product, result, machine = zip(*(parts[row] for row in order), strict=True) if (
+        parts) else ((), (), (), ())  # fmt: skip
+    return StationLog(
+        states={server: told for server, each in enumerate(logs) for told in each.states.values()},
+        parts=Parts(time[order], serial, product, result, machine),
+        heard=np.unique(np.concatenate([each.heard for each in logs])),
+        gaps=tuple(gap for each in logs for gap in each.gaps),
+    )
+
+
+def _server(
+    events: list[Event],
+    server: int,
+    start: int,
+    end: int,
+    count: Samples | None,
+    power: Samples | None,
 ) -> StationLog:
-    states: dict[int, list[Event]] = defaultdict(list)
-    for event in events:
-        if event.kind == "state":
-            states[_server(event)].append(event)
+    states = [event for event in events if event.kind == "state"]
     scans = [event for event in events if event.kind == "scan" and start <= event.time < end]
     gaps = [event for event in events if event.kind == "gap"]
     heard = np.asarray([event.time for event in events if event.kind != "gap"], np.int64)
@@ -149,13 +208,13 @@ def _station(
         count = _good(count)
         heard = np.concatenate([heard, count.time])
     return StationLog(
-        states={server: told(found) for server, found in sorted(states.items())},
+        states={0: told(states)} if states else {},
         parts=Parts(
             np.asarray([event.time for event in scans], np.int64),
             [event.value for event in scans],
             [event.data.get("product", "") for event in scans],
             [event.data.get("result", "good") for event in scans],
-            [_server(event) for event in scans],
+            [server] * len(scans),
         ),
         count=count,
         power=None if power is None else _good(power),
@@ -167,11 +226,6 @@ def _station(
 def _good(samples: Samples) -> Samples:
     rows = is_good(samples.status) & np.isfinite(samples.value)
     return Samples(samples.time[rows], samples.value[rows], samples.status[rows])
-
-
-def _server(event: Event) -> int:
-    word = event.data.get("server", "0")
-    return int(word) if word.isdecimal() else 0
 
 
 def _right_times(name: str, events: list[Event]) -> tuple[list[Event], list[Gap]]:

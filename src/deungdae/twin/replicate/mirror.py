@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from deungdae.core.types import SECOND, Event
 from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot
 
+from .log import assets_of
 from .timeline import IDLE, code_of
 
 HOLDING = frozenset({"running", "blocked", "down", "setup", "maintenance", "waiting"})
@@ -15,14 +16,19 @@ HOLDING = frozenset({"running", "blocked", "down", "setup", "maintenance", "wait
 class Mirror:
     """Follows a line event by event; `snapshot` is where a simulation may begin.
 
-    stations: name in the line -> id of the asset, where they differ. Events must come in order of
-    their time; one that is older than the newest of its station is passed over.
+    stations: assets of its stations, where they are not the usual ones (see assets_of). Events must
+    come in order of their time; one older than the newest of its machine is passed over.
     """
 
-    def __init__(self, line: Line, stations: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, line: Line, stations: Mapping[str, str | Sequence[str]] | None = None
+    ) -> None:
         self.line = line
-        assets = stations or {name: name for name in line.stations}
-        self._names = {asset: name for name, asset in assets.items() if name in line.stations}
+        self._machine_of = {
+            asset: (name, server)
+            for name, assets in assets_of(line, stations or {}).items()
+            for server, asset in enumerate(assets)
+        }
         self._machines = {
             name: [_Machine() for _ in range(station.servers)]
             for name, station in line.stations.items()
@@ -39,13 +45,10 @@ class Mirror:
     def feed(self, events: Iterable[Event]) -> None:
         """Take in states and scans of finished parts; everything else is passed over."""
         for event in events:
-            name = self._names.get(event.asset)
-            if name is None:
+            if event.asset not in self._machine_of:
                 continue
-            word = event.data.get("server", "0")
-            machines = self._machines[name]
-            machine = machines[int(word)] if word.isdecimal() and int(word) < len(machines) else (
-                machines[0])  # fmt: skip
+            name, server = self._machine_of[event.asset]
+            machine = self._machines[name][server]
             if event.kind == "state" and event.time >= machine.since:
                 machine.tell(event)
             elif event.kind == "scan" and event.time >= machine.since_part:
@@ -176,7 +179,10 @@ class _Machine:
 
 
 def mirror(
-    line: Line, events: Iterable[Event], now: int, stations: Mapping[str, str] | None = None
+    line: Line,
+    events: Iterable[Event],
+    now: int,
+    stations: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Snapshot:
     """Return the line as it stands at `now`, from the events of the last hours."""
     follower = Mirror(line, stations)

@@ -226,13 +226,18 @@ def _judged(
         gaps.append(Gap(station=name, what="rework", why=why, bound="they count as scrap"))
         scrap += lost
     back = {to: count for to, count in rework.items() if count / total > 1e-3 or count >= 3}
-    if len(back) > 1:
-        most = max(back, key=lambda to: back[to])
-        told = ", ".join(f"{to} ({count})" for to, count in back.items())
-        why = f"parts went back to several stations: {told}"
-        gaps.append(Gap(station=name, what="rework", why=why, bound=f"all go back to {most}"))
-        back = {most: sum(back.values())}
     return Way(good=kept, by_product=mixes, rework=back, scrap=scrap), gaps
+
+
+def one_return(way: Way, name: str) -> tuple[Way, list[Gap]]:
+    """Return the way with one station to which parts go back, and whether there were several."""
+    if len(way.rework) < 2:
+        return way, []
+    most = max(way.rework, key=lambda to: way.rework[to])
+    told = ", ".join(f"{to} ({count})" for to, count in way.rework.items())
+    why = f"parts went back to several stations: {told}"
+    gap = Gap(station=name, what="rework", why=why, bound=f"all go back to {most}")
+    return msgspec.structs.replace(way, rework={most: sum(way.rework.values())}), [gap]
 
 
 def _sources(scans: Scans, names: Sequence[str], half: float) -> tuple[str, ...]:
