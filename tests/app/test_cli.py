@@ -27,7 +27,7 @@ from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "src/deungdae/demo/factory.toml"
+DEMO = ROOT / "examples/brickworks/factory.toml"
 BEGIN = from_iso("2026-03-02T08:00:00Z")
 PERIOD = ("--from", "2026-03-02", "--to", "2026-03-03")
 VERBS = sorted(parser()._subparsers._group_actions[0].choices)  # type: ignore[union-attr,arg-type]

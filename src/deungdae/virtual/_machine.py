@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import msgspec
 from msgspec import Meta
 
 from deungdae.core.clock import Clock
+from deungdae.core.errors import FactoryError, Unreachable
+from deungdae.sim import line as lines
 from deungdae.sim import plant
 from deungdae.sim.plant import Plant
+
+if TYPE_CHECKING:
+    from deungdae.sim.works import Works
 
 
 class PlantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,9 +32,16 @@ class PlantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     step: Annotated[
         float, Meta(gt=0, le=60, description="How often time moves on", extra={"unit": "s"})
     ] = 0.1
+    works: Annotated[
+        str,
+        Meta(description="A line.toml: the machine stands in that line and does what it does"),
+    ] = ""
+    station: Annotated[str, Meta(description="Where in the line it stands")] = ""
 
     def __post_init__(self) -> None:
         plant.create(self.model, self.seed, self.parameters)
+        if bool(self.works) != bool(self.station):
+            raise ValueError("works and station belong together: which line, and where in it")
 
 
 class MachineOptions(PlantOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,19 +75,65 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class Place(NamedTuple):
+    """Where in which line a machine stands. seed: of the line's chance."""
+
+    works: str
+    station: str
+
+
+# the plants that stand in a line, and the lines that are in motion: every machine of one
+# description belongs to one and the same line, whichever of them is built first
+_places: WeakKeyDictionary[Plant, Place] = WeakKeyDictionary()
+_in_motion: WeakValueDictionary[tuple[Path, int], Works] = WeakValueDictionary()
+
+
 def machine(options: PlantOptions) -> Plant:
     """Return the plant that the options name."""
-    return plant.create(options.model, options.seed, options.parameters)
+    found = plant.create(options.model, options.seed, options.parameters)
+    if options.works:
+        _places[found] = Place(options.works, options.station)
+    return found
 
 
 async def live(
     clock: Clock, behind: Plant, step: float, shown: Callable[[], Awaitable[None]]
 ) -> None:
-    """Let time pass in a plant until cancelled; `shown` is called after every step."""
+    """Let time pass in a plant until cancelled; `shown` is called after every step.
+
+    Raises Unreachable where the line in which it stands cannot be read.
+    """
+    place = _places.get(behind)
+    works = None if place is None else _works(place, clock)
+    if works is not None and place is not None:
+        try:
+            works.join(place.station, behind)
+        except ValueError as error:
+            raise Unreachable(str(error), remedy=f"name a station of {place.works}") from error
     before = clock.monotonic()
     while True:
         await clock.sleep(step)
         now = clock.monotonic()
-        behind.step(now - before)
+        if works is None:
+            behind.step(now - before)
+        else:
+            works.advance(works.time_at(now))
         before = now
         await shown()
+
+
+def _works(place: Place, clock: Clock) -> Works:
+    """Return the line in motion, set in motion by the first machine of it."""
+    from deungdae.sim.works import Works  # noqa: PLC0415 — the kernel, for machines in a line alone
+
+    path = Path(place.works).resolve()
+    found = _in_motion.get((path, id(clock)))
+    if found is None:
+        try:
+            line = lines.read(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError, FactoryError) as error:
+            remedy = "`works` names a line.toml beside the description"
+            raise Unreachable(f"the line {path} cannot be read: {error}", remedy=remedy) from error
+        found = Works(line, origin=clock.now(), since=clock.monotonic())
+        _in_motion[path, id(clock)] = found
+    return found
