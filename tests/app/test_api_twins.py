@@ -19,6 +19,7 @@ TWIN = "/api/v1/twins/works"
 DESIRED = f"{TWIN}/features/kiln1/desired"
 LINE = """
 name = "works"
+warm_up = 600
 
 [stations.press1]
 cycle = "triangular(8, 10, 13)"
@@ -259,6 +260,17 @@ async def test_an_absurd_question_is_refused(
 ) -> None:
     answer = await looker.post(f"{TWIN}/whatif", json=QUICK | asked)
     assert (answer.status_code, said in answer.json()["error"]) == (422, True), answer.text
+
+
+async def test_what_if_a_line_that_has_run_in(looker: httpx.AsyncClient, told: int) -> None:
+    found = {}
+    for begin in ("now", "steady"):
+        ask = {"begin": begin, **QUICK}
+        answer = (await looker.post(f"{TWIN}/whatif", json=ask, timeout=60)).json()
+        found[begin] = answer["result"]["measures"]["throughput"]["base"]["mean"]
+        assert answer["begin"] == begin
+    # a warm-up of 600 s is not counted, so neither the full buffer nor the broken kiln matter
+    assert 0 < found["now"] < found["steady"]
 
 
 async def test_a_line_that_locks_itself_is_named(looker: httpx.AsyncClient, told: int) -> None:

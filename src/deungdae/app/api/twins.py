@@ -91,6 +91,9 @@ class TwinAnswer(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, FeatureAnswer]
 
 
+Begin = Literal["now", "steady"]
+
+
 class SnapshotAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Where a simulation can begin. id: what `whatif` takes as `snapshot`."""
 
@@ -113,6 +116,7 @@ class LeverAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class WhatIfAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What changes would do. snapshot: where it began; seconds: that the answer took."""
 
+    begin: Begin
     snapshot: str
     seconds: float
     result: Answer
@@ -182,6 +186,7 @@ class WhatIf(BaseModel):
     """Changes of a line, and how they are tried."""
 
     model_config = ConfigDict(extra="forbid")
+    begin: Begin = Field("now", description="from the live state, or from a line that has run in")
     snapshot: str = Field("", max_length=40, description="id of a snapshot; empty: now")
     changes: dict[str, str] = Field(
         default={}, max_length=100, description='e.g. `{"press-2.cycle": "-10%"}`'
@@ -196,6 +201,7 @@ class Improve(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     budget: Annotated[Decimal, Field(ge=0, le=10**15)]
+    begin: Begin = Field("now", description="from the live state, or from a line that has run in")
     horizon: float = Field(28_800.0, ge=60, le=7 * 86_400, description="s ahead")
     objective: Literal["throughput", "lead_time", "wip", "energy_per_part", "scrap", "service"] = (
         "throughput"
@@ -303,7 +309,8 @@ async def what_if(here: Here, request: Request, id: str, asked: WhatIf) -> Json:
     """Say what changes would do: means, 95 % intervals, bottleneck, energy; nothing is changed."""
     _own(here, request)
     found = lines.twin(here.runtime, id)
-    if asked.horizon * asked.replications > MOST:
+    whole = asked.horizon + (found.line.warm_up if asked.begin == "steady" else 0)
+    if whole * asked.replications > MOST:
         remedy = f"replications times horizon may be {MOST:g} s at most"
         raise WebError(422, "that would take too long", remedy)
     changes = [f"{target}={value}" for target, value in asked.changes.items()]
@@ -311,10 +318,12 @@ async def what_if(here: Here, request: Request, id: str, asked: WhatIf) -> Json:
     stand = await _stand(here, id, found, asked.snapshot)
     known = found.twin if found.twin.end and asked.replications >= 4 else found.line
     rest = asked.model_dump(include={"horizon", "replications", "seed"})
+    start = stand.snapshot if asked.begin == "now" else None
     result, seconds = await _asked(
-        here.apart.call(questions.what_if, known, changes, stand.snapshot, stand.time, rest)
+        here.apart.call(questions.what_if, known, changes, start, stand.time, rest)
     )
-    return Json(WhatIfAnswer(snapshot=str(stand.time), seconds=seconds, result=result))
+    told = WhatIfAnswer(begin=asked.begin, snapshot=str(stand.time), seconds=seconds, result=result)
+    return Json(told)
 
 
 @router.post("/twins/{id}/improve", dependencies=[look], **answer(Plan, 404))
@@ -327,10 +336,9 @@ async def improve(here: Here, request: Request, id: str, asked: Improve) -> Json
     stand = await here.mirrors.now(id, found)
     rest = asked.model_dump(include={"horizon", "objective", "replications", "seed"})
     rest["currency"] = here.runtime.factory.identity.currency
+    start = stand.snapshot if asked.begin == "now" else None
     plan = await _asked(
-        here.planner.call(
-            questions.plan, found.line, asked.budget, stand.snapshot, stand.time, rest
-        )
+        here.planner.call(questions.plan, found.line, asked.budget, start, stand.time, rest)
     )
     return Json(plan)
 

@@ -37,10 +37,13 @@ export class Control {
     return [...this.charts.values()].map((points) => points.at(-1).end).join();
   }
 
+  // in any order: what is remembered may come after what is new
   add(finding) {
-    const points = this.charts.get(finding.origin) ?? [];
-    if (finding.value === null || points.at(-1)?.end >= finding.end) return;
-    this.charts.set(finding.origin, [...points, finding].slice(-POINTS));
+    if (finding.value === null) return;
+    const points = (this.charts.get(finding.origin) ?? []).filter((point) => point.end !== finding.end);
+    points.push(finding);
+    points.sort((a, b) => Date.parse(a.end) - Date.parse(b.end));
+    this.charts.set(finding.origin, points.slice(-POINTS));
   }
 
   show() {
@@ -110,7 +113,8 @@ function chart(svg, points) {
   }
   parts.push(drawn("path", { class: "line", d: values.map((value, n) => `${n ? "L" : "M"}${x(n).toFixed(1)} ${y(value).toFixed(1)}`).join("") }));
   points.forEach((point, n) => parts.push(spot(point, x(n), y(point.value))));
-  const ends = points.length > 6 ? [0, Math.floor((points.length - 1) / 2), points.length - 1] : [points.length - 1];
+  const last = points.length - 1;
+  const ends = [0, Math.floor(last / 2), last].filter((n, i, all) => i === 2 || x(all[i + 1]) - x(n) > 110);
   for (const n of ends) parts.push(lettered(`tick ${n ? "middle" : ""}`, x(n), HEIGHT - 8, at(points[n].end)));
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.setAttribute("height", HEIGHT);

@@ -25,7 +25,7 @@ export class Improve {
     $("improve-ask").disabled = true;
     $("improve-note").textContent = here.t.improving;
     try {
-      this.plan = await send(`twins/${encodeURIComponent(this.twin)}/improve`, { budget: $("budget").value });
+      this.plan = await send(`twins/${encodeURIComponent(this.twin)}/improve`, { budget: $("budget").value, begin: $("begin").value });
       this.show();
     } catch (problem) {
       $("improve-note").textContent = `! ${problem.message}`;

@@ -27,7 +27,7 @@ export class Inspection {
     if (changed("factory") || $("inspection").hidden) return;
     if (!this.seen.length && (changed("events") || changed("waiting"))) this.show();
     if (!changed("findings")) return;
-    const last = findings("inspection").sort((a, b) => b.end.localeCompare(a.end))[0];
+    const last = findings("inspection").sort((a, b) => Date.parse(b.end) - Date.parse(a.end))[0];
     if (!last || key(last) === key(this.seen[0])) return;
     this.seen = [last, ...this.seen].slice(0, KEPT);
     this.show();
@@ -40,7 +40,7 @@ export class Inspection {
     this.asked = performance.now();
     const told = await get(`findings?name=inspection&from=-2h&limit=${KEPT}`).catch(() => []);
     const all = new Map([...told, ...this.seen].map((each) => [key(each), each]));
-    this.seen = [...all.values()].sort((a, b) => b.end.localeCompare(a.end)).slice(0, KEPT);
+    this.seen = [...all.values()].sort((a, b) => Date.parse(b.end) - Date.parse(a.end)).slice(0, KEPT);
     this.show();
   }
 

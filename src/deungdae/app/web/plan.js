@@ -17,6 +17,7 @@ export class Plan {
   // parent: an SVG element of the page; open(asset): where a person goes from a station, or null
   constructor(parent, open = () => null) {
     this.svg = parent;
+    parent.setAttribute("role", "group"); // each station in it says its own
     this.open = open;
     this.line = null;
     this.parts = new Map();

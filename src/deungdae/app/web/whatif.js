@@ -29,7 +29,7 @@ export class WhatIf {
     this.again = false; // something was changed since it was asked
     $("levers").addEventListener("submit", (event) => event.preventDefault());
     $("reset").addEventListener("click", () => this.reset());
-    for (const place of ["horizon", "replications"]) $(place).addEventListener("change", () => this.ask());
+    for (const place of ["begin", "horizon", "replications"]) $(place).addEventListener("change", () => this.ask());
   }
 
   async build() {
@@ -37,8 +37,10 @@ export class WhatIf {
     $("whatif").hidden = !twin;
     if (!twin) return;
     this.twin = twin;
+    const informed = knows(known.twins[twin]);
+    options($("begin"), ["now", "steady"], informed ? "now" : "steady", (word) => here.t.begins[word]);
     options($("horizon"), HORIZONS, 8 * 3600, (seconds) => here.t.hours(seconds / 3600));
-    options($("replications"), REPLICATIONS, 200, String);
+    options($("replications"), REPLICATIONS, informed ? 200 : 50, String); // to run in takes its time
     this.levers ??= await get(`twins/${encodeURIComponent(twin)}/levers`).catch((problem) => this.fail(problem));
     if (!this.levers) return;
     this.offer();
@@ -99,7 +101,7 @@ export class WhatIf {
     $("asking").textContent = here.t.asking;
     const moved = this.levers.filter((lever) => this.moved.has(lever.target));
     const changes = Object.fromEntries(moved.map((lever) => [lever.target, written(lever, this.moved.get(lever.target))]));
-    const question = { changes, horizon: Number($("horizon").value), replications: Number($("replications").value) };
+    const question = { changes, begin: $("begin").value, horizon: Number($("horizon").value), replications: Number($("replications").value) };
     try {
       this.answer = await send(`twins/${encodeURIComponent(this.twin)}/whatif`, question);
       this.show();
@@ -117,12 +119,17 @@ export class WhatIf {
 
   show() {
     const { t } = here;
-    const { result: told, seconds } = this.answer;
-    $("asking").textContent = t.answered(told.replications, number(seconds, t.locale));
+    const { result: told, seconds, begin } = this.answer;
+    $("asking").textContent = `${t.beginsAt[begin]} ${t.answered(told.replications, number(seconds, t.locale))}`;
     const measures = Object.keys(MEASURES).filter((name) => told.measures[name]);
     const same = !told.changes.length;
     $("results").replaceChildren(...measures.map((name) => result(name, told.measures[name], same)), bottleneck(told, same));
   }
+}
+
+// whether the twin knows what waits where; if not it cannot begin from the present
+function knows(twin) {
+  return Boolean(twin) && Object.values(twin.buffers).every((level) => level !== null);
 }
 
 function options(place, values, chosen, words) {
@@ -160,8 +167,15 @@ function written(lever, value) {
 function spoken(lever, value) {
   const { t } = here;
   if (!isShift(lever)) return `${number(value, t.locale)} ${lever.kind === "crew" ? t.people : t.annotations.part}`;
-  const then = lever.value * (1 + value / 100);
-  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value)} % · ${number(then, t.locale, true)} ${unitOf("s")}`;
+  const sign = value > 0 ? "+" : value < 0 ? "−" : "±";
+  return `${sign}${Math.abs(value)} % · ${lasting(lever.value * (1 + value / 100))}`;
+}
+
+function lasting(seconds) {
+  const { units, locale } = here.t;
+  if (seconds < 120) return `${number(seconds, locale, true)} ${units.s}`;
+  if (seconds < 7200) return `${number(seconds / 60, locale, true)} ${units.min}`;
+  return `${number(seconds / 3600, locale, true)} ${units.h}`;
 }
 
 function titleOf(lever) {
