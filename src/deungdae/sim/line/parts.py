@@ -191,8 +191,8 @@ class Ride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     end: Annotated[str, Meta(description="Where they unload")]
     lot: Annotated[int, Meta(ge=1, description="Parts of one ride")] = 1
     places: Annotated[
-        int | None,
-        Meta(ge=1, description="Parts that can wait where it starts; left out: any number"),
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Parts that can wait where it starts; left out: any number"),
     ] = None
 
 
