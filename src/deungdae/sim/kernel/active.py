@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from . import at
 from .at import World
-from .compiling import called, inlined
+from .compiling import called
 from .rows import NONE, Server
 
 
-@inlined
+@called
 def work(w: World, n: int, server: Server, now: float) -> None:
     """Begin an active period of a server."""
     server.active = 1
@@ -27,7 +27,7 @@ def work(w: World, n: int, server: Server, now: float) -> None:
         w.oldest = n
 
 
-@inlined
+@called
 def rest(w: World, n: int, server: Server, now: float) -> None:
     """End the active period of a server."""
     server.active = 0
@@ -55,6 +55,8 @@ def record(w: World, n: int, now: float) -> None:
 @called
 def resolve(w: World, since: float, quiet: bool) -> None:
     """Count all that no period under way, begun at `since` or later, can change."""
+    if w.bottleneck != NONE:
+        forget(w, w.until)
     while w.pending and (w.bottleneck == NONE or quiet or since > w.until):
         longest = follower(w)
         if longest == NONE:
@@ -79,7 +81,8 @@ def follower(w: World) -> int:
     length = 0.0
     for k in range(w.pending):
         period = at.period(w, k)
-        if period.start <= w.until and period.end - period.start > length:
+        under_way = period.start <= w.until < period.end
+        if under_way and period.end - period.start > length:
             longest = k
             length = period.end - period.start
     return longest

@@ -7,14 +7,23 @@ import math
 from . import at
 from .at import World
 from .codes import (
-    ANY, OLDEST, ORDER, PLAN, PREPARE, PREPARES, PRODUCT, RUNNING, SETUP, STARVED,
+    ANY,
+    OLDEST,
+    ORDER,
+    PLAN,
+    PREPARE,
+    PREPARES,
+    PRODUCT,
+    RUNNING,
+    SETUP,
+    STARVED,
 )  # fmt: skip
 from .compiling import called, inlined
 from .events import set_due, set_idle, show
 from .flow import admit, born, discard, free_up, take
-from .ready import due_plan, has_needs
 from .people import call, join, wait_for_people
-from .rows import NONE, Buffer, Part, Server, Station
+from .ready import due_plan, has_needs
+from .rows import NONE, Buffer, Server, Station
 from .stream import draw, uniform
 from .work import proceed, split, start_cycle
 
@@ -111,7 +120,7 @@ def prepare(w: World, server: Server, station: Station) -> None:
     start_cycle(w, server, station)
 
 
-@inlined
+@called
 def menu(w: World, station: Station) -> int:
     """Return the product that a station without input begins."""
     if station.menus == 1:
@@ -252,9 +261,9 @@ def takeable(w: World, s: int, station: Station, b: int, product: int) -> int:
         return buffer.count
     count = 0
     for stage in range(w.stages_count):
-        if product in (ANY, at.stage(w, stage).product):
-            if at.route(w, s * w.stages_count + stage).allowed:
-                count += at.tally(w, b * w.stages_count + stage).count
+        wanted = product in (ANY, at.stage(w, stage).product)
+        if wanted and at.route(w, s * w.stages_count + stage).allowed:
+            count += at.tally(w, b * w.stages_count + stage).count
     return count
 
 
@@ -289,9 +298,9 @@ def eligible(w: World, s: int, station: Station, buffer: Buffer, product: int) -
     p = buffer.head
     while p != NONE:
         part = at.part(w, p)
-        if product in (ANY, part.product):
-            if at.route(w, s * w.stages_count + part.stage).allowed:
-                return before
+        wanted = product in (ANY, part.product)
+        if wanted and at.route(w, s * w.stages_count + part.stage).allowed:
+            return before
         before = p
         p = part.next
     return before

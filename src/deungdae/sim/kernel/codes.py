@@ -32,7 +32,17 @@ ORDER, LONGEST, OLDEST = 0, 1, 2
 FIFO, LIFO, DUE = 0, 1, 2
 
 # kinds of slots
-SERVER, ARRIVAL, CONVEYOR, RIPE, FAILS, PLANNED, CALENDAR, RELEASE, VEHICLE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+SERVER, ARRIVAL, CONVEYOR, RIPE, FAILS, PLANNED, CALENDAR, RELEASE, VEHICLE = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)
 
 # whose calendar it is
 OF_STATION, OF_CREW, OF_GROUP = 0, 1, 2

@@ -8,8 +8,22 @@ from . import at
 from .at import World
 from .begin import begin
 from .codes import (
-    ARRIVAL, CALENDAR, CONVEYOR, DONE, FAILS, LOCKED, MORE_NOTES, MORE_PARTS, OF_CREW, OF_STATION,
-    PLANNED, PREPARES, RELEASE, RIPE, RUNNING, SETUP,
+    ARRIVAL,
+    CALENDAR,
+    CONVEYOR,
+    DONE,
+    FAILS,
+    LOCKED,
+    MORE_NOTES,
+    MORE_PARTS,
+    OF_CREW,
+    OF_STATION,
+    PLANNED,
+    PREPARES,
+    RELEASE,
+    RIPE,
+    RUNNING,
+    SETUP,
 )  # fmt: skip
 from .compiling import called, inlined
 from .events import set_due, set_idle, show, soonest
@@ -17,12 +31,12 @@ from .flow import ask, ask_sources, born, get_in, go_to, room
 from .lock import dead, locked
 from .people import join, send
 from .rides import reach, send_out
-from .rows import NONE, Server
+from .rows import NONE
 from .stream import draw
 from .work import fail, finish, mend, proceed, resume, stop, suspend, wear
 
 
-@inlined
+@called
 def settle(w: World, now: float) -> None:
     """Let everything follow at once that can: stations begin, people join, vehicles set out."""
     while True:
@@ -219,6 +233,6 @@ def go_on(w: World, until: float) -> int:
         else:
             occur(w, slot, now)
         settle(w, now)
-        if w.suspect != NONE or slot >= w.servers_count:
-            if look_for_lock(w, slot) != DONE:
-                return LOCKED
+        odd = w.suspect != NONE or slot >= w.servers_count
+        if odd and look_for_lock(w, slot) != DONE:
+            return LOCKED

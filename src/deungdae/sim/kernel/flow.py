@@ -7,7 +7,16 @@ import math
 from . import at
 from .at import World
 from .codes import (
-    BAD, BLOCKED, BORN, CLASSES, DUE, ENTERED, GOOD, LEFT, LIFO, OUT, TAKEN,
+    BAD,
+    BLOCKED,
+    BORN,
+    CLASSES,
+    DUE,
+    ENTERED,
+    GOOD,
+    LEFT,
+    OUT,
+    TAKEN,
 )  # fmt: skip
 from .compiling import called, inlined
 from .events import note, set_due, set_idle, show
@@ -34,7 +43,7 @@ def count_wip(w: World, change: int, now: float) -> None:
     w.wip += change
 
 
-@inlined
+@called
 def born(w: World, product: int, now: float) -> int:
     """Return a new part."""
     p = w.free
@@ -60,7 +69,7 @@ def born(w: World, product: int, now: float) -> int:
     return p
 
 
-@inlined
+@called
 def discard(w: World, p: int, now: float) -> None:
     """Let a part be no more."""
     at.part(w, p).next = w.free
@@ -69,7 +78,7 @@ def discard(w: World, p: int, now: float) -> None:
     count_wip(w, -1, now)
 
 
-@inlined
+@called
 def leave(w: World, p: int, goal: int, now: float) -> None:
     """Let a part leave the line: good, bad and not found, or as scrap."""
     part = at.part(w, p)
@@ -94,7 +103,7 @@ def leave(w: World, p: int, goal: int, now: float) -> None:
     discard(w, p, now)
 
 
-@inlined
+@called
 def lead_class(lead: float, classes: int) -> int:
     """Return the class of a lead time: each is 4.4 % wide."""
     if lead <= 1e-3:
@@ -178,7 +187,7 @@ def count_level(buffer: Buffer, change: int, now: float) -> None:
     buffer.level += change
 
 
-@inlined
+@called
 def go_to(w: World, b: int, p: int, now: float) -> None:
     """Let a part go to a buffer that has room for it."""
     buffer = at.buffer(w, b)
@@ -299,7 +308,7 @@ def take(w: World, b: int, before: int, now: float) -> int:
     return p
 
 
-@inlined
+@called
 def deliver(w: World, n: int, now: float) -> None:
     """Pass the finished parts of a server on, until there is no room for one."""
     server = at.server(w, n)
@@ -319,7 +328,7 @@ def deliver(w: World, n: int, now: float) -> None:
     ask(w, server.station)
 
 
-@inlined
+@called
 def wait_for_room(w: World, n: int, server: Server, b: int, now: float) -> None:
     """Put a server at the end of those that wait for room in a buffer."""
     buffer = at.buffer(w, b)
@@ -356,7 +365,7 @@ def admit(w: World, b: int, now: float) -> None:
             deliver(w, n, now)
 
 
-@inlined
+@called
 def free_up(w: World, b: int, now: float) -> None:
     """Let others use the room that a buffer may have now."""
     buffer = at.buffer(w, b)

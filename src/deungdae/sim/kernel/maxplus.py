@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,6 +73,8 @@ def _station_obstacles(station: Station) -> Iterator[str]:
         yield "fails while it waits, or waits for a crew"
     if station.setup != 0.0:
         yield "is set up"
+    if not isinstance(station.cycle, dict) and distribution.parse(station.cycle).mean == 0:
+        yield "takes no time"
     if station.makes:
         yield "changes the product"
 
@@ -129,14 +130,17 @@ def _initial(line: Line, buffer: str) -> int:
     return sum(initial.values()) if isinstance(initial, dict) else initial
 
 
-def results(line: Line, numbers: np.ndarray[Any, Any], seed: int, horizon: float) -> FloatArray:
+def results(
+    line: Line, numbers: np.ndarray[Any, Any], seed: int, window: tuple[float, float]
+) -> FloatArray:
     """Return the results of replications, in the columns of `replicate.collect`.
 
-    numbers: int64[R], of the replications. Only for lines that fit.
+    numbers: int64[R], of the replications; window: from when to when is counted, s. Only for lines
+    that fit.
     """
     tandem = Tandem(line)
     found = [
-        tandem.run(numbers[first : first + lanes], lanes, seed, (line.warm_up, horizon))
+        tandem.run(numbers[first : first + lanes], lanes, seed, window)
         for first, lanes in _shared_out(len(numbers))
     ]
     return np.concatenate(found)

@@ -149,7 +149,9 @@ def draw_all(
 
 
 @inlined
-def draw_row(w: World, my: Memory, spread: int, stream: int, count: int, to: Floats, row: int) -> None:
+def draw_row(
+    w: World, my: Memory, spread: int, stream: int, count: int, to: Floats, row: int
+) -> None:
     """Write the next variate of a stream in each lane into a row; few words to hand over."""
     draw_all(w, at.spread(w, spread), my.states, my.strides, stream, count, to, row)
 
@@ -192,9 +194,7 @@ def repairs(
         counted += within(fails + time, window[0], window[1])
         counted -= within(fails, window[0], window[1])
         total += time
-        my.left[spot(cause * count, lane)] = draw_one(
-            w, my, mode.every, mode.stream * count + lane
-        )
+        my.left[spot(cause * count, lane)] = draw_one(w, my, mode.every, mode.stream * count + lane)
 
 
 @called
@@ -263,7 +263,9 @@ def leave_line(my: Memory, count: int, window: tuple[float, float]) -> None:
         my.leads[lane] = lead
         my.totals[spot(MADE * count, lane)] += 1.0 if counts else 0.0
         my.totals[spot(LEAD * count, lane)] += lead if counts else 0.0
-        my.totals[spot(WIP * count, lane)] += within(leaves, first, last) - within(enters, first, last)
+        my.totals[spot(WIP * count, lane)] += within(leaves, first, last) - within(
+            enters, first, last
+        )
         good |= (1 << lane) if counts else 0
     while good:
         lane = lowest(good)
@@ -287,6 +289,60 @@ def rest(my: Memory, periods: Periods, waits: int, i: int, count: int) -> None:
         periods.idle[k + 1] = my.now[spot(BEGIN * count, lane)]
 
 
+@inlined
+def place_of(my: Memory, i: int, n: int, depth: int, count: int) -> int:
+    """Return the row of the ring that says since when a part has a place behind a station."""
+    capacity, always = my.plans[i, CAPACITY], len(my.plans) * depth * count
+    if capacity == UNLIMITED:
+        return always
+    if capacity > 0:
+        return ((i + 1) * depth + (n - capacity) % depth) * count
+    for lane in range(count):
+        following = my.sums[spot(((i + 1) * SUMS + LEAVE) * count, lane)]
+        my.ring[spot(always + count, lane)] = following
+    return always + count
+
+
+@inlined
+def pass_through(my: Memory, i: int, place: int, count: int, window: tuple[float, float]) -> int:
+    """Let the present part pass a station; return the lanes in which that had waited for it."""
+    now, ring, sums = my.now, my.ring, my.sums
+    of = i * SUMS * count
+    first, last = window
+    waits = 0
+    for lane in range(count):
+        comes, free = now[spot(CAME * count, lane)], sums[spot(of + LEAVE * count, lane)]
+        begins = comes if comes > free else free
+        ended = sums[spot(of + FINISH * count, lane)]
+        ends = begins + now[spot(WORK * count, lane)]
+        room = ring[spot(place, lane)]
+        leaves = ends if ends > room else room
+        waits |= (1 << lane) if begins > ended else 0
+        begun = within(begins, first, last)
+        sums[spot(of + STARVED * count, lane)] += begun - within(free, first, last)
+        blocked = within(leaves, first, last) - within(ends, first, last)
+        sums[spot(of + BLOCKED * count, lane)] += blocked
+        sums[spot(of + LEVEL * count, lane)] += begun - within(comes, first, last)
+        done = (ends > first) & (ends <= last)
+        sums[spot(of + DONE * count, lane)] += 1.0 if done else 0.0
+        sums[spot(of + FINISH * count, lane)] = ends
+        sums[spot(of + LEAVE * count, lane)] = leaves
+        now[spot(BEGIN * count, lane)] = begins
+        now[spot(BEFORE * count, lane)] = ended
+        now[spot(CAME * count, lane)] = leaves
+    return waits
+
+
+@inlined
+def bottlenecks(my: Memory, periods: Periods, count: int, over: bool) -> bool:
+    """Follow the bottlenecks; return whether there is need for more room."""
+    for i in range(len(my.plans)):
+        for lane in range(count):
+            finish = my.sums[spot((i * SUMS + FINISH) * count, lane)]
+            periods.finish[spot(i * count, lane)] = finish
+    return resolve(periods, over)
+
+
 @entry
 def recurse(
     lanes: Any, world: Any, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
@@ -294,72 +350,37 @@ def recurse(
 ) -> bool:  # fmt: skip
     """Run one replication in each lane; return whether it stopped for want of room in `periods`.
 
-    lanes: a tuple as long as there are lanes: the compiler knows its length. world: one row. numbers: int64[lanes],
-    of the replications. window: from when to when is counted; until then it runs.
+    lanes: a tuple as long as there are lanes: the compiler knows its length. world: one row.
+    numbers: int64[lanes], of the replications. window: from when to when is counted; until then it
+    runs.
     """
     w = at.world(world)
     count, stations = len(lanes), len(my.plans)
-    first, last = window
-    now, ring, sums = my.now, my.ring, my.sums
-    begin, work, came, before = BEGIN * count, WORK * count, CAME * count, BEFORE * count
-    always, passed = stations * depth * count, (stations * depth + 1) * count
+    now, ring = my.now, my.ring
     n = my.parts[0]
     if n == 0:
         open_tandem(w, my, seed, numbers)
     while True:
         n += 1
-        i0 = come(w, my, n, count)
-        for i in range(i0, stations):
-            of = i * SUMS * count
+        for i in range(come(w, my, n, count), stations):
             draw_row(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
             if my.plans[i, MODES]:
                 fail(w, my, i, count, window)
-            capacity = my.plans[i, CAPACITY]
-            room = ((i + 1) * depth + (n - capacity) % depth) * count
-            if capacity == UNLIMITED:
-                room = always
-            elif capacity == 0:
-                room = passed
-                for lane in range(count):
-                    ring[spot(passed, lane)] = sums[spot(of + (SUMS + LEAVE) * count, lane)]
-            waits = 0
-            for lane in range(count):
-                comes, free = now[spot(came, lane)], sums[spot(of + LEAVE * count, lane)]
-                begins = comes if comes > free else free
-                ended = sums[spot(of + FINISH * count, lane)]
-                ends = begins + now[spot(work, lane)]
-                place = ring[spot(room, lane)]
-                leaves = ends if ends > place else place
-                waits |= (1 << lane) if begins > ended else 0
-                begun = within(begins, first, last)
-                sums[spot(of + STARVED * count, lane)] += begun - within(free, first, last)
-                blocked = within(leaves, first, last) - within(ends, first, last)
-                sums[spot(of + BLOCKED * count, lane)] += blocked
-                sums[spot(of + LEVEL * count, lane)] += begun - within(comes, first, last)
-                sums[spot(of + DONE * count, lane)] += 1.0 if (ends > first) & (ends <= last) else 0.0
-                sums[spot(of + FINISH * count, lane)] = ends
-                sums[spot(of + LEAVE * count, lane)] = leaves
-                now[spot(begin, lane)] = begins
-                now[spot(before, lane)] = ended
-                now[spot(came, lane)] = leaves
+            waits = pass_through(my, i, place_of(my, i, n, depth, count), count, window)
             rest(my, periods, waits, i, count)
             row = (i * depth + n % depth) * count
             for lane in range(count):
-                ring[spot(row, lane)] = now[spot(begin, lane)]
+                ring[spot(row, lane)] = now[spot(BEGIN * count, lane)]
             if i == 0 and my.arrivals[SPREAD] == NONE:
                 for lane in range(count):
-                    now[spot(ENTRY * count, lane)] = now[spot(begin, lane)]
+                    now[spot(ENTRY * count, lane)] = now[spot(BEGIN * count, lane)]
         leave_line(my, count, window)
         if n % BLOCK == 0:
             over = True
             for lane in range(count):
-                over &= now[spot(ENTRY * count, lane)] > last
+                over &= now[spot(ENTRY * count, lane)] > window[1]
             if over or n % (LOOKS * BLOCK) == 0:
-                for i in range(stations):
-                    for lane in range(count):
-                        finish = sums[spot((i * SUMS + FINISH) * count, lane)]
-                        periods.finish[spot(i * count, lane)] = finish
-                full = resolve(periods, over)
+                full = bottlenecks(my, periods, count, over)
                 if over or full:
                     my.parts[0] = n
                     return full and not over

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from . import at
+from . import at, codes
 from .active import close
-from .at import World
 from .codes import CLASSES, DONE
-from .compiling import called, entry, restore
+from .compiling import called, entry, fingerprint, restore
 from .engine import go_on
 from .opening import open_line
-from .rows import NONE
+from .rows import TABLES, World, shape
 
 
 @called
@@ -108,41 +107,40 @@ def quantile(w: World, share: float) -> float:
     return 1e-3 * 2.0 ** ((k - 1 + inside) / CLASSES)
 
 
-@entry
-def replicate(
-    world: Any, block: Any, pristine: Any, results: Any, numbers: Any, first: int, resumes: bool,
-    seed: int, warm_up: float, horizon: float,
-) -> int:  # fmt: skip
-    """Run replications from row `first` of the results on; return the row that could not end.
+def _compiled(version: str) -> Any:
+    """Return `run`, whose compiled code is kept on disk under this version."""
 
-    numbers: of the replications, by row. resumes: the first row goes on where it stopped. Where
-    all ended, the number of rows is returned; else the world's status says why not.
-    """
-    w = at.world(world)
-    for row in range(first, len(numbers)):
-        if not resumes:
-            restore(block, pristine)
-            open_line(w, seed, numbers[row])
-        resumes = False
-        if not w.warm:
-            w.status = go_on(w, warm_up)
+    @entry
+    def run(
+        world: Any, block: Any, pristine: Any, results: Any, numbers: Any, first: int,
+        resumes: bool, seed: int, warm_up: float, horizon: float,
+    ) -> int:  # fmt: skip
+        """Run replications from row `first` of the results on; return the row that could not end.
+
+        numbers: of the replications, by row. resumes: the first row goes on where it stopped. Rows
+        without columns are not collected. Where all ended, the number of rows is returned; else the
+        world's status says why not. This is the only way in from Python: all is compiled once.
+        """
+        assert version
+        w = at.world(world)
+        for row in range(first, len(numbers)):
+            if not resumes:
+                restore(block, pristine)
+                open_line(w, seed, numbers[row])
+            resumes = False
+            if not w.warm:
+                w.status = go_on(w, warm_up)
+                if w.status != DONE:
+                    return row
+                count_anew(w)
+            w.status = go_on(w, horizon)
             if w.status != DONE:
                 return row
-            count_anew(w)
-        w.status = go_on(w, horizon)
-        if w.status != DONE:
-            return row
-        collect(w, results[row])
-    return len(numbers)
+            if len(results[row]):
+                collect(w, results[row])
+        return len(numbers)
+
+    return run
 
 
-@entry
-def begin(world: Any, seed: int, replication: int) -> None:
-    """Put a line at the beginning of one replication."""
-    open_line(at.world(world), seed, replication)
-
-
-@entry
-def advance(world: Any, until: float) -> int:
-    """Let everything happen up to a moment; return why it ended."""
-    return go_on(at.world(world), until)
+run = _compiled(fingerprint(vars(codes), [shape(row) for row in (*TABLES.values(), World)]))

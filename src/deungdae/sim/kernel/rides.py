@@ -40,9 +40,9 @@ def next_ride(w: World) -> int:
         buffer = at.buffer(w, ride.buffer)
         if ride.count - ride.claimed < ride.lot or buffer.capacity - buffer.level < ride.lot:
             continue
-        if at.part(w, ride.head).since < since:
-            if nearest(w, at.fleet(w, ride.fleet), ride) != NONE:
-                best, since = r, at.part(w, ride.head).since
+        waits = at.part(w, ride.head).since
+        if waits < since and nearest(w, at.fleet(w, ride.fleet), ride) != NONE:
+            best, since = r, waits
     return best
 
 

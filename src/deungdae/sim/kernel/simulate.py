@@ -12,11 +12,11 @@ from deungdae.sim import distribution
 from deungdae.sim.line import STATES, Line, Snapshot
 from deungdae.sim.outcome import Outcome
 
-from . import codes, tables
+from . import codes, maxplus, tables
 from .compiling import COMPILED, word
 from .memory import Memory
-from .replicate import replicate
-from .stuck import Deadlock, deadlock
+from .replicate import run
+from .stuck import deadlock
 
 PARTS = 4_000_000  # more parts at once than any line holds
 EVENTS = 1e12  # more than a computer works off in a day
@@ -42,21 +42,46 @@ def simulate(
     numbers = range(replications) if isinstance(replications, int) else replications
     warm_up = 0.0 if start is not None else line.warm_up
     _check(line, horizon, warm_up, numbers)
+    todo = np.asarray(numbers, np.int64)
+    if _recursion_fits(line, start, method):
+        results = maxplus.results(line, todo, seed, (warm_up, horizon))
+        return _outcome(line, horizon, warm_up, seed, todo, results, "maxplus")
     memory = tables.build(line, start=start, origin=origin, until=horizon)
+    results = _by_events(line, memory, todo, seed, (warm_up, horizon))
+    return _outcome(line, horizon, warm_up, seed, todo, results, "events")
+
+
+def _recursion_fits(line: Line, start: Snapshot | None, method: str) -> bool:
+    """Return whether the max-plus recursion is taken. Only the line decides, for its parts agree.
+
+    Raises ValueError where it is asked for and does not fit.
+    """
+    if method == "events":
+        return False
+    obstacle = maxplus.fits(line, start)
+    if obstacle and method == "maxplus":
+        raise ValueError(f"line {line.name!r} is no tandem for method 'maxplus': {obstacle}")
+    return not obstacle
+
+
+def _by_events(
+    line: Line, memory: Memory, numbers: Any, seed: int, window: tuple[float, float]
+) -> FloatArray:
+    """Return the results of replications, event by event."""
     results: Any = np.zeros((len(numbers), _width(line)))
-    todo: Any = np.asarray(numbers, np.int64)
+    todo: Any = numbers
     if not COMPILED:
         results, todo = results.tolist(), todo.tolist()
     row, resumes = 0, False
     while row < len(numbers):
-        row = replicate(
+        row = run(
             memory.world, memory.block, memory.pristine, results, todo, row, resumes,
-            word(seed), warm_up, horizon,
+            word(seed), *window,
         )  # fmt: skip
         if row < len(numbers):
             resumes = True
-            more(line, memory, numbers[row])
-    return _outcome(line, horizon, warm_up, seed, np.asarray(todo), np.asarray(results))
+            more(line, memory, todo[row])
+    return np.asarray(results)
 
 
 def more(line: Line, memory: Memory, replication: int) -> None:
@@ -119,8 +144,9 @@ def _width(line: Line) -> int:
 
 
 def _outcome(
-    line: Line, horizon: float, warm_up: float, seed: int, numbers: Any, results: FloatArray
-) -> Outcome:
+    line: Line, horizon: float, warm_up: float, seed: int, numbers: Any, results: FloatArray,
+    method: str,
+) -> Outcome:  # fmt: skip
     counts, stations = len(line.product_names), len(line.stations)
     replications = len(numbers)
     products = results[:, 3 : 3 + 4 * counts].reshape(replications, counts, 4)
@@ -143,7 +169,7 @@ def _outcome(
         seed=seed,
         horizon=horizon,
         warm_up=warm_up,
-        method="events",
+        method=method,
         replications=numbers,
         throughput=made.sum(axis=1) / ((horizon - warm_up) / 3600),
         made=made,

@@ -13,8 +13,8 @@ from deungdae.core.types import FloatArray, IntArray, StatusArray, TimeArray
 from deungdae.sim.line import STATES, Line, Server, Snapshot
 
 from . import codes, tables
-from .compiling import word
-from .replicate import advance, begin
+from .compiling import COMPILED, word
+from .replicate import run
 from .rows import NONE
 from .simulate import more
 
@@ -80,9 +80,24 @@ class Simulation:
         self._memory = tables.build(line, start=start, origin=origin, until=REACH)
         world = self._world = self._memory.world[0]
         self._memory.grow("notes", NOTES + int(world.margin) + 4 * int(world.parts_count))
-        world.tracing = 1
+        for each in (world, self._memory._pristine_world()):
+            each.tracing = 1
         self._first = np.asarray([station.first for station in self._memory.table("stations")])
-        begin(self._memory.world, word(seed), replication)
+        self._seed = word(seed)
+        self._run(0.0, resumes=False)
+
+    def _run(self, until: float, *, resumes: bool) -> bool:
+        """Let the line go on; return whether it came to the moment."""
+        memory = self._memory
+        results: Any = np.zeros((1, 0))
+        numbers: Any = np.asarray([self._replication])
+        if not COMPILED:
+            results, numbers = results.tolist(), numbers.tolist()
+        rows = run(
+            memory.world, memory.block, memory.pristine, results, numbers, 0, resumes,
+            self._seed, 0.0, until,
+        )  # fmt: skip
+        return rows == 1
 
     @property
     def time(self) -> float:
@@ -100,9 +115,9 @@ class Simulation:
         if until > REACH and self.line.calendars:
             raise ValueError(f"until = {until} s: calendars are known for {REACH:.0f} s only")
         parts = []
-        while status := advance(self._memory.world, until):
+        while not self._run(until, resumes=True):
             parts.append(self._emptied())
-            if status != codes.MORE_NOTES:
+            if self._world.status != codes.MORE_NOTES:
                 more(self.line, self._memory, self._replication)
         parts.append(self._emptied())
         return Trace(*(np.concatenate(column) for column in zip(*parts, strict=True)))

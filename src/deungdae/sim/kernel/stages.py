@@ -46,8 +46,11 @@ class Stages:
             route = self.route_of(name)
             share = given.share if given else 1.0
             arrives = given is not None and given.arrival is not None
-            if share and not arrives and (not route or route[0] == station) and (
-                not only or name in only
+            if (
+                share
+                and not arrives
+                and (not route or route[0] == station)
+                and (not only or name in only)
             ):
                 shares[name] = share
         return shares

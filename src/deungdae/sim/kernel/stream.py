@@ -21,7 +21,7 @@ _GOLDEN = word(0x9E3779B97F4A7C15)
 _SILVER = word(0xD1342543DE82EF95)
 
 
-@inlined
+@called
 def start(stream: Stream, seed: int, replication: int) -> None:
     """Put a stream at its beginning in a replication.
 
@@ -46,7 +46,7 @@ def uniform(w: World, stream: int) -> float:
     return unit(step(at.stream(w, stream)))
 
 
-@inlined
+@called
 def draw(w: World, place: int, stream: int) -> float:
     """Return the next variate of a spread from a stream."""
     spread = at.spread(w, place)

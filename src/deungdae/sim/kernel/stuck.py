@@ -28,8 +28,7 @@ def deadlock(line: Line, memory: Memory, replication: int) -> Deadlock:
         f"{station} waits for room in {buffer} ({_takers(line, buffer)})"
         for station, buffer in waits.items()
     )
-    finite = [name for name in dict.fromkeys(waits.values())]
-    helps = min(finite, key=lambda name: line.buffers[name].capacity or 0)
+    helps = min(waits.values(), key=lambda name: line.buffers[name].capacity or 0)
     return Deadlock(
         f"line {line.name!r} is locked for ever after {float(world.now):.0f} s "
         f"(replication {replication}): {told}; more room in buffers.{helps} would help, or a "

@@ -161,9 +161,7 @@ def _spread(kind: str, a: float, b: float = 0.0, c: float = 0.0) -> Row:
             return {"kind": stream.NORMAL, "a": a, "b": b}
         case "lognormal":
             square = math.log1p((b / a) ** 2)
-            return {
-                "kind": stream.LOGNORMAL, "a": math.log(a) - square / 2, "b": math.sqrt(square)
-            }
+            return {"kind": stream.LOGNORMAL, "a": math.log(a) - square / 2, "b": math.sqrt(square)}
         case "gamma":
             return {"kind": stream.GAMMA, "a": a, "b": b}
         case "erlang":
@@ -444,7 +442,9 @@ def _vehicles(tables: Tables) -> None:
             load=given.load, unload=given.unload,
         )  # fmt: skip
         for _ in range(given.count):
-            v = tables.add("vehicles", place=known.index(given.home or known[0]), ride=NONE, head=NONE)
+            v = tables.add(
+                "vehicles", place=known.index(given.home or known[0]), ride=NONE, head=NONE
+            )
             tables.slot(tables.rows["vehicles"][v], codes.VEHICLE, v)
     for b, buffer in enumerate(line.buffers.values()):
         ride = buffer.ride
@@ -501,9 +501,7 @@ def _heaps(tables: Tables) -> None:
             tables.add("heaps", buffer=b, stage=stage, count=count)
 
 
-def _initial(
-    tables: Tables, name: str, initial: int | dict[str, int]
-) -> Iterable[tuple[str, int]]:
+def _initial(tables: Tables, name: str, initial: int | dict[str, int]) -> Iterable[tuple[str, int]]:
     if tables.start is not None:
         return [(product, 1) for product in tables.start.buffers.get(name, ())]
     if isinstance(initial, dict):

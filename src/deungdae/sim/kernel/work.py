@@ -5,8 +5,29 @@ from __future__ import annotations
 from . import at
 from .at import World
 from .codes import (
-    BAD, BLOCKED, BY_STATION, CYCLE, DEFECT, FAILURE, FATE, FINISHED, GOOD, HOLDS, INSPECTION, OFF,
-    OPERATION, PARTS, PREPARES, REWORK, RUNNING, SCRAP, SETUP, SPLIT, TIME, WAY, WORKS,
+    BAD,
+    BLOCKED,
+    BY_STATION,
+    CYCLE,
+    DEFECT,
+    FAILURE,
+    FATE,
+    FINISHED,
+    GOOD,
+    HOLDS,
+    INSPECTION,
+    OFF,
+    OPERATION,
+    PARTS,
+    PREPARES,
+    REWORK,
+    RUNNING,
+    SCRAP,
+    SETUP,
+    SPLIT,
+    TIME,
+    WAY,
+    WORKS,
 )  # fmt: skip
 from .compiling import called, inlined
 from .events import note, set_due, set_idle, show
@@ -57,7 +78,7 @@ def suspend(w: World, n: int, server: Server, now: float) -> None:
         set_idle(w, n)
 
 
-@inlined
+@called
 def fail(w: World, n: int, server: Server, m: int, now: float) -> None:
     """Let a server break down."""
     server.why = FAILURE
@@ -153,7 +174,7 @@ def maintained(w: World, server: Server, now: float) -> int:
     return plan.crew
 
 
-@inlined
+@called
 def start_cycle(w: World, server: Server, station: Station) -> None:
     """Give a server its next cycle."""
     place = station.cycle
@@ -164,7 +185,7 @@ def start_cycle(w: World, server: Server, station: Station) -> None:
     server.left = station.pace * draw(w, place, station.stream + CYCLE)
 
 
-@inlined
+@called
 def split(w: World, first: int, count: int, u: float) -> int:
     """Return the goal of the branch in whose share u lies."""
     k = first
@@ -173,7 +194,7 @@ def split(w: World, first: int, count: int, u: float) -> int:
     return at.branch(w, k).goal
 
 
-@inlined
+@called
 def way(w: World, station: Station) -> int:
     """Return where a station sends a good part."""
     if station.goal != SPLIT:
@@ -181,7 +202,7 @@ def way(w: World, station: Station) -> int:
     return split(w, station.branch, station.branches, uniform(w, station.stream + WAY))
 
 
-@inlined
+@called
 def fate(w: World, station: Station) -> int:
     """Return the result of a part by the shares of rework and scrap."""
     if station.scrap + station.rework == 0.0:
@@ -192,7 +213,7 @@ def fate(w: World, station: Station) -> int:
     return REWORK if u < station.scrap + station.rework else GOOD
 
 
-@inlined
+@called
 def finish(w: World, n: int, server: Server, now: float) -> None:
     """Let a server's task be over."""
     station = at.station(w, server.station)
@@ -251,9 +272,7 @@ def count_part(w: World, server: Server) -> None:
 
 
 @called
-def judge(
-    w: World, server: Server, station: Station, part: Part, route: Route
-) -> tuple[int, int]:
+def judge(w: World, server: Server, station: Station, part: Part, route: Route) -> tuple[int, int]:
     """Return the result of a part and its goal; spoil it, or find that it is spoilt."""
     if station.quality:
         spoil(w, server, station, part)
@@ -278,7 +297,7 @@ def judge(
 
 @called
 def spoil(w: World, server: Server, station: Station, part: Part) -> None:
-    """Let a part be spoilt by chance, the more the longer ago maintenance is, or by a cold start."""
+    """Let a part be spoilt by chance, more so the longer ago maintenance is, or by a cold start."""
     u = uniform(w, station.stream + DEFECT)
     if u < station.defects + station.worsens * server.worn or server.cold:
         part.spoilt = 1
