@@ -40,7 +40,9 @@ class Plant:
         command = [sys.executable, str(HERE / self.script), str(self.folder), str(self.port)]
         # what is simulated here is so little that compiling would take longer
         env = os.environ | {"DEUNGDAE_KERNEL": "python"}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True
+        )
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], 30)
         self.link = self._process.stdout.readline().strip() if ready else ""
@@ -51,7 +53,7 @@ class Plant:
     def kill(self) -> None:
         """Let it die at once, as in a power cut."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)  # with all that it has started
             self._process.wait(10)
             if self._process.stdout is not None:
                 self._process.stdout.close()
