@@ -22,7 +22,7 @@ from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError
 from deungdae.core.types import SECOND, Event, Finding, Signal
 from deungdae.sim import distribution
-from deungdae.sim.line import Line, Server, Snapshot, Station
+from deungdae.sim.line import ANY, Line, Server, Snapshot, Station
 from deungdae.twin.monitor import Monitor
 from deungdae.twin.optimise import Answer, Change, Plan, apply
 
@@ -318,7 +318,7 @@ async def what_if(here: Here, request: Request, id: str, asked: WhatIf) -> Json:
     stand = await _stand(here, id, found, asked.snapshot)
     known = found.twin if found.twin.end and asked.replications >= 4 else found.line
     rest = asked.model_dump(include={"horizon", "replications", "seed"})
-    start = stand.snapshot if asked.begin == "now" else None
+    start = _start(found, stand) if asked.begin == "now" else None
     result, seconds = await _asked(
         here.apart.call(questions.what_if, known, changes, start, stand.time, rest)
     )
@@ -336,7 +336,7 @@ async def improve(here: Here, request: Request, id: str, asked: Improve) -> Json
     stand = await here.mirrors.now(id, found)
     rest = asked.model_dump(include={"horizon", "objective", "replications", "seed"})
     rest["currency"] = here.runtime.factory.identity.currency
-    start = stand.snapshot if asked.begin == "now" else None
+    start = _start(found, stand) if asked.begin == "now" else None
     plan = await _asked(
         here.planner.call(questions.plan, found.line, asked.budget, start, stand.time, rest)
     )
@@ -592,6 +592,34 @@ def _check(line: Line, changes: list[str]) -> None:
     except FactoryError as error:
         fault = error.faults[0]
         raise WebError(422, f"{fault.key}: {fault.problem}", fault.remedy) from error
+
+
+def _start(found: Monitor, stand: Stand) -> Snapshot:
+    """Return where a simulation begins. Raises WebError for products that the line does not have.
+
+    A line that tells no products apart has one: whatever its scans say.
+    """
+    snapshot = stand.snapshot
+    if not found.line.products:
+        return msgspec.structs.replace(
+            snapshot,
+            buffers={name: (ANY,) * len(parts) for name, parts in snapshot.buffers.items()},
+            stations={
+                name: tuple(
+                    msgspec.structs.replace(server, product=ANY if server.product else "")
+                    for server in servers
+                )
+                for name, servers in snapshot.stations.items()
+            },
+            family={},
+        )
+    seen = {part for parts in snapshot.buffers.values() for part in parts}
+    seen |= {server.product for servers in snapshot.stations.values() for server in servers}
+    if unknown := sorted(seen - {"", *found.line.products}):
+        known = ", ".join(found.line.products)
+        problem = f"the line has no product {unknown[0]!r}; known: {known}"
+        raise WebError(422, problem, "add it to the file of the line, or begin = steady")
+    return snapshot
 
 
 async def _asked(answer: Awaitable[T]) -> T:
