@@ -119,7 +119,9 @@ def bernoulli(first: float, second: float, buffer: int) -> float:
 # ---- Markov chains
 
 
-def stationary(start: State, moves: Callable[[State], Iterable[tuple[float, State]]]) -> dict[State, float]:  # fmt: skip
+def stationary(
+    start: State, moves: Callable[[State], Iterable[tuple[float, State]]]
+) -> dict[State, float]:
     """Return the probability of each state that can be reached from the start.
 
     moves: the rate (or, in slotted time, the chance) of each next state; where they lead back to
@@ -145,6 +147,7 @@ def stationary(start: State, moves: Callable[[State], Iterable[tuple[float, Stat
 
 
 WORKS, BLOCKED, STARVED, DOWN = range(4)
+Row = tuple[tuple[int, ...], tuple[int, ...]]  # what each station does; parts in each buffer
 
 
 def saturated(
@@ -160,9 +163,8 @@ def saturated(
     count = len(rates)
     fails = failures or [0.0] * count
     back = repairs or [1.0] * count
-    State = tuple[tuple[int, ...], tuple[int, ...]]  # what each station does; parts in each buffer
 
-    def settled(stations: list[int], held: list[int]) -> State:
+    def settled(stations: list[int], held: list[int]) -> Row:
         moved = True
         while moved:
             moved = False
@@ -181,7 +183,7 @@ def saturated(
                     stations[at], moved = WORKS, True
         return tuple(stations), tuple(held)
 
-    def moves(state: State) -> Iterable[tuple[float, State]]:
+    def moves(state: Row) -> Iterable[tuple[float, Row]]:
         stations, held = state
         for at, now in enumerate(stations):
             if now == WORKS:
@@ -231,12 +233,11 @@ def assembly(first: float, second: float, join: float, capacity: int) -> float:
     state: parts made and not yet begun to be joined, on either side, and whether it joins.
     """
     most = capacity + 1
-    State = tuple[int, int, bool]
 
-    def settled(one: int, two: int, joins: bool) -> State:
+    def settled(one: int, two: int, joins: bool) -> tuple[int, int, bool]:
         return (one - 1, two - 1, True) if one and two and not joins else (one, two, joins)
 
-    def moves(state: State) -> Iterable[tuple[float, State]]:
+    def moves(state: tuple[int, int, bool]) -> Iterable[tuple[float, tuple[int, int, bool]]]:
         one, two, joins = state
         if one < most:
             yield first, settled(one + 1, two, joins)

@@ -1,6 +1,8 @@
 """The simulation kernel beside exact answers: closed forms, and Markov chains solved numerically.
 
-    python benchmarks/validation.py [--quick] [--json] [--only WORD …] [--write docs/reference/validation.md]
+    python benchmarks/validation.py [--quick] [--json] [--only WORD …] [--write PAGE]
+
+The page of the docs is docs/reference/validation.md.
 
 Each case gives z = (mean - exact) / standard error over independent replications, and the
 half-width of the 95 % interval as a share of the exact value. The bias of beginning empty is dealt
@@ -206,7 +208,8 @@ def networks() -> list[Case]:
         "[products.part]\narrival = 'exponential(2)'\ninto = 'qa'\n"
         "[stations.a]\ncycle = 'exponential(1)'\nfrom = 'qa'\nto = {qb = 0.6, qc = 0.4}\n"
         "[stations.b]\ncycle = 'exponential(1)'\nfrom = 'qb'\nto = {qa = 0.2, qc = 0.8}\n"
-        f"[stations.c]\ncycle = 'exponential({1 / 0.9})'\nfrom = 'qc'\nto = {{qb = 0.25, out = 0.75}}\n"
+        f"[stations.c]\ncycle = 'exponential({1 / 0.9})'\nfrom = 'qc'\n"
+        "to = {qb = 0.25, out = 0.75}\n"
         "[buffers.qa]\n[buffers.qb]\n[buffers.qc]\n"
     )
     closed = (
@@ -264,8 +267,9 @@ def crews() -> list[Case]:
         for number in range(6)
     )
     return [
-        Case("6 machines, 2 repairmen: machines that stand", f"{machines}[crews.fitters]\nsize = 2\n",
-             standing, exact.repairmen(6, 2, 1 / 10, 1 / 2), "Feller 1 (1968), XVII.7", 2e6, 500),
+        Case("6 machines, 2 repairmen: machines that stand",
+             f"{machines}[crews.fitters]\nsize = 2\n", standing,
+             exact.repairmen(6, 2, 1 / 10, 1 / 2), "Feller 1 (1968), XVII.7", 2e6, 500),
     ]  # fmt: skip
 
 

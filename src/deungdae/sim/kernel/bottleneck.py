@@ -112,7 +112,7 @@ def hand_over(p: Periods, lane: int, who: int, following: int, until: float, alo
 def ending(p: Periods, j: int) -> float:
     """Return when the first active period ends that is kept of a station; inf: not known yet."""
     if p.head[j] < p.tail[j]:
-        return min(p.idle[2 * (j * p.size + p.head[j])], p.last)
+        return float(min(p.idle[2 * (j * p.size + p.head[j])], p.last))
     return p.last if p.finish[j] >= p.last else math.inf
 
 

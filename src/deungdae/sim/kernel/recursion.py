@@ -292,7 +292,8 @@ def rest(my: Memory, periods: Periods, waits: int, i: int, count: int) -> None:
 @inlined
 def place_of(my: Memory, i: int, n: int, depth: int, count: int) -> int:
     """Return the row of the ring that says since when a part has a place behind a station."""
-    capacity, always = my.plans[i, CAPACITY], len(my.plans) * depth * count
+    capacity = int(my.plans[i, CAPACITY])
+    always = len(my.plans) * depth * count
     if capacity == UNLIMITED:
         return always
     if capacity > 0:

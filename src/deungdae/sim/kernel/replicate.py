@@ -29,6 +29,8 @@ def count_anew(w: World) -> None:
     for n in range(w.servers_count):
         server = at.server(w, n)
         server.since = now
+        server.sole = 0.0
+        server.shifting = 0.0
         for k in range(8):
             server.times[k] = 0.0
     for b in range(w.buffers_count):
