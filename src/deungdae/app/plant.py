@@ -27,7 +27,7 @@ from deungdae.core.ports import Bridge
 from deungdae.model import factory as model
 from deungdae.model.factory import Factory
 
-from . import bridges, log
+from . import bridges, log, thrift
 
 DESK = "desk.sock"  # beside the description; only who may write there may use it
 LONGEST = 10_000  # bytes of one order
@@ -142,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", default="info")
     options = parser.parse_args(arguments)
     log.configure(options.log)
+    thrift.be_thrifty()
     try:
         factory = read(options.plant.resolve())
         os.chdir(factory.path.parent)

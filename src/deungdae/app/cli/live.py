@@ -32,7 +32,7 @@ from .output import Output
 from .plant import speed
 
 log = logging.getLogger("deungdae.run")
-GOOD = 60  # photographs of good bricks from which the demo's inspection learns
+GOOD = 50  # photographs of good bricks from which the demo's inspection learns
 PHOTOGRAPHER = 7  # seed
 INSTALLED = Path(__file__).parents[2] / "demo"
 DEMO = INSTALLED if INSTALLED.exists() else Path(__file__).parents[4] / "examples" / "brickworks"
@@ -165,8 +165,9 @@ def _serve(
     """Run until SIGINT or SIGTERM; SIGHUP, or a changed file, loads the description anew."""
 
     async def main() -> None:
-        from deungdae.app import house  # noqa: PLC0415 — pages and API, 60 MB, for this verb alone
+        from deungdae.app import house, thrift  # noqa: PLC0415 — pages and API, for this verb alone
 
+        thrift.be_thrifty()
         loop = asyncio.get_running_loop()
         running = asyncio.current_task()
         home = house.House(factory, clock, part)
