@@ -78,6 +78,11 @@ class Compute:
     ) -> None:
         self.close()
 
+    @property
+    def workers(self) -> str:
+        """Return who works, in words; '' before the first simulation needs somebody."""
+        return self._workers.name if self._workers is not None else ""
+
     def close(self) -> None:
         """Send the workers home."""
         if self._workers is not None:
@@ -116,7 +121,7 @@ class Compute:
     def _called(self) -> _Workers:
         if self._workers is None:
             self._workers = self._call()
-            log.info("state=working workers=%s count=%d", self._workers.name, self._workers.count)
+            log.info("state=working workers=%r", self._workers.name)
         return self._workers
 
     def _call(self) -> _Workers:
@@ -138,7 +143,7 @@ class _Pool:
     """Processes of this computer. They know nothing of this one: what they need is sent."""
 
     def __init__(self, count: int) -> None:
-        self.name, self.count = "processes", count
+        self.name, self.count = f"{count} processes", count
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(count, mp_context=context)
 
@@ -166,8 +171,8 @@ class _Ray:
             problem = f"no Ray cluster answers at {address}: {error}"
             remedy = "start one with `ray start --head`, or write ray = 'off'"
             raise Unreachable(problem, remedy=remedy) from error
-        self.name = f"ray:{address}"
         self.count = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        self.name = f"{self.count} at {address}"
 
     def map(self, work: Callable[[Any], Any], parts: list[Any]) -> Iterator[Any]:
         remote = self._ray.remote(work)
