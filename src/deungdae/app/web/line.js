@@ -16,7 +16,6 @@ export class Line {
   build() {
     const [twin] = Object.keys(known.lines);
     $("line").hidden = !twin;
-    document.body.classList.toggle("lined", Boolean(twin));
     if (!twin) return;
     this.twin = twin;
     const line = known.lines[twin];

@@ -75,10 +75,11 @@ export class Trend {
   }
 }
 
-// what is drawn until a person chooses: rather what is measured than what is counted or set
+// what is drawn until a person chooses: a temperature, else what is measured, else anything
 function firstNumber() {
   const numbers = [...known.signals.values()].filter((signal) => signal.kind === "number");
-  return (numbers.find((signal) => !isCounted(signal) && signal.access === "r") ?? numbers[0])?.id;
+  const measured = numbers.filter((signal) => !isCounted(signal) && signal.access === "r");
+  return (measured.find((signal) => signal.unit === "Cel") ?? measured[0] ?? numbers[0])?.id;
 }
 
 function follow(series, [value, ms, status]) {

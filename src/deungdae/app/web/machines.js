@@ -2,7 +2,7 @@
 
 import { $, button, element, put } from "./dom.js";
 import { age, clock, isCounted, number } from "./format.js";
-import { assetOf, here, known, nameOf, now, unitOf } from "./shell.js";
+import { analyses, assetOf, here, known, nameOf, now, unitOf } from "./shell.js";
 import { look, stateOf } from "./states.js";
 
 const MANY = 60; // signals; a page of more is denser, with its summary above
@@ -21,7 +21,10 @@ export class Machines {
       if (signals.length) cards.push(this.card(asset, signals));
     }
     $("machines").replaceChildren(...cards);
-    document.body.classList.toggle("many", known.signals.size > MANY || Object.keys(known.lines).length > 0);
+    // where more is told than single machines tell, that comes first, and they are denser
+    const rich = Object.keys(known.lines).length > 0 || ["spc", "vision", "energy"].some(analyses);
+    document.body.classList.toggle("rich", rich);
+    document.body.classList.toggle("many", rich || known.signals.size > MANY);
     this.showDoors();
     this.showAims();
     this.tick();
