@@ -106,7 +106,9 @@ class Mirror:
 
     def _finished(self, name: str, machine: _Machine, event: Event) -> None:
         """Move a part that a machine has finished to the buffer behind it."""
-        product = event.data.get("product", "") or self.line.product_names[0]
+        product = event.data.get("product", "")
+        if product not in self.line.product_names:  # a line of one product need not name it
+            product = self.line.product_names[0]
         serial = event.value or f"{name}@{event.time}"
         machine.finished(event.time, serial, product)
         if product in self.line.products:

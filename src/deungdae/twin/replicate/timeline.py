@@ -103,7 +103,6 @@ def timeline(
     zone: timezone | ZoneInfo,
 ) -> Timeline:
     """Return the timeline of told states; what is unknown, the rules of insight.states say."""
-    lost = unknown(told, start, end, heard=heard, gaps=tuple(gaps), zone=zone)
     meaning = {word: code_of(word) for word in set(told.state)}
     codes = np.asarray([meaning[word] for word in told.state], np.int16)
     unheard = {
@@ -112,6 +111,8 @@ def timeline(
         if meaning[word] < 0
     }
     codes[codes < 0] = UNKNOWN
+    off = np.asarray(codes == OFF)
+    lost = unknown(told.time, off, start, end, heard=heard, gaps=tuple(gaps), zone=zone)
     moments = np.unique(
         np.concatenate([[start], told.time, np.asarray(lost, np.int64).ravel()]).astype(np.int64)
     )
@@ -126,7 +127,8 @@ def timeline(
 
 
 def unknown(
-    told: Told,
+    time: TimeArray,
+    off: Bools,
     start: int,
     end: int,
     *,
@@ -134,13 +136,27 @@ def unknown(
     gaps: tuple[tuple[int, int], ...],
     zone: timezone | ZoneInfo,
 ) -> list[tuple[int, int]]:
-    """Return the stretches of [start, end) in which nothing is known."""
-    # the rules look at times only: which states were told does not matter to them
-    marks = [told.time[:1], *(told.time[(told.time >= a) & (told.time < b)] for a, b in gaps)]
-    times = np.unique(np.concatenate(marks)) if len(told.time) else np.empty(0, np.int64)
-    thin = Told(times, ["told"] * len(times))
-    found = states.spells(thin, start, end, heard=np.append(heard, told.time), gaps=gaps, zone=zone)
+    """Return the stretches of [start, end) in which nothing is known.
+
+    time, off: when a state was told, and whether it was OFF: then silence is what was to be
+    expected, and it is off until it says something else.
+    """
+    # the rules look at times, and at what excuses silence: few of the states matter to them
+    turns = np.flatnonzero(np.diff(off, prepend=~off[:1]))
+    marks = [time[turns], *(time[(time >= a) & (time < b)] for a, b in gaps)]
+    times = np.unique(np.concatenate(marks))
+    resting = off[np.searchsorted(time, times)]
+    thin = Told(times, [_word(each) for each in resting.tolist()])
+    last = [end] if len(off) and off[-1] else []
+    found = states.spells(
+        thin, start, end, heard=np.concatenate([heard, time, np.asarray(last, np.int64)]),
+        gaps=gaps, zone=zone, unavailable=frozenset({_word(True)}),
+    )  # fmt: skip
     return [(each.start, each.end) for each in found if each.state == states.UNKNOWN]
+
+
+def _word(off: bool) -> str:
+    return "off" if off else "told"
 
 
 def code_of(word: str) -> int:

@@ -1,0 +1,100 @@
+"""The line as it stands now, from states and scans."""
+
+from deungdae.core.types import SECOND, Event
+from deungdae.sim import line as lines
+from deungdae.twin.replicate import Mirror, mirror
+
+LINE = lines.read("""
+[stations.cut]
+cycle = 60
+to = "b"
+[stations.weld]
+cycle = 60
+servers = 2
+from = ["again", "b"]
+to = "c"
+[stations.test]
+cycle = 60
+from = "c"
+rework = 0.1
+rework_to = "again"
+[buffers.b]
+capacity = 2
+[buffers.c]
+[buffers.again]
+[products.x]
+family = "f"
+[products.y]
+""")
+
+
+def state(asset: str, at: float, word: str) -> Event:
+    return Event(id=f"{asset}.state", time=round(at * SECOND), kind="state", value=word)
+
+
+def part(asset: str, at: float, serial: str, product: str = "x", result: str = "good") -> Event:
+    data = {"product": product, "result": result}
+    return Event(id=f"{asset}.part", time=round(at * SECOND), kind="scan", value=serial, data=data)
+
+
+STORY = [
+    state("cut", 0, "running"),
+    part("cut", 60, "1"),
+    state("weld-1", 60, "running"),
+    part("cut", 120, "2", "y"),
+    state("weld-2", 120, "running"),
+    part("cut", 180, "3"),
+    part("cut", 240, "4", "y"),
+    part("cut", 300, "5"),
+    state("cut", 300, "blocked"),
+    part("weld-1", 310, "1"),
+    state("test", 310, "running"),
+    state("weld-2", 330, "down"),
+]
+
+
+def test_parts_are_where_they_were_seen_last() -> None:
+    now = mirror(LINE, STORY, 340 * SECOND)
+    # 2 is in weld-2, which is down; weld-1 took 3 when it had finished 1; 5 is held by cut
+    assert now.buffers == {"b": ("y",)}
+    assert [server.state for server in now.stations["weld"]] == ["running", "down"]
+    assert now.stations["cut"][0].state == "blocked"
+    assert now.stations["cut"][0].product == "x"
+    assert now.stations["test"][0].product == "x"
+    assert now.stations["test"][0].elapsed == 30
+    assert now.stations["weld"][0].elapsed == 30
+    assert now.stations["weld"][1].elapsed == 10
+    assert now.family["cut"] == "f"
+
+
+def test_elapsed_counts_running_only() -> None:
+    story = [
+        state("cut", 0, "running"), state("cut", 20, "down"), state("cut", 50, "running"),
+    ]  # fmt: skip
+    assert mirror(LINE, story, 60 * SECOND).stations["cut"][0].elapsed == 30
+
+
+def test_rework_goes_back_and_scrap_goes_away() -> None:
+    follower = Mirror(LINE)
+    follower.feed([part("cut", 1, "1"), part("cut", 2, "2")])
+    follower.feed([part("weld-1", 3, "1"), part("weld-1", 4, "2")])
+    follower.feed([part("test", 5, "1", result="rework"), part("test", 6, "2", result="scrap")])
+    assert follower.snapshot(7 * SECOND).buffers == {"again": ("x",)}
+    follower.feed([part("weld-2", 8, "1")])
+    assert follower.snapshot(9 * SECOND).buffers == {"c": ("x",)}
+
+
+def test_a_part_whose_scan_was_missed_is_the_one_in_front() -> None:
+    follower = Mirror(LINE)
+    follower.feed([part("cut", 1, "1"), part("cut", 2, "2"), part("weld-1", 3, "77")])
+    assert follower.snapshot(4 * SECOND).buffers == {"b": ("x",), "c": ("x",)}
+
+
+def test_what_is_strange_or_late_changes_nothing() -> None:
+    follower = Mirror(LINE)
+    follower.feed(STORY)
+    before = follower.snapshot(340 * SECOND)
+    follower.feed([
+        state("nobody", 335, "down"), state("cut", 200, "down"), state("cut", 336, "flurbing"),
+    ])  # fmt: skip
+    assert follower.snapshot(340 * SECOND) == before
