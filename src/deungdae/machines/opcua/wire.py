@@ -146,14 +146,14 @@ def _layouts(prefix: int) -> dict[int, np.dtype[Any]]:
     for mask in range(64):
         if mask & 1:
             found |= {mask | t << 8: _layout(mask, kind, prefix) for t, kind in _NUMBERS.items()}
-        else:
-            found |= {mask | t << 8: _layout(mask, "", prefix) for t in range(256)}
+        else:  # no value, so what stands for its type is the next thing's
+            found |= dict.fromkeys(range(mask, 1 << 16, 1 << 8), _layout(mask, "", prefix))
     return found
 
 
 _LAYOUTS = {prefix: _layouts(prefix) for prefix in (0, 4)}
-_SIZES = {
-    prefix: [layouts[key].itemsize if key in layouts else 0 for key in range(1 << 16)]
+_SIZES = {  # by key, 0 where there is no fixed size
+    prefix: bytes(layouts[key].itemsize if key in layouts else 0 for key in range(1 << 16))
     for prefix, layouts in _LAYOUTS.items()
 }
 _TAILS = {mask: _layout(mask & ~1, "", 0) for mask in range(64)}
