@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import at
+from . import at, codes
 from .at import World
 from .bottleneck import Periods, resolve
 from .codes import BINS, CLASSES
-from .compiling import called, entry, inlined, mix, plus, unit, word
-from .rows import NONE, Spread
+from .compiling import called, entry, fingerprint, inlined, mix, plus, unit, word
+from .rows import NONE, TABLES, Spread, shape
+from .rows import World as Row
 from .stream import CONSTANT, EXPONENTIAL, TRIANGULAR, other, start, triangular
 
 Floats = Any  # an array of float64
@@ -344,47 +345,57 @@ def bottlenecks(my: Memory, periods: Periods, count: int, over: bool) -> bool:
     return resolve(periods, over)
 
 
-@entry
-def recurse(
-    lanes: Any, world: Any, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
-    window: tuple[float, float],
-) -> bool:  # fmt: skip
-    """Run one replication in each lane; return whether it stopped for want of room in `periods`.
+def _compiled(version: str) -> Any:
+    """Return `recurse`, whose compiled code is kept on disk under this version."""
 
-    lanes: a tuple as long as there are lanes: the compiler knows its length. world: one row.
-    numbers: int64[lanes], of the replications. window: from when to when is counted; until then it
-    runs.
-    """
-    w = at.world(world)
-    count, stations = len(lanes), len(my.plans)
-    now, ring = my.now, my.ring
-    n = my.parts[0]
-    if n == 0:
-        open_tandem(w, my, seed, numbers)
-    while True:
-        n += 1
-        for i in range(come(w, my, n, count), stations):
-            draw_row(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
-            if my.plans[i, MODES]:
-                fail(w, my, i, count, window)
-            waits = pass_through(my, i, place_of(my, i, n, depth, count), count, window)
-            rest(my, periods, waits, i, count)
-            row = (i * depth + n % depth) * count
-            for lane in range(count):
-                ring[spot(row, lane)] = now[spot(BEGIN * count, lane)]
-            if i == 0 and my.arrivals[SPREAD] == NONE:
+    @entry
+    def recurse(
+        lanes: Any, world: Any, my: Memory, periods: Periods, depth: int, seed: int, numbers: Ints,
+        window: tuple[float, float],
+    ) -> bool:  # fmt: skip
+        """Run one replication in each lane; return whether it stopped: `periods` needs room.
+
+        lanes: a tuple as long as there are lanes: the compiler knows its length. world: one row.
+        numbers: int64[lanes], of the replications. window: from when to when is counted, and
+        until when it runs.
+        """
+        assert version
+        w = at.world(world)
+        count, stations = len(lanes), len(my.plans)
+        now, ring = my.now, my.ring
+        n = my.parts[0]
+        if n == 0:
+            open_tandem(w, my, seed, numbers)
+        while True:
+            n += 1
+            for i in range(come(w, my, n, count), stations):
+                draw_row(w, my, my.plans[i, SPREAD], my.plans[i, STREAM], count, now, WORK)
+                if my.plans[i, MODES]:
+                    fail(w, my, i, count, window)
+                waits = pass_through(my, i, place_of(my, i, n, depth, count), count, window)
+                rest(my, periods, waits, i, count)
+                row = (i * depth + n % depth) * count
                 for lane in range(count):
-                    now[spot(ENTRY * count, lane)] = now[spot(BEGIN * count, lane)]
-        leave_line(my, count, window)
-        if n % BLOCK == 0:
-            over = True
-            for lane in range(count):
-                over &= now[spot(ENTRY * count, lane)] > window[1]
-            if over or n % (LOOKS * BLOCK) == 0:
-                full = bottlenecks(my, periods, count, over)
-                if over or full:
-                    my.parts[0] = n
-                    return full and not over
+                    ring[spot(row, lane)] = now[spot(BEGIN * count, lane)]
+                if i == 0 and my.arrivals[SPREAD] == NONE:
+                    for lane in range(count):
+                        now[spot(ENTRY * count, lane)] = now[spot(BEGIN * count, lane)]
+            leave_line(my, count, window)
+            if n % BLOCK == 0:
+                over = True
+                for lane in range(count):
+                    over &= now[spot(ENTRY * count, lane)] > window[1]
+                if over or n % (LOOKS * BLOCK) == 0:
+                    full = bottlenecks(my, periods, count, over)
+                    if over or full:
+                        my.parts[0] = n
+                        return full and not over
+
+    return recurse
+
+
+_words = {name: value for name, value in vars(codes).items() if name.isupper()}
+recurse = _compiled(fingerprint(_words, [shape(row) for row in (*TABLES.values(), Row)]))
 
 
 def lead_classes() -> tuple[Any, Any]:

@@ -145,4 +145,5 @@ def _compiled(version: str) -> Any:
     return run
 
 
-run = _compiled(fingerprint(vars(codes), [shape(row) for row in (*TABLES.values(), World)]))
+_words = {name: value for name, value in vars(codes).items() if name.isupper()}
+run = _compiled(fingerprint(_words, [shape(row) for row in (*TABLES.values(), World)]))
