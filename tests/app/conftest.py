@@ -17,6 +17,7 @@ from deungdae.app.control import Control
 from deungdae.app.live import Live
 from deungdae.app.runtime import Runtime
 from deungdae.core.clock import RealClock
+from deungdae.core.types import Event
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 from deungdae.model import factory as model
@@ -92,6 +93,13 @@ class House:
         self.running = found
         self.url = found.url
         self.bearer = {"Authorization": f"Bearer {found.token}"}
+
+    async def settle(self) -> None:
+        """Return when all that has come so far is stored."""
+        now, stored = self.runtime.clock.now(), asyncio.Event()
+        note = Event(id="test.settled", time=now, kind="note", value="", received=now)
+        await self.runtime.intake.put((note,), stored.set)
+        await stored.wait()
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         """Return a client that shows the given headers."""

@@ -63,7 +63,7 @@ async def test_the_present(looker: httpx.AsyncClient) -> None:
 
 
 async def test_the_past_as_samples_and_buckets(looker: httpx.AsyncClient, house: Any) -> None:
-    await house.runtime.intake.flush()
+    await house.settle()
     ask = {"ids": ["kiln1.temperature"], "from": "-1m"}
     columns = (await looker.get("/api/v1/samples", params=ask)).json()["kiln1.temperature"]
     assert len(columns["time"]) == len(columns["value"]) == len(columns["status"]) > 0
@@ -101,7 +101,7 @@ async def test_errors_say_what_is_wrong(looker: httpx.AsyncClient) -> None:
 
 
 async def test_a_report_of_states(looker: httpx.AsyncClient, house: Any) -> None:
-    await house.runtime.intake.flush()
+    await house.settle()
     rows = (await looker.get("/api/v1/report/states", params={"from": "-10m", "by": "all"})).json()
     seconds = {row["state"]: row["seconds"] for row in rows}
     assert "unknown" in seconds
@@ -112,7 +112,7 @@ async def test_a_report_of_states(looker: httpx.AsyncClient, house: Any) -> None
 
 
 async def test_a_report_of_indicators(looker: httpx.AsyncClient, house: Any) -> None:
-    await house.runtime.intake.flush()
+    await house.settle()
     rows = (await looker.get("/api/v1/report/kpi", params={"from": "-10m"})).json()
     assert len(rows) == 34
     found = {row["name"]: row for row in rows}
@@ -127,7 +127,7 @@ async def test_findings_and_what_json_cannot_carry(looker: httpx.AsyncClient, ho
         origin="oee", asset="press1", name="oee", start=now - 1, end=now, value=float("nan")
     )
     house.runtime.intake.conclude([found])
-    await house.runtime.intake.flush()
+    await house.settle()
     (answer,) = (await looker.get("/api/v1/findings", params={"from": "-1m"})).json()
     assert (answer["name"], answer["value"]) == ("oee", None)
 
@@ -220,7 +220,7 @@ async def test_a_large_request_is_refused(actor: httpx.AsyncClient) -> None:
 
 
 async def test_sql(actor: httpx.AsyncClient, house: Any) -> None:
-    await house.runtime.intake.flush()
+    await house.settle()
     ask = {"sql": "SELECT id, time, value FROM samples ORDER BY time", "limit": 2}
     answer = (await actor.post("/api/v1/query", json=ask)).json()
     assert answer["columns"] == ["id", "time", "value"]
@@ -292,7 +292,7 @@ async def test_a_reload(actor: httpx.AsyncClient, house: Any) -> None:
 
 
 async def test_the_store_is_asked_from_another_process(house: Any) -> None:
-    await house.runtime.intake.flush()
+    await house.settle()
     far = await asyncio.to_thread(remote.find, house.history)
     assert far is not None
     signals = await asyncio.to_thread(far.signals)

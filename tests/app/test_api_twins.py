@@ -86,7 +86,7 @@ async def told(house: Any) -> int:
             ),
         )
     )
-    await house.runtime.intake.flush()
+    await house.settle()
     return now
 
 
@@ -160,7 +160,7 @@ async def test_what_is_desired_goes_through_the_gate(
     assert kinds == ["held"]
     past = (await looker.get(TWIN, params={"at": str(told)})).json()
     assert past["features"]["kiln1"]["desired"] == {}
-    await house.runtime.intake.flush()
+    await house.settle()
     again = await Mirrors(house.runtime).now(
         "works", house.runtime.thinking.thinkers["twin.works"].work
     )
@@ -347,7 +347,7 @@ async def test_forecasts_are_scored(looker: httpx.AsyncClient, house: Any) -> No
             ),
         ]
     )  # fmt: skip
-    await house.runtime.intake.flush()
+    await house.settle()
     score = (await looker.get(f"{TWIN}/score", params={"window": "1d"})).json()
     assert score["validity"]["state"] == "drifting"
     assert (score["coverage"], score["coverage_low"]) == (90.0, 70.0)
