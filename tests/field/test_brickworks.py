@@ -1,0 +1,150 @@
+"""The demo as a newcomer starts it: a plant and a platform, joined by real protocols alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deungdae.app.cli.plant import ask
+
+pytestmark = pytest.mark.timeout(300)
+WITHIN = 120.0  # s for anything to happen; the machine may be busy
+
+
+class Demo:
+    """A running demo."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = folder.parent / "log"
+        command = [sys.executable, "-m", "deungdae.app.cli", "demo", "--keep", str(folder)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port), *words], stdout=log, stderr=log
+            )
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            return json.loads(answer.read())
+
+    def bytes(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            return bytes(answer.read())
+
+    def wait(self, what: str, there: Callable[[], Any]) -> Any:
+        """Return what `there` gives once it is something."""
+        end = time.monotonic() + WITHIN
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if found := there():
+                    return found
+            except (OSError, ValueError):
+                pass  # it does not answer yet
+            time.sleep(0.2)
+        raise AssertionError(f"{what}: not within {WITHIN:g} s")
+
+    def finding(self, name: str, asset: str = "") -> dict[str, Any] | None:
+        """Return the newest finding of that name that has a value above 0."""
+        for found in self.get("/api/v1/live")["findings"]:
+            if (
+                found["name"] == name
+                and asset in ("", found["asset"])
+                and (found["value"] or 0) > 0
+            ):
+                return dict(found)
+        return None
+
+    def health(self) -> dict[str, str]:
+        """Return the state of each machine's door."""
+        return {each["name"]: each["state"] for each in self.get("/api/v1/machines")}
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    found = Demo(tmp_path_factory.mktemp("demo") / "works", "--speed", "4")
+    try:
+        yield found
+    finally:
+        found.end()
+    assert found.process.returncode == 0
+    assert not (found.folder / "desk.sock").exists()
+
+
+def test_every_machine_is_reached_by_its_protocol(demo: Demo) -> None:
+    def all_online() -> dict[str, str] | None:
+        found = demo.health()
+        return found if set(found.values()) == {"online"} else None
+
+    found = demo.wait("every machine on line", all_online)
+    assert set(found) == {
+        "mixer", "press_1", "press_2", "dryer", "kiln", "camera", "robot", "gate", "moulds",
+        "meter_press_1", "meter_kiln",
+    }  # fmt: skip
+
+
+def test_the_picture_lives(demo: Demo) -> None:
+    """OEE, a point of a control chart, an inspected brick, kilowatt-hours."""
+    demo.wait("an OEE", lambda: demo.finding("oee"))
+    demo.wait("a point of the control chart", lambda: demo.finding("control", "press-2"))
+    demo.wait("energy of the line", lambda: demo.finding("energy", "line1"))
+    brick = demo.wait("an inspected brick", lambda: demo.finding("inspection"))
+    assert brick["evidence"]["serial"].startswith(("ST", "AR"))
+    picture = demo.bytes(f"/api/v1/blobs/{brick['evidence']['image']}")
+    assert picture.startswith((b"\x89PNG", b"\xff\xd8"))
+
+
+def test_one_machine_that_is_gone_stops_no_other_and_comes_back(demo: Demo) -> None:
+    demo.wait("the kiln", lambda: demo.health()["kiln"] == "online")
+    told = ask(demo.folder, {"machine": "kiln", "kind": "drop", "seconds": 0})
+    assert told["machines"]["kiln"]["faults"][0]["kind"] == "drop"
+    demo.wait("the kiln gone", lambda: demo.health()["kiln"] != "online")
+    others = {name: state for name, state in demo.health().items() if name != "kiln"}
+    assert set(others.values()) == {"online"}
+    ask(demo.folder, {"machine": "kiln", "clear": True})
+    demo.wait("the kiln back", lambda: demo.health()["kiln"] == "online")
+
+
+def test_what_is_wrong_at_one_machine_is_told_and_never_counted(demo: Demo) -> None:
+    ask(
+        demo.folder,
+        {"machine": "dryer", "kind": "rubbish", "quantity": "temperature", "seconds": 0},
+    )
+
+    def bad() -> bool:
+        reading = demo.get("/api/v1/live")["readings"]["dryer.temperature"]
+        return bool(reading["quality"] != "good")
+
+    demo.wait("a bad temperature", bad)
+    assert demo.health()["dryer"] == "online"
+    ask(demo.folder, {"machine": "dryer", "clear": True})
+    demo.wait("a good temperature", lambda: not bad())
+
+
+def test_nothing_of_it_stays_open(demo: Demo) -> None:
+    """The plant listens on this computer alone."""
+    ports = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    text = (demo.folder / "plant.toml").read_text(encoding="utf-8")
+    wanted = {int(line.split()[2]) for line in text.splitlines() if line.startswith("port = ")}
+    listening = {address for address in ports if int(address.split(":")[1], 16) in wanted}
+    assert {address.split(":")[0] for address in listening} == {"0100007F"}
+    assert os.stat(demo.folder / "desk.sock").st_mode & 0o077 == 0
