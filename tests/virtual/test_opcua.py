@@ -138,7 +138,7 @@ async def test_two_servers_share_no_change_of_a_standard_node() -> None:
 
 def test_nodes_of_a_server_are_its_own_and_the_standard_ones() -> None:
     kept, gone, added = (ua.NodeId(number) for number in (1, 2, 3))
-    nodes = standard.Nodes({node: NodeData(node) for node in (kept, gone)})
+    nodes = standard.Nodes(standard.Packed({node: NodeData(node) for node in (kept, gone)}))
     nodes[added] = NodeData(added)
     assert (len(nodes), set(nodes)) == (3, {kept, gone, added})
     nodes[kept].references.append(ua.ReferenceDescription())
