@@ -273,19 +273,6 @@ async def test_what_if_a_line_that_has_run_in(looker: httpx.AsyncClient, told: i
     assert 0 < found["now"] < found["steady"]
 
 
-async def test_a_product_that_the_line_does_not_have_is_named(
-    looker: httpx.AsyncClient, house: Any, told: int
-) -> None:
-    now = house.runtime.clock.now()
-    data = {"product": "AL-70", "result": "good"}
-    odd = Event(id="press1.part", time=now, kind="scan", value="B9", data=data)
-    await house.runtime.intake.put((odd,))
-    answer = await looker.post(f"{TWIN}/whatif", json=QUICK)
-    assert (answer.status_code, "AL-70" in answer.json()["error"]) == (422, True)
-    steady = await looker.post(f"{TWIN}/whatif", json={**QUICK, "begin": "steady"}, timeout=60)
-    assert steady.status_code == 200
-
-
 async def test_a_line_that_locks_itself_is_named(looker: httpx.AsyncClient, told: int) -> None:
     ask = {**QUICK, "changes": {"kiln1.rework": "0.5"}, "horizon": 7200}
     answer = await looker.post(f"{TWIN}/whatif", json=ask, timeout=60)

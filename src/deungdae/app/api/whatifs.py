@@ -14,14 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from deungdae.app.auth import Right
 from deungdae.core.errors import FactoryError
 from deungdae.sim import distribution
-from deungdae.sim.line import ANY, Line, Snapshot, Station
+from deungdae.sim.line import Line, Station
 from deungdae.twin.monitor import Monitor
 from deungdae.twin.optimise import Answer, Change, Plan, apply
 
 from . import lines, questions
 from .context import Context, Here, Json, needs
 from .failure import WebError
-from .mirrors import Stand
 from .schema import answer
 from .things import stand_at
 
@@ -102,7 +101,7 @@ async def what_if(here: Here, request: Request, id: str, asked: WhatIf) -> Json:
     stand = await stand_at(here, id, found, asked.snapshot)
     known = found.twin if found.twin.end and asked.replications >= 4 else found.line
     rest = asked.model_dump(include={"horizon", "replications", "seed"})
-    start = _start(found, stand) if asked.begin == "now" else None
+    start = stand.snapshot if asked.begin == "now" else None
     result, seconds = await _asked(
         here.apart.call(questions.what_if, known, changes, start, stand.time, rest)
     )
@@ -120,7 +119,7 @@ async def improve(here: Here, request: Request, id: str, asked: Improve) -> Json
     stand = await here.mirrors.now(id, found)
     rest = asked.model_dump(include={"horizon", "objective", "replications", "seed"})
     rest["currency"] = here.runtime.factory.identity.currency
-    start = _start(found, stand) if asked.begin == "now" else None
+    start = stand.snapshot if asked.begin == "now" else None
     plan = await _asked(
         here.planner.call(questions.plan, found.line, asked.budget, start, stand.time, rest)
     )
@@ -140,34 +139,6 @@ def _check(line: Line, changes: list[str]) -> None:
     except FactoryError as error:
         fault = error.faults[0]
         raise WebError(422, f"{fault.key}: {fault.problem}", fault.remedy) from error
-
-
-def _start(found: Monitor, stand: Stand) -> Snapshot:
-    """Return where a simulation begins. Raises WebError for products that the line does not have.
-
-    A line that tells no products apart has one: whatever its scans say.
-    """
-    snapshot = stand.snapshot
-    if not found.line.products:
-        return msgspec.structs.replace(
-            snapshot,
-            buffers={name: (ANY,) * len(parts) for name, parts in snapshot.buffers.items()},
-            stations={
-                name: tuple(
-                    msgspec.structs.replace(server, product=ANY if server.product else "")
-                    for server in servers
-                )
-                for name, servers in snapshot.stations.items()
-            },
-            family={},
-        )
-    seen = {part for parts in snapshot.buffers.values() for part in parts}
-    seen |= {server.product for servers in snapshot.stations.values() for server in servers}
-    if unknown := sorted(seen - {"", *found.line.products}):
-        known = ", ".join(found.line.products)
-        problem = f"the line has no product {unknown[0]!r}; known: {known}"
-        raise WebError(422, problem, "add it to the file of the line, or begin = steady")
-    return snapshot
 
 
 async def _asked(answer: Awaitable[T]) -> T:
