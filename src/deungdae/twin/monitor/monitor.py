@@ -30,6 +30,7 @@ from .drift import LIMIT, SLACK, Drift, drift
 from .score import Belief, Score, believable, interval, score
 
 QUARTERS = 4  # parts of a shift of which the parts in the line are forecast
+DRAWS = 10  # of a twin's parameters, over which the courses of a forecast are dealt out
 LOOKS = 8  # moments of each quarter at which the parts in the line are counted
 
 
@@ -209,7 +210,7 @@ class Monitor:
 
         return forecasts(
             self.twin, seconds, run=simulate, replications=self.options.replications,
-            seed=self.options.seed, start=stand, origin=period.start,
+            seed=self.options.seed, start=stand, origin=period.start, draws=DRAWS,
         )  # fmt: skip
 
     def _score(self, period: Period, stand: Snapshot, events: Sequence[Event]) -> Score:
