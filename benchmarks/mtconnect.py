@@ -17,7 +17,8 @@ from datetime import datetime
 from pathlib import Path
 
 from deungdae.core.types import Batch, Signal
-from deungdae.machines.mtconnect import document, read_log
+from deungdae.machines.mtconnect import document
+from deungdae.machines.mtconnect.log import read_log
 from deungdae.machines.mtconnect.table import Table
 from measure import Row, arguments, report, row
 

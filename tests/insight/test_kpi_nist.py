@@ -12,7 +12,7 @@ from deungdae.core.clock import from_iso
 from deungdae.core.types import Batch
 from deungdae.historian.store import Historian
 from deungdae.insight import kpi
-from deungdae.machines.mtconnect import read_log
+from deungdae.machines.mtconnect.log import read_log
 from deungdae.model.factory import Factory, Identity
 
 MONTH = (from_iso("2016-10-01"), from_iso("2016-11-01"))

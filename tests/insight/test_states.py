@@ -17,7 +17,7 @@ from deungdae.core.clock import from_iso, to_iso
 from deungdae.core.types import DAY, HOUR, SECOND, Event, TimeArray
 from deungdae.insight import states
 from deungdae.insight.states import Spell, Told
-from deungdae.machines.mtconnect import read_log
+from deungdae.machines.mtconnect.log import read_log
 
 NIST = "nist-smstestbed"
 

@@ -20,8 +20,9 @@ from deungdae.core.clock import RealClock, SimulatedClock, from_iso
 from deungdae.core.errors import BadReply, DoorError, FactoryError
 from deungdae.core.ports import Driver
 from deungdae.core.types import SECOND, Batch, Signal
-from deungdae.machines.mtconnect import Mtconnect, Part, document, model, read_log, shdr
+from deungdae.machines.mtconnect import Mtconnect, document, model, shdr
 from deungdae.machines.mtconnect.lines import Reader
+from deungdae.machines.mtconnect.log import Part, read_log
 from deungdae.machines.mtconnect.multipart import Splitter, boundary
 from deungdae.machines.mtconnect.reading import Reading
 from deungdae.machines.mtconnect.table import Table

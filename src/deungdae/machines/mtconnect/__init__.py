@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from .driver import Mtconnect
-from .log import Log, Part, read_log
 
-__all__ = ["Log", "Mtconnect", "Part", "read_log"]
+__all__ = ["Mtconnect"]

@@ -19,7 +19,7 @@ from deungdae.core.types import Batch, Permit, Signal
 
 from .adapter import Adapter
 from .agent import Agent
-from .log import device_items
+from .files import device_items
 from .recording import Recording
 from .source import Source
 from .table import Table

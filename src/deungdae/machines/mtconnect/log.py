@@ -7,11 +7,10 @@ others one by one with the parser that live adapter streams use.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,11 +19,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from deungdae.core.errors import BadReply, FactoryError, Fault
 from deungdae.core.types import Batch, Event, FloatArray, Severity, Signal, TimeArray
 from deungdae.machines import _moment as moment
 
-from . import document, model, shdr
+from . import shdr
+from .files import device_items, opened
 from .reading import UNAVAILABLE, Facts, Reading, is_unavailable, series, short
 
 _BLOCK = 16 << 20
@@ -206,16 +205,6 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
         yield bytes(held), ""
 
 
-def opened(path: Path) -> BinaryIO:
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror or error}"
-        raise FactoryError([Fault(file=str(path), key="PATH", problem=problem)]) from error
-
-
 def _columns(block: bytes, first: int, skipper: shdr.Skipper, shapes: Mapping[str, str]) -> _Chunk:
     """Return whole lines as columns. first: number of the first line in its file."""
     others: list[tuple[int, str]] = []
@@ -364,25 +353,3 @@ def _numbers(values: Any) -> FloatArray:
 
 def _id(asset: str, item: str) -> str:
     return f"{asset}.{item.replace('.', '_')}"  # the last dot of an id ends the asset
-
-
-def device_items(devices: Path, asset: str) -> dict[str, model.Item]:
-    """Return the data items of one device of a Devices.xml, by id and by name."""
-
-    def refuse(problem: str, remedy: str = "") -> FactoryError:
-        return FactoryError(
-            [Fault(file=str(devices), key="--devices", problem=problem, remedy=remedy)]
-        )
-
-    try:
-        root = document.parse(devices.read_bytes(), "MTConnectDevices")
-    except (OSError, BadReply) as error:
-        raise refuse(f"cannot be read: {error}", "give the agent's Devices.xml") from error
-    found = model.items(root)
-    names = sorted({item.device for item in found})
-    mine = [item for item in found if asset in (item.device, *item.device_ids)]
-    if not mine and len(names) == 1:
-        mine = found
-    if not mine:
-        raise refuse(f"describes no device {asset!r}, but {', '.join(names)}")
-    return {key: item for item in mine for key in (item.id, item.name) if key}

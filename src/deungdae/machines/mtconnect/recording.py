@@ -13,8 +13,8 @@ from deungdae.core.ports import Node
 from deungdae.core.types import SECOND
 from deungdae.machines import _moment as moment
 
+from .files import opened
 from .lines import Reader, nodes
-from .log import opened
 from .reading import Reading
 from .source import News
 

@@ -7,7 +7,6 @@ from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from deungdae.core.ports import Events
 from deungdae.core.types import (
@@ -198,8 +197,6 @@ class _Rows:
         """Return row, time, value and status of every value: [n] each."""
         rows = np.asarray(self._rows, np.intp)
         time, status = _times(self._times, received)
-        if self._earlier:
-            time = time.copy()  # it may be Arrow's own memory
         value = _floats(self._texts)
         for place, before in self._earlier:
             time[place] -= before
@@ -208,7 +205,7 @@ class _Rows:
 
 def _times(texts: list[str], received: int) -> tuple[TimeArray, StatusArray]:
     """Return ns and status of each text: where it is no time, that of receipt, marked so."""
-    times, wrong = moment.columns(pa.array(texts, pa.string()))
+    times, wrong = moment.listed(texts)
     status = np.zeros(len(times), np.uint8)
     if wrong:
         missing = list(wrong)
