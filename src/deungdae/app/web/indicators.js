@@ -21,7 +21,8 @@ export class Indicators {
       if (!assets.has(key)) assets.set(key, { asset: finding.asset, by: {} });
       assets.get(key).by[finding.name] = finding;
     }
-    const found = [...assets.values()];
+    const place = (each) => known.assets.findIndex((asset) => asset.id === each.asset);
+    const found = [...assets.values()].sort((a, b) => place(a) - place(b)); // in the order of the file
     const rows = found.length > FEW ? [element("div", "oees", ...found.map(tileOf))] : found.map(rowOf);
     for (const [key, reason] of Object.entries(known.waiting)) {
       if (key.startsWith("insight.")) rows.push(element("p", "quiet", `${key}: ${reason}`));
