@@ -24,6 +24,7 @@ from .codes import (
     RIPE,
     RUNNING,
     SETUP,
+    WORKS,
 )  # fmt: skip
 from .compiling import called, inlined
 from .events import set_due, set_idle, show, soonest
@@ -31,16 +32,18 @@ from .flow import ask, ask_sources, born, get_in, go_to, room
 from .lock import dead, locked
 from .people import join, send
 from .rides import reach, send_out
-from .rows import NONE
+from .rows import NONE, Server
 from .stream import draw
 from .work import fail, finish, mend, proceed, resume, stop, suspend, wear
 
 
 @called
 def settle(w: World, now: float) -> None:
-    """Let everything follow at once that can: stations begin, people join, vehicles set out."""
+    """Let everything follow at once that can: people join, stations begin, vehicles set out."""
     while True:
-        while w.asked:
+        if w.people_asked:
+            help_out(w, now)
+        elif w.asked:
             w.asked -= 1
             s = at.agenda(w, w.asked).to
             station = at.station(w, s)
@@ -50,8 +53,6 @@ def settle(w: World, now: float) -> None:
                     server = at.server(w, n)
                     if server.task == NONE and server.halt == NONE:
                         begin(w, n, server, s, station, now)
-        if w.people_asked:
-            help_out(w, now)
         elif w.rides_asked:
             send_out(w, now)
         else:
@@ -66,19 +67,32 @@ def help_out(w: World, now: float) -> None:
     while n != NONE:
         server = at.server(w, n)
         following = server.next_wait
-        if server.halt != NONE or at.station(w, server.station).closed or not join(w, server):
-            before = n
-        else:
+        if not needs_people(server):  # they came when its repair was over
             server.waits = 0
-            if before == NONE:
-                w.waits = following
-            else:
-                at.server(w, before).next_wait = following
-            if following == NONE:
-                w.last_wait = before
+        elif may_work(w, server) and join(w, server):
+            server.waits = 0
             proceed(w, n, server, now)
             show(w, n, server, SETUP if server.task == PREPARES else RUNNING, now)
+        if server.waits:
+            before = n
+        elif before == NONE:
+            w.waits = following
+        else:
+            at.server(w, before).next_wait = following
         n = following
+    w.last_wait = before
+
+
+@called
+def needs_people(server: Server) -> bool:
+    """Return whether a server has a task, and nobody for it."""
+    return server.team == NONE and server.task in (PREPARES, WORKS)
+
+
+@called
+def may_work(w: World, server: Server) -> bool:
+    """Return whether a server neither halts nor is closed."""
+    return server.halt == NONE and not at.station(w, server.station).closed
 
 
 @inlined

@@ -41,6 +41,7 @@ def simulate(
     """
     numbers = range(replications) if isinstance(replications, int) else replications
     warm_up = 0.0 if start is not None else line.warm_up
+    horizon = float(horizon)  # the engine is compiled for one kind of number
     _check(line, horizon, warm_up, numbers)
     todo = np.asarray(numbers, np.int64)
     if _recursion_fits(line, start, method):

@@ -90,12 +90,12 @@ class Simulation:
         """Let the line go on; return whether it came to the moment."""
         memory = self._memory
         results: Any = np.zeros((1, 0))
-        numbers: Any = np.asarray([self._replication])
+        numbers: Any = np.asarray([self._replication], np.int64)
         if not COMPILED:
             results, numbers = results.tolist(), numbers.tolist()
         rows = run(
             memory.world, memory.block, memory.pristine, results, numbers, 0, resumes,
-            self._seed, 0.0, until,
+            self._seed, 0.0, float(until),
         )  # fmt: skip
         return rows == 1
 
