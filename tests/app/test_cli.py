@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,9 +140,12 @@ def test_init_answers_in_json(ask: Asked, tmp_path: Path) -> None:
 
 def test_check_names_every_fault_with_its_line(ask: Asked, tmp_path: Path) -> None:
     file = tmp_path / "factory.toml"
-    file.write_text(DEMO.read_text().replace('unit = "Cel"', 'unit = "°C"').replace("kp =", "kq ="))
+    for beside in ("signals.csv", "line.toml"):
+        shutil.copy(DEMO.parent / beside, tmp_path)
+    text = DEMO.read_text().replace("kp =", "kq =").replace("period =", "perod =")
+    file.write_text(text.replace('timezone = "Asia/Seoul"', 'timezone = "Asia/Soul"'))
     faults = ask.json("check", str(file), code=2)["faults"]
-    assert {fault["key"].rpartition(".")[2] for fault in faults} >= {"unit", "kq", "kp"}
+    assert {fault["key"].rpartition(".")[2] for fault in faults} >= {"timezone", "kq", "kp"}
     assert all(fault["line"] and fault["problem"] for fault in faults)
     words = ask.words("check", str(file), code=2)
     assert f"{len(faults)} errors; nothing was started" in words
@@ -170,7 +174,8 @@ def test_list_tells_what_there_is(ask: Asked) -> None:
 def test_docs_are_written(ask: Asked, tmp_path: Path) -> None:
     files = ask.json("docs", str(tmp_path / "reference"))
     assert {Path(file).name for file in files} == {
-        "options.md", "commands.md", "errors.md", "imports.md", "factory.schema.json",
+        "options.md", "commands.md", "line.md", "errors.md", "imports.md",
+        "factory.schema.json", "line.schema.json",
     }  # fmt: skip
     for file in files:
         assert len(Path(file).read_text()) > 500

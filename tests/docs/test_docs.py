@@ -100,6 +100,8 @@ def test_every_toml_example_is_read_strictly(place: str, tmp_path: Path) -> None
     head = "" if "factory" in tomllib.loads(example) else '[factory]\nid = "example"\n\n'
     (tmp_path / "factory.toml").write_text(_below_top(example, head), encoding="utf-8")
     (tmp_path / "signals.csv").write_text("id,source\n")
+    for file in ("line.toml", "twin.json"):
+        (tmp_path / file).write_text("[stations.press]\ncycle = 20\n")
     try:
         model.read(tmp_path, describe.SECTIONS)
     except FactoryError as error:

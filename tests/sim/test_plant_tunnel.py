@@ -246,3 +246,11 @@ def test_another_number_of_zones_names_them() -> None:
     with pytest.raises(ValueError, match="int"):
         create("tunnel", 1, {"firing": 2.5})
     assert TunnelParameters().firing == 2
+
+
+def test_a_burner_may_be_left_to_somebody_else_from_the_first() -> None:
+    kiln = create("tunnel", 1, {"manual": 1})
+    assert (kiln.get("zone3.mode"), kiln.get("zone4.mode")) == ("auto", "manual")
+    kiln.set("zone4.valve", 20.0)
+    kiln.step(60.0)
+    assert kiln.get("zone4.valve") == 20.0

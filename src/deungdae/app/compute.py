@@ -16,6 +16,8 @@ import msgspec
 from deungdae.core.errors import Unreachable
 from deungdae.sim.line import Line, Snapshot
 
+from .offspring import end_with_parent
+
 if TYPE_CHECKING:
     from deungdae.sim.outcome import Outcome
 
@@ -145,7 +147,7 @@ class _Pool:
     def __init__(self, count: int) -> None:
         self.name, self.count = f"{count} processes", count
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(count, mp_context=context)
+        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent)
 
     def map(self, work: Callable[[Any], Any], parts: list[Any]) -> Iterator[Any]:
         return self._pool.map(work, parts, timeout=PATIENCE)

@@ -13,12 +13,14 @@ from deungdae.model.factory import Factory, Plugin
 
 from .auth import WebOptions
 from .bus import BusOptions
+from .compute import ComputeOptions
 from .thinking import examples, is_thinker
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "historian": HistorianOptions,
     "app": WebOptions,
     "bus": BusOptions,
+    "compute": ComputeOptions,
 }
 
 

@@ -31,6 +31,7 @@ from deungdae.model.factory import Factory, Plugin
 
 from .album import Album, example, images_of
 from .live import Live
+from .offspring import end_with_parent
 
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.010  # s; what took longer last time goes to another process next time
@@ -307,7 +308,7 @@ class Thinking:
         """Let a heavy thinker with history think in another process, beside the others."""
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from deungdae.app.offspring import end_with_parent
 
 from .failure import WebError
 
@@ -77,21 +77,6 @@ class Apart:
             for process in list(pool._processes.values()):  # the pool itself would wait for ever
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def end_with_parent() -> None:
-    """Let this process end when the one that started it is gone, also by a kill.
-
-    It would wait for its next question for ever.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only for a process that another one started"
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _retrieve(answer: asyncio.Future[T]) -> None:

@@ -72,6 +72,8 @@ class Tunnel:
         self._out: deque[Wagon] = deque(maxlen=_KEPT)
         self._last = self._wagon(0)
         self._hot = [False] * p.firing
+        for burner in range(max(p.firing - p.manual, 0), p.firing):
+            self._heat.switch(burner, auto=False)
         self._measure()
 
     def step(self, dt: float) -> None:

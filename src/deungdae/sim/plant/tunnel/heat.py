@@ -35,6 +35,7 @@ class TunnelParameters(msgspec.Struct, frozen=True, kw_only=True):
     positions: Annotated[int, msgspec.Meta(ge=1, le=8)] = 4  # wagons in a zone
     interval: Annotated[float, msgspec.Meta(ge=60)] = 3600.0  # of pushes, while it is not driven
     setpoint: Annotated[float, msgspec.Meta(ge=0, le=1500)] = 1350.0  # of the firing zones, Cel
+    manual: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0  # last burners whose valves others move
     ambient: Annotated[float, msgspec.Meta(ge=-40, le=60)] = 25.0  # Cel
     wagon_temperature: Annotated[float, msgspec.Meta(ge=0, le=300)] = 80.0  # coming in, Cel
     wagon_capacity: Capacity = 3000.0  # 2 t of bricks and 1 t of kiln furniture
