@@ -188,11 +188,12 @@ def _repairs(
 
 def _repair(x: FloatArray, common: Fit) -> Fit:
     mean = float(x.mean())
+    spread = float(x.std(ddof=1)) / mean / math.sqrt(len(x)) if len(x) > 1 and mean > 0 else 1.0
     form = _rescaled(common.distribution, mean)
 
     def told(distribution: Distribution, distance: float | None = None) -> Fit:
         return Fit(distribution=distribution, n=len(x), mean=mean, deviation=float(x.std()),
-                   error=common.error, distance=distance)  # fmt: skip
+                   error=spread, distance=distance)  # fmt: skip
 
     if mean <= 0:
         return told(Distribution("constant", (0.0,)))

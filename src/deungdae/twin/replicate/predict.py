@@ -106,10 +106,12 @@ def _interval(values: FloatArray, confidence: float) -> Interval:
     between = float(means.var(ddof=1))
     kept = max(1 - within / between, 0.0) if between > 0 else 0.0
     shrunk = mean + (means - mean) * np.sqrt(kept)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(shrunk, [tail, 1 - tail])
-    error = float(np.sqrt(between / len(means)))
+    # of m draws and the truth each rank is as likely: so few draws make no interval too narrow
+    m = len(means)
+    ranks = (m + 1) * np.asarray([(1 - confidence) / 2, (1 + confidence) / 2]) - 1
+    low, high = np.interp(ranks, np.arange(m), np.sort(shrunk))
+    error = float(np.sqrt(between / m))
     return Interval(
-        mean=mean, low=float(low) - error, high=float(high) + error, confidence=confidence,
+        mean=mean, low=float(low), high=float(high), confidence=confidence,
         parameters=float(np.sqrt(between * kept)), simulation=error, draws=len(means),
     )  # fmt: skip
