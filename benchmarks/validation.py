@@ -161,7 +161,7 @@ def queues() -> list[Case]:
     repair = (2.5, 2 * 2.5**2)
     found += [
         Case("M/M/1 that fails in operation", queue(1 / 0.6, "exponential(1)", failing(20, 2.5)),
-             wip, exact.mg1_failing(0.6, 1, 2, 1 / 20, repair), "Gaver (1962)", 3e7, 3000),
+             wip, exact.mg1_failing(0.6, 1, 2, 1 / 20, repair), "Gaver (1962)", 6e7, 3000),
         Case("M/E2/1 that fails in operation", queue(1 / 0.6, "erlang(2, 1)", failing(20, 2.5)),
              wip, exact.mg1_failing(0.6, 1, 1.5, 1 / 20, repair), "Gaver (1962)", 3e7, 3000),
         Case("M/M/1 that fails at all times",
@@ -194,7 +194,7 @@ def priority() -> list[Case]:
     waiting = exact.cobham(arrivals, means, (2.0, 2.0))
     return [
         Case(f"M/M/1 with priority: {name} parts waiting", text, level(name), truth,
-             "Cobham (1954)", 3e7, 3000)
+             "Cobham (1954)", 8e7, 3000)
         for name, truth in zip(("urgent", "other"), waiting.tolist(), strict=True)
     ]  # fmt: skip
 
@@ -269,7 +269,7 @@ def crews() -> list[Case]:
     return [
         Case("6 machines, 2 repairmen: machines that stand",
              f"{machines}[crews.fitters]\nsize = 2\n", standing,
-             exact.repairmen(6, 2, 1 / 10, 1 / 2), "Feller 1 (1968), XVII.7", 2e6, 500),
+             exact.repairmen(6, 2, 1 / 10, 1 / 2), "Feller 1 (1968), XVII.7", 4e6, 500),
     ]  # fmt: skip
 
 

@@ -59,7 +59,11 @@ LINES = {
 def assert_same(one: Outcome, other: Outcome, tolerance: float) -> None:
     for field in FIELDS:
         np.testing.assert_allclose(
-            getattr(one, field), getattr(other, field), rtol=tolerance, atol=tolerance, err_msg=field
+            getattr(one, field),
+            getattr(other, field),
+            rtol=tolerance,
+            atol=tolerance,
+            err_msg=field,
         )
 
 

@@ -49,6 +49,10 @@ def test_formulas_agree_with_chains() -> None:
     up = 0.4 / 0.45
     known = (1 + 0.05 / 0.45**2) * 0.6 / (up - 0.6)
     assert exact.failing_always(0.6, 1, 0.05, 0.4) == pytest.approx(known)
-    assert exact.cobham([0.3, 0.4], [1, 1], [2, 2]).sum() == pytest.approx(exact.mg1(0.7, 1, 2) - 0.7)
+    assert exact.cobham([0.3, 0.4], [1, 1], [2, 2]).sum() == pytest.approx(
+        exact.mg1(0.7, 1, 2) - 0.7
+    )
     assert exact.batch_queue(0.8, 1, 1, 400) == pytest.approx(4)
-    assert exact.assembly(1, 1000, 1.5, 2) == pytest.approx(exact.saturated([1, 1.5], [2]), rel=1e-3)
+    assert exact.assembly(1, 1000, 1.5, 2) == pytest.approx(
+        exact.saturated([1, 1.5], [2]), rel=1e-3
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
@@ -168,8 +169,9 @@ class _Ray:
         self._ray = ray
         self._mine = not ray.is_initialized()
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-        except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             problem = f"no Ray cluster answers at {address}: {error}"
             remedy = "start one with `ray start --head`, or write ray = 'off'"
             raise Unreachable(problem, remedy=remedy) from error
@@ -183,6 +185,13 @@ class _Ray:
     def close(self) -> None:
         if self._mine:
             self._ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens at host:port; Ray itself would try for a minute."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _simulate(task: tuple[Line, range, dict[str, Any]]) -> Outcome:
