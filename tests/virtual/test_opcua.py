@@ -136,6 +136,15 @@ async def test_two_servers_share_no_change_of_a_standard_node() -> None:
     assert [node.nodeid for node in await fresh.nodes.objects.get_children()] == there
 
 
+def test_all_standard_nodes_are_there_and_refer_to_each_other() -> None:
+    nodes = standard._standard()
+    assert len(nodes) > 6000
+    for node in list(nodes)[::50]:
+        found = nodes[node]
+        assert found.nodeid == node
+        assert {reference.NodeId for reference in found.references} <= nodes.keys()
+
+
 def test_nodes_of_a_server_are_its_own_and_the_standard_ones() -> None:
     kept, gone, added = (ua.NodeId(number) for number in (1, 2, 3))
     nodes = standard.Nodes(standard.Packed({node: NodeData(node) for node in (kept, gone)}))

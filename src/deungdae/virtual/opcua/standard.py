@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
 import sys
 import threading
 import zlib
@@ -16,11 +17,11 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
 from itertools import islice
 
-import asyncua.server
 from asyncua import Server, ua
 from asyncua.server.address_space import AddressSpace, NodeData, NodeManagementService
 
 _TOGETHER = 8  # nodes of one pack: more take less memory, fewer are unpacked sooner
+_PATIENCE = 60.0  # s
 _reading = threading.Lock()
 
 
@@ -42,10 +43,8 @@ class Packed(Mapping[ua.NodeId, NodeData]):
         self._place: dict[ua.NodeId, int] = {}
         left = iter(nodes.items())
         while pack := dict(islice(left, _TOGETHER)):
-            packed = pickle.dumps(pack, pickle.HIGHEST_PROTOCOL)
-            # names of its own, since those of the nodes would keep their memory from being freed
-            self._place |= dict.fromkeys(pickle.loads(packed), len(self._packs))  # noqa: S301 — ours
-            self._packs.append(zlib.compress(packed))
+            self._place |= dict.fromkeys(pack, len(self._packs))
+            self._packs.append(zlib.compress(pickle.dumps(pack, pickle.HIGHEST_PROTOCOL)))
 
     def __getitem__(self, node: ua.NodeId) -> NodeData:
         pack = zlib.decompress(self._packs[self._place[node]])
@@ -105,19 +104,25 @@ def _standard() -> Packed:
 
 @cache
 def _read() -> Packed:
-    from asyncua.server.standard_address_space import standard_address_space  # noqa: PLC0415
+    """Return the standard nodes, read by a process of its own.
+
+    Here what they leave behind would stay: 60 MB, full of holes, that do not go back to the system.
+    """
+    command = [sys.executable, "-P", "-c", f"from {__name__} import write; write()"]
+    made = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=_PATIENCE)  # noqa: S603
+    read: Packed = pickle.loads(made.stdout)  # noqa: S301 — what write() wrote
+    return read
+
+
+def write() -> None:
+    """Write the standard nodes to the standard output, packed and pickled."""
+    from asyncua.server.standard_address_space import (  # noqa: PLC0415 — 12 MB, only here
+        standard_address_space,
+    )
 
     space = AddressSpace()
     standard_address_space.fill_address_space(NodeManagementService(space))
-    _forget(standard_address_space.__package__)
-    return Packed(space._nodes)
-
-
-def _forget(package: str) -> None:
-    """Drop a package that is used once: the code that makes the standard nodes takes 12 MB."""
-    for name in [each for each in sys.modules if each.startswith(package)]:
-        del sys.modules[name]
-    del asyncua.server.standard_address_space
+    pickle.dump(Packed(space._nodes), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
 
 
 async def _nothing(*_: object) -> None:
