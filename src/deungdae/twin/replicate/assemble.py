@@ -310,6 +310,3 @@ def _calendars(
 
 def _zone(log: Log) -> str:
     return getattr(log.zone, "key", "UTC")
-
-
-__all__ = ["Parts", "Shares", "alone", "whole"]

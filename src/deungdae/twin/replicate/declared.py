@@ -9,7 +9,7 @@ import numpy as np
 
 from deungdae.sim.line import OUT, SCRAP, Line, Station
 
-from .assemble import Parts, Shares, whole
+from .assemble import Parts, Shares
 from .log import Gap
 from .queues import queues_of
 from .traces import Traces, contradictions
@@ -119,6 +119,3 @@ def _full(declared: Line, parts: Parts, traced: Traces) -> Iterator[Gap]:
                 why = f"declared to hold {buffer.capacity}; the records show {seen}"
                 yield Gap(station=feeds[0], what=f"capacity of {name}", why=why,
                           bound="as declared")  # fmt: skip
-
-
-__all__ = ["onto", "whole"]

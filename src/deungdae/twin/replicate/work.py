@@ -16,7 +16,6 @@ from .timeline import (
     BLOCKED,
     DOWN,
     IDLE,
-    MAINTENANCE,
     OFF,
     RUNNING,
     SETUP,
@@ -208,6 +207,3 @@ def _episodes(line: Timeline, code: int) -> tuple[FloatArray, FloatArray, NDArra
 
 def _joined(arrays: list[FloatArray]) -> FloatArray:
     return np.concatenate(arrays) if arrays else np.empty(0)
-
-
-__all__ = ["BLOCKED", "DOWN", "MAINTENANCE", "MOVING", "Stops", "Work", "stops_of", "work_of"]
