@@ -34,6 +34,7 @@ from .plant import speed
 log = logging.getLogger("deungdae.run")
 GOOD = 50  # photographs of good bricks from which the demo's inspection learns
 PHOTOGRAPHER = 7  # seed
+QUALITY = 90  # of the photographs, %
 INSTALLED = Path(__file__).parents[2] / "demo"
 DEMO = INSTALLED if INSTALLED.exists() else Path(__file__).parents[4] / "examples" / "brickworks"
 
@@ -125,7 +126,8 @@ def _photograph(folder: Path) -> None:
         camera.show(f"G{number:03d}", product)
         frame = camera.frame()
         if frame is not None:
-            Image.fromarray(frame.pixels).save(folder / f"{number:03d}.png", compress_level=1)
+            # as that camera gives its pictures: compression leaves marks, too
+            Image.fromarray(frame.pixels).save(folder / f"{number:03d}.jpg", quality=QUALITY)
 
 
 @contextmanager
