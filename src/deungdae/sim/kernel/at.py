@@ -116,6 +116,9 @@ if TYPE_CHECKING or not COMPILED:
     def heap(w: World, n: int) -> rows.Heap:
         return w.heaps[n]  # type: ignore[no-any-return]
 
+    def stock(w: World, n: int) -> rows.Stock:
+        return w.stocks[n]  # type: ignore[no-any-return]
+
     def suspect(w: World, n: int) -> rows.Link:
         return w.suspects[n]  # type: ignore[no-any-return]
 
@@ -161,6 +164,7 @@ else:
     agenda = rows_of("agenda", rows.Link, rows.shape(rows.Link))
     seat = rows_of("seats", rows.Seat, rows.shape(rows.Seat))
     heap = rows_of("heaps", rows.Heap, rows.shape(rows.Heap))
+    stock = rows_of("stocks", rows.Stock, rows.shape(rows.Stock))
     suspect = rows_of("suspects", rows.Link, rows.shape(rows.Link))
     part = rows_of("parts", rows.Part, rows.shape(rows.Part))
     note = rows_of("notes", rows.Note, rows.shape(rows.Note))

@@ -65,7 +65,8 @@ def begin_other(w: World, n: int, server: Server, s: int, station: Station, now:
         call(w, n, server, at.plan(w, plan).crew, now)
         return
     for k in range(station.input, station.input + station.inputs):
-        draw_in(w, at.input(w, k).to, now)
+        if available(w, s, station, ANY) == 0:
+            draw_in(w, at.input(w, k).to, now)
     if not has_needs(w, station) or not gather(w, server, s, station, now):
         set_idle(w, n)
         show(w, n, server, STARVED, now)
@@ -269,16 +270,21 @@ def takeable(w: World, s: int, station: Station, b: int, product: int) -> int:
 
 @called
 def pick(w: World, s: int, station: Station, product: int) -> int:
-    """Return the buffer from which a station takes its next part, or NONE."""
+    """Return the buffer from which a station takes its next part, or NONE.
+
+    What was handed over through a buffer without places comes before all that can wait.
+    """
     best, most = NONE, -math.inf
     for k in range(station.input, station.input + station.inputs):
         b = at.input(w, k).to
         count = takeable(w, s, station, b, product)
         if count == 0:
             continue
-        if station.pick == ORDER:
+        if at.buffer(w, b).capacity == 0:
             return b
         worth = float(count)
+        if station.pick == ORDER:
+            worth = float(-k)
         if station.pick == OLDEST:
             buffer = at.buffer(w, b)
             before = eligible(w, s, station, buffer, product)

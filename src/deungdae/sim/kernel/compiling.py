@@ -207,6 +207,10 @@ if TYPE_CHECKING or not COMPILED:
         """Return the sum of two words, modulo 2^64."""
         return (a + b) & _MASK
 
+    def times(a: int, b: int) -> int:
+        """Return the product of two words, modulo 2^64."""
+        return (a * b) & _MASK
+
     def mix(z: int) -> int:
         """Return a word in which each bit depends on all bits of another.
 
@@ -251,6 +255,10 @@ else:
     @inlined
     def plus(a, b):
         return a + b
+
+    @inlined
+    def times(a, b):
+        return a * b
 
     @inlined
     def mix(z):

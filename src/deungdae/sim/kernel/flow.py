@@ -21,7 +21,7 @@ from .codes import (
 from .compiling import called, inlined
 from .events import note, set_due, set_idle, show
 from .ready import due_plan, has_needs
-from .rows import NONE, Buffer, Part, Server
+from .rows import NONE, Buffer, Part, Server, Station
 from .stream import draw
 
 
@@ -157,26 +157,46 @@ def other_room(w: World, buffer: Buffer, stage: int) -> bool:
         ride = at.ride(w, buffer.ride)
         return ride.count < ride.places
     if buffer.capacity == 0:
-        return idle_takers(w, buffer, stage) > buffer.level
+        return is_awaited(w, buffer, stage)
     return buffer.level < buffer.capacity
 
 
 @called
-def idle_takers(w: World, buffer: Buffer, stage: int) -> int:
-    """Return how many servers wait for a part of a stage from a buffer."""
-    idle = 0
+def is_awaited(w: World, buffer: Buffer, stage: int) -> bool:
+    """Return whether a server waits for a part of a stage from a buffer without places."""
     for k in range(buffer.taker, buffer.taker + buffer.takers):
         s = at.taker(w, k).to
         station = at.station(w, s)
-        if station.closed or not at.route(w, s * w.stages_count + stage).allowed:
-            continue
-        if not has_needs(w, station):
-            continue
-        for n in range(station.first, station.first + station.count):
-            server = at.server(w, n)
-            if server.task == NONE and server.halt == NONE and due_plan(w, server) == NONE:
-                idle += 1
-    return idle
+        if (
+            not station.closed
+            and at.route(w, s * w.stages_count + stage).allowed
+            and has_needs(w, station)
+            and idle(w, station) > pledged(w, station)
+        ):
+            return True
+    return False
+
+
+@called
+def idle(w: World, station: Station) -> int:
+    """Return how many servers of a station can begin at once."""
+    count = 0
+    for n in range(station.first, station.first + station.count):
+        server = at.server(w, n)
+        if server.task == NONE and server.halt == NONE and due_plan(w, server) == NONE:
+            count += 1
+    return count
+
+
+@called
+def pledged(w: World, station: Station) -> int:
+    """Return how many parts were just handed over to a station."""
+    count = 0
+    for k in range(station.input, station.input + station.inputs):
+        buffer = at.buffer(w, at.input(w, k).to)
+        if buffer.capacity == 0:
+            count += buffer.level
+    return count
 
 
 @inlined

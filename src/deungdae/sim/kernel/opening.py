@@ -5,8 +5,20 @@ from __future__ import annotations
 from . import at
 from .at import World
 from .codes import (
-    BLOCKED, BY_STATION, DOWN, FAILURE, HOLDS, MAINTAINS, PLAN, PREPARES, REPAIRS, RUNNING, SETUP,
-    START, WAITING, WORKS,
+    BLOCKED,
+    BY_STATION,
+    DOWN,
+    FAILURE,
+    HOLDS,
+    MAINTAINS,
+    PLAN,
+    PREPARES,
+    REPAIRS,
+    RUNNING,
+    SETUP,
+    START,
+    WAITING,
+    WORKS,
 )  # fmt: skip
 from .compiling import called
 from .engine import settle

@@ -130,7 +130,7 @@ def _compiled(version: str) -> Any:
                 restore(block, pristine)
                 open_line(w, seed, numbers[row])
             resumes = False
-            if not w.warm:
+            if not w.warm and warm_up > 0.0:
                 w.status = go_on(w, warm_up)
                 if w.status != DONE:
                     return row

@@ -14,6 +14,8 @@ import numpy as np
 Int = Annotated[int, np.int64]
 Real = Annotated[float, np.float64]
 Word = Annotated[int, np.uint64]
+AHEAD = 32  # variates that are drawn at once
+Ahead = Annotated[list[float], (np.float64, (AHEAD,))]
 Times = Annotated[list[float], (np.float64, (8,))]
 
 NONE = -1
@@ -368,6 +370,13 @@ class Stream:
     stride: Word
 
 
+class Stock:
+    """Variates of a station's cycle, drawn ahead."""
+
+    used: Int
+    values: Ahead
+
+
 class Period:
     """An active period that may turn out to be the bottleneck's."""
 
@@ -423,7 +432,7 @@ TABLES: dict[str, type] = {
     "inputs": Link, "takers": Link, "needs": Link, "setups": Setup, "crews": Crew, "groups": Group,
     "members": Member, "shifts": Shift, "toggles": Toggle, "orders": Order, "fleets": Fleet,
     "vehicles": Vehicle, "rides": Ride, "ways": Way, "slots": Slot, "nodes": Node,
-    "spreads": Spread, "numbers": Number, "streams": Stream, "periods": Period, "bins": Bin,
+    "spreads": Spread, "numbers": Number, "streams": Stream, "stocks": Stock, "periods": Period, "bins": Bin,
     "agenda": Link, "seats": Seat, "heaps": Heap, "suspects": Link,
 }  # fmt: skip
 GROWING: dict[str, type] = {"parts": Part, "notes": Note}

@@ -10,8 +10,8 @@ import math
 
 from . import at
 from .at import World
-from .compiling import called, inlined, mix, odd, plus, unit, word
-from .rows import Spread, Stream
+from .compiling import called, inlined, mix, odd, plus, times, unit, word
+from .rows import AHEAD, Spread, Stock, Stream
 
 # what a spread's `kind` is
 CONSTANT, UNIFORM, TRIANGULAR, EXPONENTIAL, NORMAL, LOGNORMAL = 0, 1, 2, 3, 4, 5
@@ -58,6 +58,28 @@ def draw(w: World, place: int, stream: int) -> float:
     if spread.kind == EXPONENTIAL:
         return -spread.a * math.log(1.0 - unit(z))
     return other(w, spread, z)
+
+
+@called
+def draw_ahead(w: World, stock: Stock, place: int, stream: int) -> None:
+    """Draw the next variates of a spread from a stream: together, they cost a third."""
+    spread = at.spread(w, place)
+    row = at.stream(w, stream)
+    stock.used = 0
+    if spread.kind == CONSTANT:
+        for k in range(AHEAD):
+            stock.values[k] = spread.a
+        return
+    state, stride = row.state, row.stride
+    if spread.kind == TRIANGULAR:
+        low, high, mode, rise, fall = spread.a, spread.b, spread.c, spread.d, spread.e
+        for k in range(AHEAD):
+            u = unit(mix(plus(state, times(stride, word(k + 1)))))
+            stock.values[k] = triangular(u, low, high, mode, rise, fall)
+        row.state = plus(state, times(stride, word(AHEAD)))
+        return
+    for k in range(AHEAD):
+        stock.values[k] = draw(w, place, stream)
 
 
 @inlined

@@ -18,7 +18,7 @@ from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot, Statio
 
 from . import codes, stream
 from .memory import Memory
-from .rows import NONE
+from .rows import AHEAD, NONE
 from .stages import Stages
 
 ANY_NUMBER = 1 << 60
@@ -436,7 +436,7 @@ def _vehicles(tables: Tables) -> None:
         for metres in row:
             tables.add("ways", metres=metres)
     fleets = list(line.vehicles)
-    for name, given in line.vehicles.items():
+    for given in line.vehicles.values():
         tables.add(
             "fleets", first=tables.count("vehicles"), count=given.count, speed=given.speed,
             load=given.load, unload=given.unload,
@@ -586,6 +586,7 @@ def _memory(tables: Tables) -> Memory:
         "nodes": [{} for _ in range(slots)],
         "periods": [{} for _ in range(servers + 2)],
         "bins": [{} for _ in range(codes.BINS)],
+        "stocks": [{"used": AHEAD} for _ in line.stations],
         "agenda": [{} for _ in range(len(line.stations) + 1)],
         "suspects": [{} for _ in range(servers)],
     }

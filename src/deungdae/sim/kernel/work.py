@@ -33,8 +33,8 @@ from .compiling import called, inlined
 from .events import note, set_due, set_idle, show
 from .flow import ask, born, deliver
 from .people import call, join, part_from, send, wait_for_people
-from .rows import NONE, Mode, Part, Route, Server, Station
-from .stream import draw, uniform
+from .rows import AHEAD, NONE, Mode, Part, Route, Server, Station
+from .stream import draw, draw_ahead, uniform
 
 
 @inlined
@@ -177,12 +177,18 @@ def maintained(w: World, server: Server, now: float) -> int:
 @called
 def start_cycle(w: World, server: Server, station: Station) -> None:
     """Give a server its next cycle."""
-    place = station.cycle
-    if station.by_product:
-        place += at.part(w, server.part).product
     server.task = WORKS
     server.work = 0.0
-    server.left = station.pace * draw(w, place, station.stream + CYCLE)
+    if station.by_product:
+        place = station.cycle + at.part(w, server.part).product
+        span = draw(w, place, station.stream + CYCLE)
+    else:
+        stock = at.stock(w, server.station)
+        if stock.used == AHEAD:
+            draw_ahead(w, stock, station.cycle, station.stream + CYCLE)
+        span = stock.values[stock.used]
+        stock.used += 1
+    server.left = station.pace * span
 
 
 @called
