@@ -34,6 +34,7 @@ format: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	tools/python
+	$(BIN)/python -m deungdae.sim.kernel
 	touch $@
 
 $(PEERS): tests/peers/package.json tests/peers/package-lock.json tools/peers $(READY)

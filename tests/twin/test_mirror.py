@@ -98,3 +98,21 @@ def test_what_is_strange_or_late_changes_nothing() -> None:
         state("nobody", 335, "down"), state("cut", 200, "down"), state("cut", 336, "flurbing"),
     ])  # fmt: skip
     assert follower.snapshot(340 * SECOND) == before
+
+
+def test_a_batch_in_work_is_not_waiting() -> None:
+    oven = lines.read("""
+[stations.cut]
+cycle = 60
+to = "b"
+[stations.oven]
+cycle = 600
+from = "b"
+batch = 3
+[buffers.b]
+""")
+    scans = [part("cut", at, str(at)) for at in (1, 2, 3, 4)]
+    now = mirror(oven, [*scans, state("oven", 5, "running")], 65 * SECOND)
+    (server,) = now.stations["oven"]
+    assert (server.parts, server.elapsed) == (3, 60)
+    assert now.buffers == {"b": ("part",)}

@@ -12,7 +12,7 @@ import msgspec
 
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, Fault
-from deungdae.core.types import DAY
+from deungdae.core.types import DAY, SECOND
 from deungdae.sim.line import Line
 
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
@@ -179,7 +179,9 @@ def _score(options: argparse.Namespace, output: Output) -> int:
         path=Path(), identity=Identity(id="store", timezone=zone_of(options).key),
         texts={"twin": replicate.encode(twin).decode()},
     )  # fmt: skip
-    monitor = Monitor("twin", MonitorOptions(line="twin", hours=options.hours, shifts=500), factory)
+    shifts = min(max(20, round((window.end - log.end) / (options.hours * HOUR * SECOND))), 500)
+    watch = MonitorOptions(line="twin", hours=options.hours, shifts=shifts)
+    monitor = Monitor("twin", watch, factory)
     scores, belief, drifts = monitor.history(window.end, window)
     if output.as_json:
         output.value(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -50,6 +50,18 @@ class Course(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     period: Period
     made: FloatArray
     wip: tuple[float, ...]
+
+
+class _Look(NamedTuple):
+    """What a look at the records shows. stands, paths: by start of the shift, see _follow."""
+
+    running: list[Period]
+    ended: list[Period]
+    stands: dict[int, Snapshot]
+    paths: dict[int, list[float]]
+    scores: list[Score]
+    drifts: dict[str, Drift]
+    belief: Belief
 
 
 class MonitorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,6 +153,28 @@ class Monitor:
 
         Raises NotEnoughData where nothing was told of any station yet.
         """
+        look = self._look(now, window)
+        recent = now - 2 * round(self.options.every * SECOND)
+        findings = [
+            self._told_forecast(self.course(each, look.stands[each.start], path=True))
+            for each in look.running
+        ]
+        if look.ended and look.ended[-1].end >= recent:
+            last = look.ended[-1]
+            findings.append(self._told_score(look.scores[-1], last, look.stands, look.paths))
+        findings += [self._told_drift(name, each, now) for name, each in look.drifts.items()]
+        findings.append(self._told_belief(look.belief, look.scores, now))
+        return findings
+
+    def history(self, now: int, window: Window) -> tuple[list[Score], Belief, dict[str, Drift]]:
+        """Return the score of each shift that ended, belief in the twin, and drift by station.
+
+        Raises NotEnoughData where nothing was told of any station.
+        """
+        look = self._look(now, window)
+        return look.scores, look.belief, look.drifts
+
+    def _look(self, now: int, window: Window) -> _Look:
         events = sorted(
             (event for each in window.events.values() for event in each if event.time < now),
             key=lambda event: event.time,
@@ -158,16 +192,8 @@ class Monitor:
             oldest=self.options.oldest * DAY / SECOND if self.twin.end else np.inf,
             drifting=[station for station, each in drifts.items() if each.direction],
         )  # fmt: skip
-        findings = []
-        recent = now - 2 * round(self.options.every * SECOND)
         running = [each for each in periods if each.start <= now < each.end]
-        for each in running:
-            findings.append(self._told_forecast(self.course(each, stands[each.start], path=True)))
-        if ended and ended[-1].end >= recent:
-            findings.append(self._told_score(scores[-1], ended[-1], stands, paths))
-        findings += [self._told_drift(station, each, now) for station, each in drifts.items()]
-        findings.append(self._told_belief(belief, scores, now))
-        return findings
+        return _Look(running, ended, stands, paths, scores, drifts, belief)
 
     def periods(self, start: int, end: int) -> list[Period]:
         """Return the shifts that touch [start, end): of the calendar, or equal parts of days."""

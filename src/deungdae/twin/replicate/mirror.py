@@ -85,14 +85,17 @@ class Mirror:
     def _server(
         self, name: str, machine: _Machine, waiting: dict[str, list[str]], now: int
     ) -> Server:
-        state = machine.state
+        state, batch = machine.state, self.line.stations[name].batch
         product = ""
         if state == "blocked":
             product = machine.product  # the part that it finished is still in it
         elif state in HOLDING:
             product = self._taken(name, waiting)
+            for _ in range(batch - 1):
+                self._taken(name, waiting)
         since = machine.running(now) if state == "running" else (now - machine.since) / SECOND
-        return Server(state=state, product=product, elapsed=max(since, 0.0))
+        parts = batch if product else 1
+        return Server(state=state, product=product, elapsed=max(since, 0.0), parts=parts)
 
     def _taken(self, name: str, waiting: dict[str, list[str]]) -> str:
         """Return the product of the part in work, and take it out of the buffer it came from."""
