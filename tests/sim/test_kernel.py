@@ -721,7 +721,7 @@ capacity=1
 [buffers.z]
 capacity=1
 """
-    with pytest.raises(Deadlock, match=r"'ring'.*b waits for room in y.*a waits for room in x"):
+    with pytest.raises(Deadlock, match=r"'ring'.*a waits for room in x.*b waits for room in y"):
         run(text, 10_000)
     with pytest.raises(Deadlock):
         Simulation(read(text)).advance(10_000)

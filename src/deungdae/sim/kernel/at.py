@@ -50,6 +50,9 @@ if TYPE_CHECKING or not COMPILED:
     def taker(w: World, n: int) -> rows.Link:
         return w.takers[n]  # type: ignore[no-any-return]
 
+    def feeder(w: World, n: int) -> rows.Link:
+        return w.feeders[n]  # type: ignore[no-any-return]
+
     def need(w: World, n: int) -> rows.Link:
         return w.needs[n]  # type: ignore[no-any-return]
 
@@ -119,9 +122,6 @@ if TYPE_CHECKING or not COMPILED:
     def stock(w: World, n: int) -> rows.Stock:
         return w.stocks[n]  # type: ignore[no-any-return]
 
-    def suspect(w: World, n: int) -> rows.Link:
-        return w.suspects[n]  # type: ignore[no-any-return]
-
     def part(w: World, n: int) -> rows.Part:
         return w.parts[n]  # type: ignore[no-any-return]
 
@@ -142,6 +142,7 @@ else:
     branch = rows_of("branches", rows.Branch, rows.shape(rows.Branch))
     input = rows_of("inputs", rows.Link, rows.shape(rows.Link))
     taker = rows_of("takers", rows.Link, rows.shape(rows.Link))
+    feeder = rows_of("feeders", rows.Link, rows.shape(rows.Link))
     need = rows_of("needs", rows.Link, rows.shape(rows.Link))
     setup = rows_of("setups", rows.Setup, rows.shape(rows.Setup))
     crew = rows_of("crews", rows.Crew, rows.shape(rows.Crew))
@@ -165,6 +166,5 @@ else:
     seat = rows_of("seats", rows.Seat, rows.shape(rows.Seat))
     heap = rows_of("heaps", rows.Heap, rows.shape(rows.Heap))
     stock = rows_of("stocks", rows.Stock, rows.shape(rows.Stock))
-    suspect = rows_of("suspects", rows.Link, rows.shape(rows.Link))
     part = rows_of("parts", rows.Part, rows.shape(rows.Part))
     note = rows_of("notes", rows.Note, rows.shape(rows.Note))

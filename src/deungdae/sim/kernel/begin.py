@@ -48,6 +48,7 @@ def begin(w: World, n: int, server: Server, s: int, station: Station, now: float
         server.part = take(w, b, NONE, now)
     else:
         server.part = born(w, menu(w, station), now)
+    station.free -= 1
     start_cycle(w, server, station)
     proceed(w, n, server, now)
     show(w, n, server, RUNNING, now)
@@ -71,6 +72,7 @@ def begin_other(w: World, n: int, server: Server, s: int, station: Station, now:
         set_idle(w, n)
         show(w, n, server, STARVED, now)
         return
+    station.free -= 1
     consume(w, server, station, now)
     prepare(w, server, station)
     if station.teams and not join(w, server):

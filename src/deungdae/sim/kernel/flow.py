@@ -29,7 +29,7 @@ from .stream import draw
 def ask(w: World, s: int) -> None:
     """Put a station on the agenda: something may have come that it can begin with."""
     station = at.station(w, s)
-    if not station.asked:
+    if station.free and not station.asked:
         station.asked = 1
         at.agenda(w, w.asked).to = s
         w.asked += 1
@@ -38,9 +38,8 @@ def ask(w: World, s: int) -> None:
 @inlined
 def count_wip(w: World, change: int, now: float) -> None:
     """Count parts that come into the line or leave it."""
-    w.wip_area += w.wip * (now - w.wip_since)
-    w.wip_since = now
     w.wip += change
+    w.wip_area -= change * now
 
 
 @called
@@ -202,9 +201,8 @@ def pledged(w: World, station: Station) -> int:
 @inlined
 def count_level(buffer: Buffer, change: int, now: float) -> None:
     """Count parts that come into a buffer or leave it."""
-    buffer.area += buffer.level * (now - buffer.since)
-    buffer.since = now
     buffer.level += change
+    buffer.area -= change * now
 
 
 @called
@@ -345,6 +343,7 @@ def deliver(w: World, n: int, now: float) -> None:
             return
         server.part = following
     server.task = NONE
+    at.station(w, server.station).free += 1
     ask(w, server.station)
 
 

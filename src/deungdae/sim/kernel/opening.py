@@ -86,6 +86,7 @@ def sit_down(w: World, n: int, server: Server, station: Station, seat: Seat) -> 
     """Let a server be at what it was at."""
     if seat.stage != NONE:
         fill(w, server, seat)
+        station.free -= 1
         give_task(w, server, station, seat)
     if seat.state == BLOCKED and server.part != NONE:
         hand_over(w, n, server, station, seat)

@@ -22,8 +22,7 @@ def count_anew(w: World) -> None:
     w.counted = now
     w.lead = 0.0
     w.good = 0
-    w.wip_area = 0.0
-    w.wip_since = now
+    w.wip_area = -w.wip * now
     for s in range(w.stations_count):
         at.station(w, s).done = 0
     for n in range(w.servers_count):
@@ -35,8 +34,7 @@ def count_anew(w: World) -> None:
             server.times[k] = 0.0
     for b in range(w.buffers_count):
         buffer = at.buffer(w, b)
-        buffer.area = 0.0
-        buffer.since = now
+        buffer.area = -buffer.level * now
     for p in range(w.products_count):
         product = at.product(w, p)
         product.made = 0
@@ -54,7 +52,7 @@ def collect(w: World, row: Any) -> None:
     close(w, w.now)
     row[0] = w.lead / w.good if w.good else math.nan
     row[1] = quantile(w, 0.9)
-    row[2] = (w.wip_area + w.wip * (w.now - w.wip_since)) / counted
+    row[2] = (w.wip_area + w.wip * w.now) / counted
     k = 3
     for p in range(w.products_count):
         product = at.product(w, p)
@@ -65,7 +63,7 @@ def collect(w: World, row: Any) -> None:
         k += 4
     for b in range(w.buffers_count):
         buffer = at.buffer(w, b)
-        row[k] = (buffer.area + buffer.level * (w.now - buffer.since)) / counted
+        row[k] = (buffer.area + buffer.level * w.now) / counted
         k += 1
     for o in range(w.orders_count):
         row[k] = at.order(w, o).finished

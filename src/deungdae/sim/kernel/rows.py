@@ -29,6 +29,7 @@ class Station:
     plain: Int  # 1: takes one part, from the first of its buffers that has one, and begins at once
     simple: Int  # 1: a finished part only has to go somewhere
     asked: Int  # whether it is on the agenda
+    free: Int  # servers without a task
     closed: Int  # by its calendar
     input: Int  # into inputs
     inputs: Int
@@ -36,6 +37,7 @@ class Station:
     by_product: Int  # 1 where the cycle differs
     stream: Int  # the first of its streams, in the order of the purposes
     goal: Int  # buffer, OUT, SCRAP, or SPLIT: by branch
+    sheds: Int  # whether a share is scrapped or worked on again
     branch: Int
     branches: Int
     scrap: Real
@@ -73,7 +75,7 @@ class Station:
 
 
 class Server:
-    """One machine of a station."""
+    """One machine of a station. What each cycle touches comes first."""
 
     station: Int
     task: Int
@@ -83,19 +85,23 @@ class Server:
     ends: Int  # what ends the stretch: its task (NONE), or a mode of failure
     mode: Int  # the first of its modes of failure
     modes: Int  # how many of those count running time; those that count all time follow
-    timed: Int
+    plan: Int  # the first of its plans of maintenance
+    plans: Int
     moves: Int  # whether a stretch of work is under way
     begun: Real  # when it began
     span: Real  # how long it lasts
     left: Real  # of the task, at the stretch's beginning
-    since: Real  # when the state began
-    active: Int
-    active_since: Real
+    work: Real  # time since the cycle began, stops not counted: at the stretch's beginning
     blocked: Int  # buffer that has no room for its part
     next: Int  # server that waits for that buffer after it
+    since: Real  # when the state began
+    live: Int  # whether it may ever go on, as far as was looked
+    active: Int
+    active_since: Real
     times: Times
     sole: Real
     shifting: Real
+    timed: Int
     why: Int  # why it halts: a failure or maintenance
     cause: Int  # the mode or plan of that
     pending: Int  # modes that failed while it stood
@@ -104,11 +110,8 @@ class Server:
     next_wait: Int  # server that waits for people after it
     team: Int
     family: Int  # for which it is set up
-    plan: Int  # the first of its plans of maintenance
-    plans: Int
     worn: Int  # parts since maintenance
     cold: Int  # parts that are still spoilt after a setup or repair
-    work: Real  # time since the cycle began, stops not counted: at the stretch's beginning
 
 
 class Buffer:
@@ -123,8 +126,10 @@ class Buffer:
     last: Int
     taker: Int  # into takers: the stations that take from it
     takers: Int
-    area: Real
-    since: Real
+    feeder: Int  # into feeders: the stations that put parts into it
+    feeders: Int
+    arrivals: Int  # whether parts arrive at it from outside
+    area: Real  # the integral of the level over time, less the level times the present
     simple: Int  # 1: first in, first out, and nothing to be carried
     order: Int
     delay: Int  # spread
@@ -429,11 +434,11 @@ class Note:
 TABLES: dict[str, type] = {
     "stations": Station, "servers": Server, "buffers": Buffer, "modes": Mode, "plans": Plan,
     "products": Product, "stages": Stage, "routes": Route, "tallies": Tally, "branches": Branch,
-    "inputs": Link, "takers": Link, "needs": Link, "setups": Setup, "crews": Crew, "groups": Group,
-    "members": Member, "shifts": Shift, "toggles": Toggle, "orders": Order, "fleets": Fleet,
-    "vehicles": Vehicle, "rides": Ride, "ways": Way, "slots": Slot, "nodes": Node,
-    "spreads": Spread, "numbers": Number, "streams": Stream, "stocks": Stock, "periods": Period, "bins": Bin,
-    "agenda": Link, "seats": Seat, "heaps": Heap, "suspects": Link,
+    "inputs": Link, "takers": Link, "feeders": Link, "needs": Link, "setups": Setup, "crews": Crew,
+    "groups": Group, "members": Member, "shifts": Shift, "toggles": Toggle, "orders": Order,
+    "fleets": Fleet, "vehicles": Vehicle, "rides": Ride, "ways": Way, "slots": Slot, "nodes": Node,
+    "spreads": Spread, "numbers": Number, "streams": Stream, "stocks": Stock, "periods": Period,
+    "bins": Bin, "agenda": Link, "seats": Seat, "heaps": Heap,
 }  # fmt: skip
 GROWING: dict[str, type] = {"parts": Part, "notes": Note}
 
@@ -453,8 +458,7 @@ class World:
     margin: Int  # so many rows of the trace one event may need
     serial: Int  # of the last part that was born
     wip: Int
-    wip_area: Real
-    wip_since: Real
+    wip_area: Real  # the integral of wip over time, less wip times the present
     counted: Real  # since when it is counted
     warm: Int  # whether the warm-up is over
     lead: Real  # sum over good parts out
@@ -478,7 +482,6 @@ class World:
     places: Int
     may_lock: Int  # whether blocked servers can wait for each other in a circle
     suspect: Int  # server that was blocked last
-    locked: Int  # how many servers wait for each other: the first suspects
 
 
 @cache

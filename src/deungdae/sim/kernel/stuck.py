@@ -17,10 +17,10 @@ def deadlock(line: Line, memory: Memory, replication: int) -> Deadlock:
     world = memory.world[0]
     servers, stations = memory.table("servers"), list(line.stations)
     names = list(line.buffers)
-    if world.locked:
-        members = [int(link.to) for link in memory.table("suspects")[: int(world.locked)]]
-    else:
-        members = [n for n in range(int(world.servers_count)) if servers[n].blocked != NONE]
+    members = [
+        n for n in range(int(world.servers_count))
+        if servers[n].blocked != NONE and not servers[n].live
+    ]  # fmt: skip
     waits = {}
     for n in members:
         waits[stations[servers[n].station]] = names[servers[n].blocked]

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -230,6 +231,8 @@ def _work(tables: Tables, name: str, station: Station) -> Row:
         "stream": tables.streams(*(f"{name}/{purpose}" for purpose in codes.PURPOSES)),
         "goal": tables.buffer[next(iter(goals))] if len(goals) == 1 else codes.SPLIT,
         "branch": tables.branches(goals, tables.buffer), "branches": len(goals),
+        "free": station.servers,
+        "sheds": int(station.scrap + station.rework > 0),
         "scrap": station.scrap, "rework": station.rework,
         "rework_to": tables.buffer.get(station.rework_to, NONE), "pace": 1.0,
         "yields": station.yields, "setups": _setups(tables, station),
@@ -387,7 +390,13 @@ def _buffers(tables: Tables) -> None:
             if name in station.takes_from or name in station.needs:
                 tables.add("takers", to=s)
         delayed = distribution.parse(buffer.delay).mean > 0
+        feeder = tables.count("feeders")
+        for s in _feeders(tables, b):
+            tables.add("feeders", to=s)
         row: Row = {
+            "feeder": feeder,
+            "feeders": tables.count("feeders") - feeder,
+            "arrivals": int(any(product.into == name for product in line.products.values())),
             "capacity": ANY_NUMBER if buffer.capacity is None else buffer.capacity,
             "head": NONE, "tail": NONE, "blocked": NONE, "last": NONE, "moving": NONE,
             "mover": NONE, "taker": first, "takers": tables.count("takers") - first,
@@ -399,6 +408,46 @@ def _buffers(tables: Tables) -> None:
         place = tables.add("buffers", **row)
         if delayed:
             tables.slot(tables.rows["buffers"][place], codes.CONVEYOR, b)
+
+
+def _feeders(tables: Tables, b: int) -> list[int]:
+    """Return the stations that may send parts to a buffer."""
+    width = len(tables.stages)
+    name = list(tables.line.buffers)[b]
+    found = []
+    for s, station in enumerate(tables.line.stations.values()):
+        goals = {*station.goes_to, station.rework_to, station.quality.to if station.quality else ""}
+        routes = tables.rows["routes"][s * width : (s + 1) * width]
+        if name in goals or any(route["goal"] == b for route in routes):
+            found.append(s)
+    return found
+
+
+def _may_lock(tables: Tables) -> bool:
+    """Return whether blocked servers can ever wait for each other.
+
+    They cannot where every station takes whatever comes, part by part, and no way through buffers
+    that can be full leads back to where it began.
+    """
+    line = tables.line
+    if any(station.needs or station.batch > 1 for station in line.stations.values()):
+        return True
+    if any(row["filters"] or row["to_order"] for row in tables.rows["stations"]):
+        return True
+    ahead: dict[int, set[int]] = {s: set() for s in range(len(line.stations))}
+    for b, buffer in enumerate(line.buffers.values()):
+        row = tables.rows["buffers"][b]
+        limited = buffer.capacity is not None or (buffer.ride and buffer.ride.places is not None)
+        takers = tables.rows.get("takers", [])[row["taker"] : row["taker"] + row["takers"]]
+        if limited and not takers:
+            return True
+        for s in _feeders(tables, b) if limited else ():
+            ahead[s] |= {link["to"] for link in takers}
+    try:
+        TopologicalSorter(ahead).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def _products(tables: Tables) -> None:
@@ -579,6 +628,8 @@ def _memory(tables: Tables) -> Memory:
     releases = NONE
     for row, key, slot in tables.later:
         row[key] = tables.add("slots", **slot)
+    if tables.count("slots") % 2:  # the search for the next goes by twos
+        tables.add("slots", kind=codes.SERVER, due=math.inf)
     slots = tables.count("slots")
     stages = len(tables.stages)
     tables.rows |= {
@@ -588,7 +639,6 @@ def _memory(tables: Tables) -> Memory:
         "bins": [{} for _ in range(codes.BINS)],
         "stocks": [{"used": AHEAD} for _ in line.stations],
         "agenda": [{} for _ in range(len(line.stations) + 1)],
-        "suspects": [{} for _ in range(servers)],
     }
     each = sum(
         station.servers * (station.batch * station.yields + sum(station.needs.values()) + 2)
@@ -602,6 +652,6 @@ def _memory(tables: Tables) -> Memory:
         "margin": 16 * (each + lots + SPARE), "oldest": NONE, "bottleneck": NONE,
         "tallied": int(stages > 1), "waits": NONE, "last_wait": NONE, "suspect": NONE,
         "families": len(tables.families), "places": len(places(line)), "releases": releases,
-        "may_lock": 1,
+        "may_lock": int(_may_lock(tables)),
     }  # fmt: skip
     return Memory(header, tables.rows, initial + 2 * (each + SPARE))

@@ -211,7 +211,7 @@ def way(w: World, station: Station) -> int:
 @called
 def fate(w: World, station: Station) -> int:
     """Return the result of a part by the shares of rework and scrap."""
-    if station.scrap + station.rework == 0.0:
+    if not station.sheds:
         return GOOD
     u = uniform(w, station.stream + FATE)
     if u < station.scrap:
