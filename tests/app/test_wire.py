@@ -151,3 +151,8 @@ def test_what_is_too_large_is_neither_written_nor_read() -> None:
         wire.dump(bytes(wire.LIMIT))
     with pytest.raises(ValueError, match="is more than"):
         wire.load(bytes(wire.LIMIT + 1), bytes)
+
+
+def test_text_that_is_none_is_malformed() -> None:
+    with pytest.raises(ValueError, match="malformed message of 3 bytes"):
+        wire.load(b"\xa2\x80\x80", str)

@@ -113,7 +113,7 @@ def load(data: bytes, kind: type[T]) -> T:
         raise ValueError(f"a message of {len(data)} bytes is more than {LIMIT}")
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"a malformed message of {len(data)} bytes: {error}") from error
 
 
