@@ -6,198 +6,41 @@ same results bit for bit, some hundred times slower, without Numba's 125 MB of m
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
-from types import CodeType
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-if os.environ.get("DEUNGDAE_KERNEL") == "python":
-    numba = None
-else:
-    try:
-        import numba
-        from numba.extending import intrinsic, overload, register_jitable
-    except ImportError:  # the kernel then runs interpreted
-        numba = None
-
-COMPILED = numba is not None
+COMPILED = os.environ.get("DEUNGDAE_KERNEL") != "python" and find_spec("numba") is not None
 _MASK = 0xFFFFFFFFFFFFFFFF
 
-# No reference is counted: the tables outlive every call. A division by 0 gives no exception.
-_INSIDE = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
-
-
-_codes: list[CodeType] = []  # of everything compiled
-
-
-def fingerprint(*constants: object) -> str:
-    """Return a hash of all functions that are compiled, and of the constants that they use.
-
-    What Numba keeps on disk hangs on the source of the entry alone; with this in its closure it
-    hangs on all.
-    """
-    digest = hashlib.blake2b(repr(constants).encode())
-    for code in _codes:
-        plain = [each for each in code.co_consts if not isinstance(each, CodeType)]
-        digest.update(repr((code.co_name, code.co_code, code.co_names, plain)).encode())
-    return digest.hexdigest()
-
-
-def inlined(function: F) -> F:
-    """Compile a function into each of its callers."""
-    _codes.append(function.__code__)
-    if numba is None:
-        return function
-    return register_jitable(forceinline=True, **_INSIDE)(function)  # type: ignore[no-any-return]
-
-
-def called(function: F) -> F:
-    """Compile a function that stays one of its own."""
-    _codes.append(function.__code__)
-    if numba is None:
-        return function
-    return register_jitable(**_INSIDE)(function)  # type: ignore[no-any-return]
-
-
-def entry(function: F) -> F:
-    """Compile a function that Python calls, and keep it on disk."""
-    if numba is None:
-        return function
-    options = {"nogil": True, "error_model": "numpy", "pipeline_class": Whole}
-    return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-
-
-if numba is not None:
-    from numba.core import datamodel, types
-    from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import CompilerBase, DefaultPassBuilder
-    from numba.core.compiler_machinery import AnalysisPass, register_pass
-    from numba.core.typed_passes import NopythonTypeInference
-    from numba.core.untyped_passes import IRProcessing
-
-    class Draft(JITCodeLibrary):  # type: ignore[misc]
-        """Code that only becomes part of a larger whole: neither optimised nor made executable."""
-
-        def _optimize_final_module(self) -> None:
-            pass
-
-        def _finalize_final_module(self) -> None:
-            self._finalize_dynamic_globals()
-            self._finalized = True
-
-        def get_pointer_to_function(self, name: str) -> int:
-            return 0
-
-    @register_pass(mutates_CFG=False, analysis_only=True)
-    class Sketch(AnalysisPass):  # type: ignore[misc]
-        """From here on, functions are drafts."""
-
-        _name = "deungdae_sketch"
-
-        def __init__(self) -> None:
-            AnalysisPass.__init__(self)
-
-        def run_pass(self, state: Any) -> bool:
-            codegen = state.targetctx.codegen()
-            codegen._library_class = Draft
-            codegen.set_env = lambda name, environment: None
-            return False
-
-    @register_pass(mutates_CFG=False, analysis_only=True)
-    class Finish(AnalysisPass):  # type: ignore[misc]
-        """From here on, they are no longer."""
-
-        _name = "deungdae_finish"
-
-        def __init__(self) -> None:
-            AnalysisPass.__init__(self)
-
-        def run_pass(self, state: Any) -> bool:
-            _no_drafts(state)
-            return False
-
-    def _no_drafts(state: Any) -> None:
-        codegen = state.targetctx.codegen()
-        codegen._library_class = JITCodeLibrary
-        vars(codegen).pop("set_env", None)
-
-    class Whole(CompilerBase):  # type: ignore[misc]
-        """A compiler that optimises a function and all that it calls together, once.
-
-        Numba else optimises each of them with all that it calls, over and over: for this engine
-        that takes a minute and a half, and the result is no faster.
-        """
-
-        def define_pipelines(self) -> list[Any]:
-            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            passes.add_pass_after(Sketch, IRProcessing)
-            passes.add_pass_after(Finish, NopythonTypeInference)
-            passes.finalize()
-            return [passes]
-
-        def compile_extra(self, function: Any) -> Any:
-            try:
-                return super().compile_extra(function)
-            finally:
-                _no_drafts(self.state)
-
-    class RowType(types.Record):  # type: ignore[misc]
-        """A record that is known by a short name: its fields would make names of thousands."""
-
-        def __init__(self, name: str, record: Any) -> None:
-            fields = [(each, field._asdict()) for each, field in record.fields.items()]
-            super().__init__(fields, record.size, record.aligned)
-            self.name = name
-
-    datamodel.register_default(RowType)(datamodel.models.RecordModel)
-
-
-def rows_of(table: str, row: type, shape: np.dtype[Any]) -> Any:
-    """Return a compiled function (w, n) that gives row n of a table of the world w.
-
-    The world holds the address of each table. It does not change while compiled code runs, which
-    the code may rely on.
-    """
-    record = RowType(row.__name__, numba.from_dtype(shape))
-
-    @intrinsic
-    def row_at(context: Any, w: Any, n: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            integer = context.get_value_type(types.int64)
-            byte = builder.bitcast(arguments[0], context.get_value_type(types.voidptr))
-            place = builder.gep(byte, [integer(w.offset(table))])
-            address = builder.load(builder.bitcast(place, integer.as_pointer()))
-            address.set_metadata("invariant.load", builder.module.add_metadata([]))
-            offset = builder.mul(arguments[1], integer(shape.itemsize))
-            pointer = context.get_value_type(record)
-            return builder.inttoptr(builder.add(address, offset), pointer)
-
-        return record(w, types.int64), generate
-
-    return row_at
-
-
-def first_of(row: type, shape: np.dtype[Any]) -> Any:
-    """Return a compiled function that gives the one row of an array."""
-    record = RowType(row.__name__, numba.from_dtype(shape))
-
-    @intrinsic
-    def first(context: Any, array: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            data = context.make_array(array)(context, builder, value=arguments[0]).data
-            return builder.bitcast(data, context.get_value_type(record))
-
-        return record(array), generate
-
-    return first
-
-
 if TYPE_CHECKING or not COMPILED:
+
+    def inlined(function: F) -> F:
+        """Compile a function into each of its callers."""
+        return function
+
+    def called(function: F) -> F:
+        """Compile a function that stays one of its own."""
+        return function
+
+    def entry(function: F) -> F:
+        """Compile a function that Python calls, and keep it on disk."""
+        return function
+
+    def fingerprint(*constants: object) -> str:
+        """Return a hash of all functions that are compiled, and of the constants that they use."""
+        return ""
+
+    def rows_of(table: str, row: type, shape: np.dtype[Any]) -> Any:
+        """Return a compiled function (w, n) that gives row n of a table of the world w."""
+
+    def first_of(row: type, shape: np.dtype[Any]) -> Any:
+        """Return a compiled function that gives the one row of an array."""
 
     def word(number: int) -> int:
         """Return a number as a word of 64 bits."""
@@ -244,43 +87,23 @@ if TYPE_CHECKING or not COMPILED:
         return (float(z >> 12) + 0.5) * 2.220446049250313e-16
 
 else:
+    from .compiler import (
+        called,
+        entry,
+        fingerprint,
+        first_of,
+        inlined,
+        mix,
+        odd,
+        plus,
+        restore,
+        rows_of,
+        times,
+        unit,
+        word,
+    )
 
-    def word(number):
-        return np.uint64(number & _MASK)
-
-    @overload(word)
-    def _word(number):
-        return lambda number: np.uint64(number)  # noqa: PLW0108 - Numba wants a function
-
-    @inlined
-    def plus(a, b):
-        return a + b
-
-    @inlined
-    def times(a, b):
-        return a * b
-
-    @inlined
-    def mix(z):
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
-
-    @inlined
-    def odd(z):
-        z = mix(z) | np.uint64(1)
-        rest = z ^ (z >> np.uint64(1))
-        changes = 0
-        while rest:
-            rest &= rest - np.uint64(1)
-            changes += 1
-        return z ^ np.uint64(0xAAAAAAAAAAAAAAAA) if changes < 24 else z
-
-    @called
-    def restore(to, world):
-        for k in range(len(to)):
-            to[k] = world[k]
-
-    @inlined
-    def unit(z):
-        return (float(z >> np.uint64(12)) + 0.5) * 2.220446049250313e-16
+__all__ = [
+    "COMPILED", "called", "entry", "fingerprint", "first_of", "inlined", "mix", "odd", "plus",
+    "restore", "rows_of", "times", "unit", "word",
+]  # fmt: skip

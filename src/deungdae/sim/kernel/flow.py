@@ -45,7 +45,7 @@ def count_wip(w: World, change: int, now: float) -> None:
 @called
 def born(w: World, product: int, now: float) -> int:
     """Return a new part."""
-    p = w.free
+    p: int = w.free
     if p == NONE:
         p = w.fresh
         w.fresh += 1

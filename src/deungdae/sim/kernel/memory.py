@@ -21,6 +21,9 @@ class Memory:
     """
 
     def __init__(self, header: Mapping[str, Any], given: Given, parts: int) -> None:
+        self.block: Any
+        self.pristine: Any
+        self.world: Any
         if COMPILED:
             self._lay_out(header, given)
         else:
@@ -67,8 +70,8 @@ class Memory:
         for name, row in TABLES.items():
             places[name] = size
             size += _aligned(shape(row).itemsize * max(1, len(given.get(name, ()))))
-        self.block: Any = np.zeros(size, np.uint8)
-        self.world: Any = self._view(0, 1, World)
+        self.block = np.zeros(size, np.uint8)
+        self.world = self._view(0, 1, World)
         self._views = {}
         for name, value in header.items():
             self.world[name][0] = value
@@ -81,7 +84,7 @@ class Memory:
             self._views[name] = view
             self.world[name][0] = self.block.ctypes.data + places[name]
             self.world[f"{name}_count"][0] = len(rows)
-        self.pristine: Any = self.block.copy()
+        self.pristine = self.block.copy()
 
     def _view(self, place: int, count: int, row: type) -> Any:
         record = shape(row)

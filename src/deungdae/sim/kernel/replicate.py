@@ -13,6 +13,8 @@ from .engine import go_on
 from .opening import open_line
 from .rows import TABLES, World, shape
 
+LOG_2 = math.log(2.0)
+
 
 @called
 def count_anew(w: World) -> None:
@@ -104,7 +106,7 @@ def quantile(w: World, share: float) -> float:
     if k == 0:
         return 0.0
     inside = (wanted - below) / at.bin(w, k).count
-    return 1e-3 * 2.0 ** ((k - 1 + inside) / CLASSES)
+    return 1e-3 * math.exp((k - 1 + inside) / CLASSES * LOG_2)
 
 
 def _compiled(version: str) -> Any:

@@ -7,7 +7,7 @@ object of these classes. A number that points at a row is NONE where there is no
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import numpy as np
 
@@ -482,6 +482,10 @@ class World:
     places: Int
     may_lock: Int  # whether blocked servers can wait for each other in a circle
     suspect: Int  # server that was blocked last
+
+    if TYPE_CHECKING:  # its tables, and how many rows each has
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 @cache

@@ -151,14 +151,14 @@ def _outcome(
     counts, stations = len(line.product_names), len(line.stations)
     replications = len(numbers)
     products = results[:, 3 : 3 + 4 * counts].reshape(replications, counts, 4)
-    products = products.astype(np.int64)
+    whole = products.astype(np.int64)
     k = 3 + 4 * counts
     level = results[:, k : k + len(line.buffers)]
     k += len(line.buffers)
     finished = np.full((replications, len(line.orders)), np.inf)
     finished[:, tables.due_order(line)] = results[:, k : k + len(line.orders)]
     each = results[:, k + len(line.orders) :].reshape(replications, stations, 11)
-    made = products[:, :, 0]
+    made = whole[:, :, 0]
     return Outcome(
         line=line.name,
         stations=tuple(line.stations),
@@ -174,9 +174,9 @@ def _outcome(
         replications=numbers,
         throughput=made.sum(axis=1) / ((horizon - warm_up) / 3600),
         made=made,
-        escaped=products[:, :, 1],
-        scrapped=products[:, :, 2],
-        lost=products[:, :, 3],
+        escaped=whole[:, :, 1],
+        scrapped=whole[:, :, 2],
+        lost=whole[:, :, 3],
         done=each[:, :, 0].astype(np.int64),
         lead_time=results[:, 0],
         lead_time_90=results[:, 1],

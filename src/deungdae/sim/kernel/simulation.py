@@ -93,7 +93,7 @@ class Simulation:
         numbers: Any = np.asarray([self._replication], np.int64)
         if not COMPILED:
             results, numbers = results.tolist(), numbers.tolist()
-        rows = run(
+        rows: int = run(
             memory.world, memory.block, memory.pristine, results, numbers, 0, resumes,
             self._seed, 0.0, float(until),
         )  # fmt: skip
@@ -206,7 +206,8 @@ class Simulation:
         return tuple(products)
 
     def _product(self, part: int) -> str:
-        return self.line.product_names[self._memory.table("parts")[part].product]
+        product: int = self._memory.table("parts")[part].product
+        return self.line.product_names[product]
 
     def _emptied(self) -> tuple[Any, ...]:
         """Return the columns of the trace so far, and begin it anew."""

@@ -105,7 +105,7 @@ def other(w: World, spread: Spread, z: int) -> float:
     if kind == LOGNORMAL:
         return math.exp(a + b * normal(u))
     if kind == WEIBULL:
-        return b * (-math.log(1.0 - u)) ** a
+        return b * math.pow(-math.log(1.0 - u), a)
     if kind == GEOMETRIC:
         return b * (math.floor(math.log(1.0 - u) / a) + 1.0)
     if kind == GAMMA:
@@ -135,7 +135,7 @@ def gamma(shape: float, z: int) -> float:
     boost = 1.0
     if shape < 1.0:
         z = plus(z, _GOLDEN)
-        boost = unit(mix(z)) ** (1.0 / shape)
+        boost = math.pow(unit(mix(z)), 1.0 / shape)
         shape += 1.0
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)

@@ -603,7 +603,9 @@ def _setup_into(tables: Tables, n: int, family: int) -> int:
     if base == NONE:
         return tables.spread(0.0)
     size = len(tables.families)
-    choices = [tables.rows["setups"][base + was * size + family]["spread"] for was in range(size)]
+    choices: list[int] = [
+        tables.rows["setups"][base + was * size + family]["spread"] for was in range(size)
+    ]
     return max(choices, key=lambda place: tables.rows["spreads"][place].get("a", 0.0))
 
 
