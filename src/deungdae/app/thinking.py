@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,7 +34,7 @@ from .live import Live
 from .offspring import end_with_parent
 
 PATIENCE = 60.0  # s that a thinker in another process may take
-HEAVY = 0.010  # s; what took longer last time goes to another process next time
+HEAVY = 0.010  # s; what took longer last time is thought in another process next time
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
 IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
@@ -51,14 +51,18 @@ class Thinker:
         self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
         self.needs: Needs = self.work.needs
         self.problem = ""
-        # what the last call here took; a twin simulates, and that is never done here
-        self.seconds = math.inf if plugin.room == "twin" else 0.0
+        self.seconds = 0.0  # what its last call took, wherever it was
         self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
         self.missed = 0  # images that it never saw because they came too fast
         self.lessons = deque(examples(plugin, factory))  # images that it is shown before all others
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
+
+    @property
+    def heavy(self) -> bool:
+        """Return whether a call would hold up the others; a twin simulates, so it always would."""
+        return self.plugin.room == "twin" or self.seconds > HEAVY
 
     @property
     def call(self) -> Callable[[int, Window], Sequence[Any]]:
@@ -274,7 +278,7 @@ class Thinking:
             return
         # only who looks back keeps nothing between calls, and so may think anywhere
         stateless = thinker.needs.history > 0
-        if stateless and thinker.seconds > HEAVY and not isinstance(self._clock, SimulatedClock):
+        if stateless and thinker.heavy and not isinstance(self._clock, SimulatedClock):
             thinker.busy = True
             self._keep(asyncio.create_task(self._think_apart(thinker, window)))
         else:
@@ -312,7 +316,7 @@ class Thinking:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE):
-                results = await loop.run_in_executor(
+                results, thinker.seconds = await loop.run_in_executor(
                     self._pool, think, thinker.work, window.end, window
                 )
         except NotEnoughData as error:
@@ -364,9 +368,15 @@ def examples(plugin: Plugin, factory: Factory) -> list[Path]:
     return found
 
 
-def think(work: Analyser | Policy, now: int, window: Window) -> Sequence[Any]:
-    """Return what a thinker makes of a window: the one function that other processes run."""
-    return work.decide(now, window) if isinstance(work, Policy) else work.update(now, window)
+def think(work: Analyser | Policy, now: int, window: Window) -> tuple[Sequence[Any], float]:
+    """Return what a thinker makes of a window, and the seconds that it took.
+
+    The one function that other processes run. A first call is slow, since it imports: told of the
+    next ones, they let it come back.
+    """
+    begun = time.perf_counter()
+    results = work.decide(now, window) if isinstance(work, Policy) else work.update(now, window)
+    return results, time.perf_counter() - begun
 
 
 def is_thinker(plugin: Plugin) -> bool:
