@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deungdae.sim.kernel import Deadlock, Kind, NotEnoughRoom, Simulation, simulate
+from deungdae.sim.kernel import Deadlock, Kind, NotEnoughRoom, Simulation, Standstill, simulate
 from deungdae.sim.line import STATES, Server, Snapshot, read
 from deungdae.sim.outcome import Outcome, estimate
 
@@ -46,7 +46,9 @@ def test_blocking_after_service() -> None:
 
 
 def test_a_buffer_without_places_hands_parts_over() -> None:
-    text = "[stations.a]\ncycle=10\nto='x'\n[stations.b]\ncycle=20\nfrom='x'\n[buffers.x]\ncapacity=0"
+    text = (
+        "[stations.a]\ncycle=10\nto='x'\n[stations.b]\ncycle=20\nfrom='x'\n[buffers.x]\ncapacity=0"
+    )
     given = run(text, 200)
     assert times(given, 0) == {"running": 110.0, "blocked": 90.0}
     assert given.level[0, 0] == 0
@@ -74,6 +76,7 @@ q=3
 [products.p]
 [products.q]
 """
+
     def order(pick: str) -> list[int]:
         trace = Simulation(read(text.replace("PICK", pick))).advance(100)
         return trace.product[trace.kind == Kind.OUT].tolist()
@@ -105,6 +108,7 @@ quantity=1
 release=2.5
 due=50
 """
+
     def order(order: str) -> list[int]:
         trace = Simulation(read(text.replace("ORDER", order))).advance(100)
         return trace.part[trace.kind == Kind.OUT].tolist()
@@ -144,7 +148,7 @@ batch_wait=6.5
 arrival=3
 into='q'
 """
-    # two are there at 6, so it would begin at 12.5; four at 12. Three wait at 22, a fourth comes at 24
+    # two are there at 6, so it would begin at 12.5, but four are at 12; at 24 the fourth comes
     assert outs(text, 40) == [22] * 4 + [34] * 4
     text = text.replace("arrival=3", "arrival=5")
     # two at 10: begins at 16.5 with three; at 26.5 two are there: begins at 33, with three
@@ -327,7 +331,9 @@ size=1
     given = run(text, 20)
     assert times(given, 0) == {"running": 15.0, "down": 5.0}
     assert times(given, 1) == {"running": 12.0, "down": 5.0, "waiting": 3.0}
-    shifts = text + "calendar='day'\n[calendars.day]\nshifts=[{name='d', start='00:01', end='12:00'}]"
+    shifts = (
+        text + "calendar='day'\n[calendars.day]\nshifts=[{name='d', start='00:01', end='12:00'}]"
+    )
     given = run(shifts, 70, origin=MONDAY)
     assert times(given, 0) == {"running": 10.0 + 5.0, "down": 5.0, "waiting": 50.0}
 
@@ -408,6 +414,7 @@ shifts=[{name='night', days='sat', start='22:00', end='06:00'}]
 
 def test_maintenance_by_running_time_by_time_and_by_parts() -> None:
     text = "[stations.a]\ncycle=10\nmaintenance=[{every=EVERY, length=5, of='OF'}]"
+
     def outs_of(of: str, every: float) -> list[float]:
         return outs(text.replace("OF", of).replace("EVERY", str(every)), 60)
 
@@ -766,6 +773,39 @@ into='q'
         run(text, 40_000)
 
 
+def test_time_that_stands_still_is_named() -> None:
+    text = """
+[stations.a]
+cycle=0
+from='x'
+to='x'
+[buffers.x]
+initial=1
+"""
+    with pytest.raises(Standstill, match="station a"):
+        run(text, 10)
+
+
+def test_a_station_that_waits_for_what_only_a_blocked_one_makes_is_found() -> None:
+    text = """
+[stations.free]
+cycle=1
+[stations.cut]
+cycle=10
+to={left=0.5, right=0.5}
+[stations.join]
+cycle=1
+from='left'
+needs={right=5}
+[buffers.left]
+capacity=2
+[buffers.right]
+capacity=5
+"""
+    with pytest.raises(Deadlock, match=r"cut waits for room in left \(taken from by join\)"):
+        run(text, 10_000)
+
+
 @pytest.mark.parametrize("horizon", [0, -1, float("nan"), float("inf"), 1e15])
 def test_absurd_horizons_are_named(horizon: float) -> None:
     with pytest.raises(ValueError, match="horizon"):
@@ -845,7 +885,9 @@ def test_common_random_numbers_leave_the_rest_as_it_was() -> None:
 
 
 def test_looks_and_levers() -> None:
-    steps = Simulation(read("[stations.a]\ncycle=10\nto='x'\n[buffers.x]\n[stations.b]\ncycle=100\nfrom='x'"))
+    steps = Simulation(
+        read("[stations.a]\ncycle=10\nto='x'\n[buffers.x]\n[stations.b]\ncycle=100\nfrom='x'")
+    )
     steps.advance(13)
     assert steps.time == 13
     look = steps.server("a")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .simulate import NotEnoughRoom, simulate
 from .simulation import Kind, Result, Simulation, Trace
-from .stuck import Deadlock
+from .stuck import Deadlock, Standstill
 
-__all__ = ["Deadlock", "Kind", "NotEnoughRoom", "Result", "Simulation", "Trace", "simulate"]
+__all__ = [
+    "Deadlock", "Kind", "NotEnoughRoom", "Result", "Simulation", "Standstill", "Trace", "simulate",
+]  # fmt: skip

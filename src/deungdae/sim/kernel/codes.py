@@ -48,7 +48,9 @@ SERVER, ARRIVAL, CONVEYOR, RIPE, FAILS, PLANNED, CALENDAR, RELEASE, VEHICLE = (
 OF_STATION, OF_CREW, OF_GROUP = 0, 1, 2
 
 # why the loop ended
-DONE, MORE_PARTS, MORE_NOTES, LOCKED = 0, 1, 2, 3
+DONE, MORE_PARTS, MORE_NOTES, LOCKED, STANDS = 0, 1, 2, 3, 4
+
+STILL = 1_000_000  # events at one moment, after which time is taken to stand still
 
 # kinds of notes
 STATE, FINISHED, ENTERED, TAKEN, BORN, LEFT = 0, 1, 2, 3, 4, 5

@@ -34,7 +34,7 @@ if TYPE_CHECKING or not COMPILED:
 
     def fingerprint(*constants: object) -> str:
         """Return a hash of all functions that are compiled, and of the constants that they use."""
-        return ""
+        return "interpreted"
 
     def rows_of(table: str, row: type, shape: np.dtype[Any]) -> Any:
         """Return a compiled function (w, n) that gives row n of a table of the world w."""

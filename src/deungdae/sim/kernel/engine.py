@@ -24,6 +24,8 @@ from .codes import (
     RIPE,
     RUNNING,
     SETUP,
+    STANDS,
+    STILL,
     WORKS,
 )  # fmt: skip
 from .compiling import called, inlined
@@ -240,6 +242,10 @@ def go_on(w: World, until: float) -> int:
             return MORE_PARTS
         if w.tracing and w.notes_count - w.noted < w.margin:
             return MORE_NOTES
+        w.still = 0 if now > w.now else w.still + 1
+        if w.still > STILL:
+            w.culprit = slot
+            return STANDS
         w.now = now
         w.events += 1
         if slot < w.servers_count:

@@ -469,6 +469,7 @@ class World:
     since: Real  # from when its share is not yet counted
     pending: Int  # periods that may follow it
     events: Int
+    still: Int  # events since time last went on
     tracing: Int
     noted: Int  # rows of the trace
     tallied: Int  # whether parts are tallied by stage

@@ -16,7 +16,7 @@ from . import codes, maxplus, tables
 from .compiling import COMPILED, word
 from .memory import Memory
 from .replicate import run
-from .stuck import deadlock
+from .stuck import deadlock, standstill
 
 PARTS = 4_000_000  # more parts at once than any line holds
 EVENTS = 1e12  # more than a computer works off in a day
@@ -90,6 +90,8 @@ def more(line: Line, memory: Memory, replication: int) -> None:
     world = memory.world[0]
     if world.status == codes.LOCKED:
         raise deadlock(line, memory, replication)
+    if world.status == codes.STANDS:
+        raise standstill(line, memory)
     if world.status == codes.MORE_NOTES:
         memory.grow("notes", int(world.notes_count))
         return

@@ -12,6 +12,23 @@ class Deadlock(ValueError):
     """Stations of a line wait for each other, so that none of them can ever go on."""
 
 
+class Standstill(ValueError):
+    """Something takes no time, over and over, so that time never goes on."""
+
+
+def standstill(line: Line, memory: Memory) -> Standstill:
+    """Return what is to be raised where time does not go on."""
+    world = memory.world[0]
+    where = "an arrival or a vehicle"
+    if world.culprit < world.servers_count:
+        server = memory.table("servers")[int(world.culprit)]
+        where = f"station {list(line.stations)[int(server.station)]}"
+    return Standstill(
+        f"line {line.name!r} stands still at {float(world.now):.0f} s: at {where}, and whatever "
+        "follows, a million things took no time at all; give its cycle or arrivals a time"
+    )
+
+
 def deadlock(line: Line, memory: Memory, replication: int) -> Deadlock:
     """Return what is to be raised where a replication is locked."""
     world = memory.world[0]

@@ -15,7 +15,18 @@ import numpy as np
 from deungdae.core.types import SECOND
 from deungdae.sim import distribution
 from deungdae.sim.distribution import Distribution
-from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot, Station, places
+from deungdae.sim.line import (
+    OUT,
+    SCRAP,
+    STATES,
+    Line,
+    Server,
+    Snapshot,
+    Station,
+    distances,
+    places,
+    teams,
+)  # fmt: skip
 
 from . import codes, stream
 from .memory import Memory
@@ -300,24 +311,6 @@ def _teams(tables: Tables, station: Station) -> Row:
     return {"team": first, "teams": len(found)}
 
 
-def teams(line: Line, station: Station, most: int = 10_000) -> list[dict[str, int]]:
-    """Return the teams that can work at a station, by group: those with the fewest skills first.
-
-    Raises ValueError where there are more than `most` ways.
-    """
-    places = [skill for skill, count in station.operators.items() for _ in range(count)]
-    able = [[name for name, group in line.operators.items() if skill in group.skills]
-            for skill in places]  # fmt: skip
-    if math.prod(map(len, able)) > most:
-        raise ValueError(f"there are more than {most} ways to choose the people of a station")
-    found: dict[tuple[tuple[str, int], ...], int] = {}
-    for chosen in itertools.product(*able) if places else ():
-        team = tuple(sorted((name, chosen.count(name)) for name in set(chosen)))
-        if all(count <= line.operators[name].count for name, count in team):
-            found.setdefault(team, sum(len(line.operators[name].skills) for name in chosen))
-    return [dict(team) for team, _ in sorted(found.items(), key=lambda item: item[1])]
-
-
 def _is_plain(tables: Tables, station: Station, row: Row) -> bool:
     buffers = [tables.line.buffers[name] for name in station.takes_from]
     return (
@@ -503,26 +496,6 @@ def _vehicles(tables: Tables) -> None:
                 end=known.index(ride.end), lot=ride.lot, head=NONE, tail=NONE,
                 places=ANY_NUMBER if ride.places is None else ride.places,
             )  # fmt: skip
-
-
-def distances(line: Line) -> list[list[float]]:
-    """Return the shortest way from each place to each, m; inf where there is none.
-
-    Source: Floyd (1962), Algorithm 97: shortest path.
-    """
-    known = places(line)
-    metres = [[0.0 if a == b else math.inf for b in known] for a in known]
-    for path, length in line.paths.items():
-        both = ">" not in path
-        a, b = (known.index(place) for place in path.split("-" if both else ">"))
-        metres[a][b] = min(metres[a][b], length)
-        if both:
-            metres[b][a] = min(metres[b][a], length)
-    for over in range(len(known)):
-        for a in range(len(known)):
-            for b in range(len(known)):
-                metres[a][b] = min(metres[a][b], metres[a][over] + metres[over][b])
-    return metres
 
 
 def _orders(tables: Tables) -> None:
