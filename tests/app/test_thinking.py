@@ -490,7 +490,7 @@ async def test_who_needs_images_sees_each_once_and_a_damaged_one_stops_nobody(
 async def test_the_other_process_is_ended_when_nobody_needs_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deungdae.app.thinking.IDLE", 0.01)
+    monkeypatch.setattr("deungdae.app.thinking.IDLE", SECOND // 100)
     thinking = Thinking(
         bench.memory, bench.live, RealClock(), bench.findings.extend, bench.commands.extend
     )

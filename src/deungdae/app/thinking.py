@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ from .live import Live
 from .offspring import end_with_parent
 
 PATIENCE = 60.0  # s that a thinker in another process may take
-HEAVY = 0.010  # s; what took longer last time is thought in another process next time
+HEAVY = 0.030  # s of CPU; what took longer last time is thought in another process, of 100 MB
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
 IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
-IDLE = 20.0  # s after which the other process is ended: what it loaded is large
+IDLE = 20 * SECOND  # ns; when nobody is due for so long, the large other process is ended
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
 
@@ -51,7 +51,7 @@ class Thinker:
         self.work: Analyser | Policy = plugin.cls(plugin.name, plugin.options, factory)
         self.needs: Needs = self.work.needs
         self.problem = ""
-        self.seconds = 0.0  # what its last call took, wherever it was
+        self.seconds = 0.0  # of CPU that its last call took, wherever it was
         self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
@@ -116,7 +116,6 @@ class Thinking:
         self._pool: ProcessPoolExecutor | None = None
         self._apart: set[asyncio.Task[None]] = set()
         self._album: Album | None = None
-        self._rested = 0.0  # since when nobody thinks in the other process, monotonic
 
     def employ(self, factory: Factory) -> list[str]:
         """Take the thinkers of a factory; return which changed, in words.
@@ -234,7 +233,7 @@ class Thinking:
                     if period and now >= due.get(key, 0) and not thinker.busy:
                         due[key] = (now // period + 1) * period
                         await self._think_back(thinker, now)
-                if self._pool and not self._apart and self._idle > IDLE:
+                if self._pool and not self._apart and not self._needs_pool(due):
                     self._end_pool()
                 await self._clock.sleep(self._pause(due))
         finally:
@@ -242,10 +241,13 @@ class Thinking:
                 task.cancel()
             self._end_pool()
 
-    @property
-    def _idle(self) -> float:
-        """Return for how long nobody has thought in the other process, s."""
-        return self._clock.monotonic() - self._rested
+    def _needs_pool(self, due: Mapping[str, int]) -> bool:
+        """Return whether somebody will soon think in the other process."""
+        soon = self._clock.now() + IDLE
+        return any(
+            thinker.heavy and thinker.needs.history and due.get(key, soon) < soon
+            for key, thinker in self.thinkers.items()
+        )
 
     def _pause(self, due: dict[str, int]) -> float:
         next_due = min((due[key] for key in self.thinkers if key in due), default=0)
@@ -296,7 +298,7 @@ class Thinking:
         return Window(start, end, samples, by_id)
 
     def _think(self, thinker: Thinker, window: Window) -> None:
-        begun = self._clock.monotonic()
+        begun = time.thread_time()
         try:
             results = thinker.call(window.end, window)
         except NotEnoughData as error:
@@ -305,7 +307,7 @@ class Thinking:
             thinker.failed(error)
         else:
             self._deliver(thinker, results)
-        thinker.seconds = self._clock.monotonic() - begun
+        thinker.seconds = time.thread_time() - begun
         thinker.since = window.end
 
     async def _think_apart(self, thinker: Thinker, window: Window) -> None:
@@ -328,7 +330,6 @@ class Thinking:
             self._deliver(thinker, results)
         thinker.since = window.end
         thinker.busy = False
-        self._rested = self._clock.monotonic()
 
     def _end_pool(self) -> None:
         """End the other process, also one that hangs; the next heavy call makes it anew."""
@@ -369,14 +370,14 @@ def examples(plugin: Plugin, factory: Factory) -> list[Path]:
 
 
 def think(work: Analyser | Policy, now: int, window: Window) -> tuple[Sequence[Any], float]:
-    """Return what a thinker makes of a window, and the seconds that it took.
+    """Return what a thinker makes of a window, and the seconds of CPU that it took.
 
     The one function that other processes run. A first call is slow, since it imports: told of the
     next ones, they let it come back.
     """
-    begun = time.perf_counter()
+    begun = time.thread_time()
     results = work.decide(now, window) if isinstance(work, Policy) else work.update(now, window)
-    return results, time.perf_counter() - begun
+    return results, time.thread_time() - begun
 
 
 def is_thinker(plugin: Plugin) -> bool:
