@@ -9,11 +9,10 @@ from deungdae.sim.line import read
 
 WRONG = {
     "[stations.a]\ncycle=1\nfrom='x'": "stations.a.from = 'x': is not declared",
-    "[stations.a]\ncycle=1\nfrom='q'\n[buffers.q]\ncapacity=2\ninitial=3": "more than its capacity",
-    "[stations.a]\ncycle=1\n[buffers.q]": "nobody takes from it",
+    "[stations.a]\ncycle=1\nfrom='q'\n[buffers.q]\ncapacity=2\ninitial=-3": "is below 0",
+    "[stations.a]\ncycle=1\nto='q'\n[buffers.q]\ncapacity=9": "nobody takes from it",
     "[stations.a]\ncycle=0": "would never stop",
-    "[stations.a]\ncycle=1\n[products.p]\narrival=3\ninto='q'\n[buffers.q]\n"
-    "[stations.b]\ncycle=1\nfrom='q'": "no product that it can begin",
+    "[stations.a]\ncycle=1\n[products.p]\nshare=0": "no product that it can begin",
     "[stations.a]\ncycle=1\nfrom='q'\nbatch=5\n[buffers.q]\ncapacity=4": "never a batch",
     "[stations.a]\ncycle=1\nfrom='q'\nneeds={r=3}\n[buffers.q]\n[buffers.r]\ncapacity=2":
         "never enough",

@@ -166,6 +166,8 @@ def create(w: World, server: Server, station: Station, now: float) -> bool:
         product = order.product
         count = min(count, order.quantity - order.begun)
         order.begun += count
+    elif station.menus == 0:
+        return False
     else:
         product = menu(w, station)
     for _ in range(count):

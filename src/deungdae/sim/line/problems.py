@@ -136,7 +136,8 @@ def _source(line: Line, name: str, station: Station) -> Iterator[Problem]:
         product for product in line.product_names
         if (not station.products or product in station.products) and _begins(line, product, name)
     ]  # fmt: skip
-    if not begins:
+    other = any(product.route or product.into for product in line.products.values())
+    if not begins and not other:  # a station beside the ways of all parts only stands idle
         yield Problem(
             (*key, "from"), None, "takes from nowhere, and there is no product that it can begin",
             "say from which buffer it takes, or leave `arrival` out of a product",
@@ -195,12 +196,13 @@ def _buffer(line: Line, name: str, buffer: Buffer) -> Iterator[Problem]:
     initial = sum(given.values()) if isinstance(given, dict) else given
     if initial < 0:
         yield Problem((*key, "initial"), initial, "is below 0")
-    if buffer.capacity is not None and initial > buffer.capacity:
-        yield Problem((*key, "initial"), initial, f"is more than its capacity, {buffer.capacity}")
     takers = [station for station in line.stations.values()
               if name in station.takes_from or name in station.needs]  # fmt: skip
-    if not takers:
-        yield Problem(key, None, "nobody takes from it", "name it in the `from` of a station")
+    if not takers and buffer.capacity is not None and _is_fed(line, name):
+        yield Problem(
+            key, None, "nobody takes from it: it fills up, and then all before it stops for ever",
+            "name it in the `from` of a station",
+        )  # fmt: skip
     delayed = distribution.parse(buffer.delay).mean > 0
     if buffer.capacity == 0:
         if delayed or buffer.ride is not None:
@@ -217,6 +219,12 @@ def _buffer(line: Line, name: str, buffer: Buffer) -> Iterator[Problem]:
     if buffer.ride.places is not None and lot > buffer.ride.places:
         yield Problem((*key, "ride", "lot"), lot, f"is more than can wait, {buffer.ride.places}")
     yield from _ways(line, key, buffer)
+
+
+def _is_fed(line: Line, name: str) -> bool:
+    return any(product.into == name for product in line.products.values()) or any(
+        name in (*station.goes_to, station.rework_to) for station in line.stations.values()
+    )
 
 
 def _ways(line: Line, key: Key, buffer: Buffer) -> Iterator[Problem]:
