@@ -51,10 +51,13 @@ def settle(w: World, now: float) -> None:
             station = at.station(w, s)
             station.asked = 0
             if not station.closed:
-                for n in range(station.first, station.first + station.count):
+                n = station.first
+                end = n + station.count
+                while n < end:
                     server = at.server(w, n)
                     if server.task == NONE and server.halt == NONE:
                         begin(w, n, server, s, station, now)
+                    n += 1
         elif w.rides_asked:
             send_out(w, now)
         else:
@@ -229,8 +232,7 @@ def look_for_lock(w: World, slot: int) -> int:
 def go_on(w: World, until: float) -> int:
     """Let everything happen up to a moment, that included. Return why it ended."""
     while True:
-        slot = soonest(w)
-        now = at.slot(w, slot).due
+        slot, now = soonest(w)
         if now > until:
             if now == math.inf:
                 w.culprit = dead(w)

@@ -39,10 +39,11 @@ def climb(w: World, node: int) -> None:
 
 
 @inlined
-def soonest(w: World) -> int:
-    """Return the slot that is due first."""
+def soonest(w: World) -> tuple[int, float]:
+    """Return the slot that is due first, and when; of those at the same moment, the first."""
     if w.tree:
-        return at.node(w, 1).slot
+        slot = at.node(w, 1).slot
+        return slot, at.slot(w, slot).due
     # two searches side by side, neither of which waits for the other's comparisons
     even, odd = 0, 1
     first, second = at.slot(w, 0).due, at.slot(w, 1).due
@@ -54,7 +55,9 @@ def soonest(w: World) -> int:
         if after < second:
             second = after
             odd = slot + 1
-    return odd if second < first or (second == first and odd < even) else even
+    if second < first or (second == first and odd < even):
+        return odd, second
+    return even, first
 
 
 @called

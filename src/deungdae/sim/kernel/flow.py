@@ -272,8 +272,6 @@ def arrive(w: World, b: int, buffer: Buffer, p: int) -> None:
     part = at.part(w, p)
     part.next = NONE
     buffer.count += 1
-    if w.tallied:
-        at.tally(w, b * w.stages_count + part.stage).count += 1
     if buffer.head == NONE:
         buffer.head = p
         buffer.tail = p
@@ -282,10 +280,19 @@ def arrive(w: World, b: int, buffer: Buffer, p: int) -> None:
     else:
         at.part(w, buffer.tail).next = p
         buffer.tail = p
-    if w.tracing:
-        note(w, ENTERED, NONE, NONE, p, b)
+    if w.watched:
+        register(w, b, p, ENTERED, 1)
     for k in range(buffer.taker, buffer.taker + buffer.takers):
         ask(w, at.taker(w, k).to)
+
+
+@called
+def register(w: World, b: int, p: int, kind: int, change: int) -> None:
+    """Tally and note a part that came to a buffer or was taken from it."""
+    if w.tallied:
+        at.tally(w, b * w.stages_count + at.part(w, p).stage).count += change
+    if w.tracing:
+        note(w, kind, NONE, NONE, p, b)
 
 
 @called
@@ -319,10 +326,8 @@ def take(w: World, b: int, before: int, now: float) -> int:
     if part.next == NONE:
         buffer.tail = before
     part.next = NONE
-    if w.tallied:
-        at.tally(w, b * w.stages_count + part.stage).count -= 1
-    if w.tracing:
-        note(w, TAKEN, NONE, NONE, p, b)
+    if w.watched:
+        register(w, b, p, TAKEN, -1)
     return p
 
 

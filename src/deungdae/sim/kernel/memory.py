@@ -55,15 +55,17 @@ class Memory:
             new = np.zeros(count, shape(row)).view(np.recarray)
             old = self._grown.get(name)
             self._grown[name] = new if old is None else np.concatenate([old, new]).view(np.recarray)
-        for world in (self.world[0], self._pristine_world()):
+        for world in self.worlds():
             table = self._grown[name]
             setattr(world, name, table.ctypes.data if COMPILED else table)
             setattr(world, f"{name}_count", len(table))
 
-    def _pristine_world(self) -> Any:
+    def worlds(self) -> tuple[Any, Any]:
+        """Return the world, and the one from which it is put back."""
         if not COMPILED:
-            return self.pristine
-        return self.pristine[: shape(World).itemsize].view(shape(World)).view(np.recarray)[0]
+            return self.block, self.pristine
+        size = shape(World).itemsize
+        return self.world[0], self.pristine[:size].view(shape(World)).view(np.recarray)[0]
 
     def _lay_out(self, header: Mapping[str, Any], given: Given) -> None:
         places, size = {}, _aligned(shape(World).itemsize)

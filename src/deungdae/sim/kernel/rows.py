@@ -470,6 +470,7 @@ class World:
     pending: Int  # periods that may follow it
     events: Int
     still: Int  # events since time last went on
+    watched: Int  # whether parts are tallied or traced
     tracing: Int
     noted: Int  # rows of the trace
     tallied: Int  # whether parts are tallied by stage

@@ -80,8 +80,8 @@ class Simulation:
         self._memory = tables.build(line, start=start, origin=origin, until=REACH)
         world = self._world = self._memory.world[0]
         self._memory.grow("notes", NOTES + int(world.margin) + 4 * int(world.parts_count))
-        for each in (world, self._memory._pristine_world()):
-            each.tracing = 1
+        for each in self._memory.worlds():
+            each.tracing = each.watched = 1
         self._first = np.asarray([station.first for station in self._memory.table("stations")])
         self._seed = word(seed)
         self._run(0.0, resumes=False)

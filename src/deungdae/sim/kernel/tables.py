@@ -625,7 +625,8 @@ def _memory(tables: Tables) -> Memory:
     header = {
         "tree": slots if slots > LEAVES else 0, "free": NONE, "reserve": each + SPARE,
         "margin": 16 * (each + lots + SPARE), "oldest": NONE, "bottleneck": NONE,
-        "tallied": int(stages > 1), "waits": NONE, "last_wait": NONE, "suspect": NONE,
+        "tallied": int(stages > 1), "watched": int(stages > 1),
+        "waits": NONE, "last_wait": NONE, "suspect": NONE,
         "families": len(tables.families), "places": len(places(line)), "releases": releases,
         "may_lock": int(_may_lock(tables)),
     }  # fmt: skip
