@@ -35,6 +35,7 @@ from .offspring import end_with_parent
 
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.030  # s of CPU; what took longer last time is thought in another process, of 100 MB
+SETTLED = 60.0  # s after the start at which the first twin is asked
 TOLD = ("state", "text", "scan", "alarm", "order", "note")
 IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
@@ -52,6 +53,8 @@ class Thinker:
         self.needs: Needs = self.work.needs
         self.problem = ""
         self.seconds = 0.0  # of CPU that its last call took, wherever it was
+        # a twin simulates: it begins when the start of everything else is over
+        self.first = now + round(SETTLED * SECOND) if plugin.room == "twin" else 0
         self.busy = False  # it thinks in another process now
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
@@ -230,7 +233,7 @@ class Thinking:
                 now = self._clock.now()
                 for key, thinker in list(self.thinkers.items()):
                     period = thinker.needs.every or (EAGER if thinker.needs.history else 0)
-                    if period and now >= due.get(key, 0) and not thinker.busy:
+                    if period and now >= due.get(key, thinker.first) and not thinker.busy:
                         due[key] = (now // period + 1) * period
                         await self._think_back(thinker, now)
                 if self._pool and not self._apart and not self._needs_pool(due):

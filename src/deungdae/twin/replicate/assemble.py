@@ -243,9 +243,10 @@ def _arrivals(
 ) -> tuple[dict[str, Station], dict[str, Buffer], dict[str, Product], list[Gap]]:
     """Let parts arrive at a first station that was hungry: then not it, but others set the pace."""
     gaps = []
-    for name in traces.sources:
+    first = [name for name in traces.sources if name in stations and not stations[name].inputs]
+    for name in first:
         work = parts.work[name]
-        if name not in stations or stations[name].inputs or not work.known:
+        if not work.known:
             continue
         hungry = work.time_in(STARVED) / work.known
         if hungry < HUNGRY:
@@ -253,7 +254,11 @@ def _arrivals(
         rate = len(parts.log.stations[name].parts) / (work.known / len(work.timelines))
         why = f"it waited for parts in {hungry:.1%} of its time: they come from outside"
         bound = f"{rate * 3600:.4g} an hour, at random, are assumed"
+        if len(first) > 1:  # a product arrives at one place alone
+            bound = "it is modelled as never hungry: several stations begin parts"
         gaps.append(Gap(station=name, what="arrivals", why=why, bound=bound))
+        if len(first) > 1:
+            continue
         queue = f"{ARRIVALS}-{name}"
         buffers = {queue: Buffer(), **buffers}
         stations = {**stations, name: msgspec.structs.replace(stations[name], inputs=(queue,))}
