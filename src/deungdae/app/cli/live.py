@@ -16,7 +16,7 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ import numpy as np
 from deungdae.app import describe, plant
 from deungdae.app.bus.role import Role
 from deungdae.core.clock import Clock
-from deungdae.core.errors import FactoryError
+from deungdae.core.errors import FactoryError, Unreachable
 from deungdae.model.factory import Factory
 
 from .output import Output
-from .plant import speed
+from .plant import ask, speed
 
 log = logging.getLogger("deungdae.run")
+PATIENCE = 20.0  # s that the plant may take to start
 GOOD = 50  # photographs of good bricks from which the demo's inspection learns
 PHOTOGRAPHER = 7  # seed
 QUALITY = 90  # of the photographs, %
@@ -86,6 +87,7 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
         os.chdir(folder)
         with _plant_beside(folder, options.speed, begun, options.log):
             _photograph(folder / "good")
+            _await(folder)
             factory = describe.read(folder / "factory.toml")
             clock = plant.clock_of(options.speed, begun)
             _serve(factory, output, browser=options.open, clock=clock)
@@ -128,6 +130,18 @@ def _photograph(folder: Path) -> None:
         if frame is not None:
             # as that camera gives its pictures: compression leaves marks, too
             Image.fromarray(frame.pixels).save(folder / f"{number:03d}.jpg", quality=QUALITY)
+
+
+def _await(folder: Path) -> None:
+    """Wait a little until all machines of the plant serve: then every door opens at once."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(Unreachable):
+            machines = ask(folder, {})["machines"].values()
+            if all(machine["state"] == "online" for machine in machines):
+                return
+        time.sleep(0.1)
+    log.warning("state=slow not every machine of the plant serves yet")
 
 
 @contextmanager
