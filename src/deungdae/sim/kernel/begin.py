@@ -18,7 +18,7 @@ from .codes import (
     SETUP,
     STARVED,
 )  # fmt: skip
-from .compiling import called, inlined
+from .compiling import called, inlined, rare
 from .events import set_due, set_idle, show
 from .flow import admit, born, discard, free_up, take
 from .people import call, join, wait_for_people
@@ -56,7 +56,7 @@ def begin(w: World, n: int, server: Server, s: int, station: Station, now: float
         free_up(w, b, now)
 
 
-@called
+@rare
 def begin_other(w: World, n: int, server: Server, s: int, station: Station, now: float) -> None:
     """Let an idle server be maintained, or begin with all that it needs, or starve."""
     plan = due_plan(w, server)

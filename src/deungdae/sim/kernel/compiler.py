@@ -13,18 +13,23 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from numba.core import datamodel, types
+from llvmlite import ir
+from llvmlite.binding import Linkage
+from numba.core import cgutils, datamodel, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.imputils import lower_getattr_generic, lower_setattr_generic
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import IRProcessing
 from numba.extending import intrinsic, overload, register_jitable
+from numba.np.arrayobj import record_getattr
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # No reference is counted: the tables outlive every call. A division by 0 gives no exception.
 _INSIDE = {"nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True}
+_rare: set[str] = set()
 _codes: list[CodeType] = []  # of everything compiled
 
 
@@ -34,7 +39,7 @@ def fingerprint(*constants: object) -> str:
     What Numba keeps on disk hangs on the source of the entry alone; with this in its closure it
     hangs on all.
     """
-    digest = hashlib.blake2b(repr(constants).encode())
+    digest = hashlib.blake2b(repr((constants, sorted(_rare), _INSIDE)).encode())
     for code in _codes:
         plain = [each for each in code.co_consts if not isinstance(each, CodeType)]
         digest.update(repr((code.co_name, code.co_code, code.co_names, plain)).encode())
@@ -50,7 +55,14 @@ def inlined(function: F) -> F:
 def called(function: F) -> F:
     """Compile a function that stays one of its own."""
     _codes.append(function.__code__)
-    return register_jitable(**_INSIDE)(function)
+    # said, for else a function that is first called by an inlined one is inlined as well
+    return register_jitable(forceinline=False, **_INSIDE)(function)
+
+
+def rare(function: F) -> F:
+    """Compile a function that is seldom called: it stays out of the way of the others."""
+    _rare.add(function.__qualname__)
+    return called(function)
 
 
 def entry(function: F) -> F:
@@ -67,6 +79,11 @@ class Draft(JITCodeLibrary):
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
+        if self.name in _rare:
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage == Linkage.external:
+                    function.add_function_attribute("noinline")
+                    function.add_function_attribute("cold")
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
@@ -140,6 +157,39 @@ class RowType(types.Record):
 
 
 datamodel.register_default(RowType)(datamodel.models.RecordModel)
+
+
+@lower_getattr_generic(RowType)
+def _read(context: Any, builder: Any, row: Any, pointer: Any, field: str) -> Any:
+    """Read a field, and say which: so it is known that no other field's change concerns it."""
+    kind = row.typeof(field)
+    if isinstance(kind, types.NestedArray):
+        return record_getattr(context, builder, row, pointer, field)
+    value = builder.load(_place(context, builder, row, pointer, field), align=8)
+    value.set_metadata("tbaa", _tag(builder.module, row, field))
+    return value
+
+
+@lower_setattr_generic(RowType)
+def _write(context: Any, builder: Any, signature: Any, arguments: Any, field: str) -> None:
+    """Write a field, and say which."""
+    row, given = signature.args
+    value = context.cast(builder, arguments[1], given, row.typeof(field))
+    place = _place(context, builder, row, arguments[0], field)
+    builder.store(value, place, align=8).set_metadata("tbaa", _tag(builder.module, row, field))
+
+
+def _place(context: Any, builder: Any, row: Any, pointer: Any, field: str) -> Any:
+    kind = context.get_data_type(row.typeof(field))
+    return cgutils.get_record_member(builder, pointer, row.offset(field), kind)
+
+
+def _tag(module: Any, row: Any, field: str) -> Any:
+    """Return the type-based alias tag of a field (LLVM Language Reference, `tbaa`)."""
+    root = module.add_metadata([ir.MetaDataString(module, "deungdae")])
+    name = ir.MetaDataString(module, f"{row.name}.{field}")
+    kind = module.add_metadata([name, root, ir.IntType(64)(0)])
+    return module.add_metadata([kind, kind, ir.IntType(64)(0)])
 
 
 def rows_of(table: str, row: type, shape: np.dtype[Any]) -> Any:

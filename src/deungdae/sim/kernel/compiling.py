@@ -28,6 +28,10 @@ if TYPE_CHECKING or not COMPILED:
         """Compile a function that stays one of its own."""
         return function
 
+    def rare(function: F) -> F:
+        """Compile a function that is seldom called: it stays out of the way of the others."""
+        return function
+
     def entry(function: F) -> F:
         """Compile a function that Python calls, and keep it on disk."""
         return function
@@ -96,6 +100,7 @@ else:
         mix,
         odd,
         plus,
+        rare,
         restore,
         rows_of,
         times,
@@ -105,5 +110,5 @@ else:
 
 __all__ = [
     "COMPILED", "called", "entry", "fingerprint", "first_of", "inlined", "mix", "odd", "plus",
-    "restore", "rows_of", "times", "unit", "word",
+    "rare", "restore", "rows_of", "times", "unit", "word",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from .codes import (
     STILL,
     WORKS,
 )  # fmt: skip
-from .compiling import called, inlined
+from .compiling import called, inlined, rare
 from .events import set_due, set_idle, show, soonest
 from .flow import ask, ask_sources, born, get_in, go_to, room
 from .lock import dead, locked
@@ -39,7 +39,7 @@ from .stream import draw
 from .work import fail, finish, mend, proceed, resume, stop, suspend, wear
 
 
-@called
+@inlined
 def settle(w: World, now: float) -> None:
     """Let everything follow at once that can: people join, stations begin, vehicles set out."""
     while True:
@@ -64,7 +64,7 @@ def settle(w: World, now: float) -> None:
             return
 
 
-@called
+@rare
 def help_out(w: World, now: float) -> None:
     """Let people join the servers that wait for them, the first first."""
     w.people_asked = 0
@@ -115,7 +115,7 @@ def happen(w: World, n: int, now: float) -> None:
         fail(w, n, server, server.ends, now)
 
 
-@called
+@rare
 def occur(w: World, k: int, now: float) -> None:
     """Do what a slot is due for that is no server's."""
     slot = at.slot(w, k)
@@ -213,7 +213,7 @@ def release(w: World, k: int, now: float) -> None:
     ask_sources(w)
 
 
-@called
+@rare
 def look_for_lock(w: World, slot: int) -> int:
     """Return LOCKED where parts are stuck for ever, else DONE."""
     if w.suspect != NONE:

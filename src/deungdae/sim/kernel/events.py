@@ -8,7 +8,7 @@ from . import at
 from .active import rest, work
 from .at import World
 from .codes import ACTIVE, STATE
-from .compiling import called, inlined
+from .compiling import called, inlined, rare
 from .rows import NONE, Server
 
 
@@ -26,7 +26,7 @@ def set_idle(w: World, slot: int) -> None:
     set_due(w, slot, math.inf)
 
 
-@called
+@rare
 def climb(w: World, node: int) -> None:
     """Set who is first in each branch, from a node up to the root."""
     leaves = w.tree
@@ -60,7 +60,7 @@ def soonest(w: World) -> tuple[int, float]:
     return even, first
 
 
-@called
+@rare
 def note(w: World, kind: int, s: int, n: int, p: int, value: int) -> None:
     """Write a row of the trace."""
     row = at.note(w, w.noted)

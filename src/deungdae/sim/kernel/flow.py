@@ -18,7 +18,7 @@ from .codes import (
     OUT,
     TAKEN,
 )  # fmt: skip
-from .compiling import called, inlined
+from .compiling import called, inlined, rare
 from .events import note, set_due, set_idle, show
 from .ready import due_plan, has_needs
 from .rows import NONE, Buffer, Part, Server, Station
@@ -42,7 +42,7 @@ def count_wip(w: World, change: int, now: float) -> None:
     w.wip_area -= change * now
 
 
-@called
+@rare
 def born(w: World, product: int, now: float) -> int:
     """Return a new part."""
     p: int = w.free
@@ -110,7 +110,7 @@ def lead_class(lead: float, classes: int) -> int:
     return min(classes - 1, int(CLASSES * math.log2(lead * 1e3)) + 1)
 
 
-@called
+@rare
 def meet(w: World, product: int, now: float) -> None:
     """Count a good part for the first order of its product, by due date, that still wants one."""
     for o in range(w.orders_count):
@@ -122,7 +122,7 @@ def meet(w: World, product: int, now: float) -> None:
             return
 
 
-@called
+@rare
 def again(w: World, o: int) -> None:
     """Let one more part be begun for an order: one is lost."""
     at.order(w, o).begun -= 1
@@ -146,7 +146,7 @@ def room(w: World, b: int, stage: int) -> bool:
     return other_room(w, buffer, stage)
 
 
-@called
+@rare
 def other_room(w: World, buffer: Buffer, stage: int) -> bool:
     """Return whether there is room at a vehicle's start, or a server for a buffer without places.
 
@@ -205,7 +205,7 @@ def count_level(buffer: Buffer, change: int, now: float) -> None:
     buffer.area -= change * now
 
 
-@called
+@inlined
 def go_to(w: World, b: int, p: int, now: float) -> None:
     """Let a part go to a buffer that has room for it."""
     buffer = at.buffer(w, b)
@@ -222,7 +222,7 @@ def go_to(w: World, b: int, p: int, now: float) -> None:
             get_on(w, buffer, p, now)
 
 
-@called
+@rare
 def get_on(w: World, buffer: Buffer, p: int, now: float) -> None:
     """Put a part on a conveyor; it gets in no earlier than the one before it."""
     part = at.part(w, p)
@@ -250,7 +250,7 @@ def get_in(w: World, b: int) -> None:
     arrive(w, b, buffer, p)
 
 
-@called
+@rare
 def wait_for_ride(w: World, buffer: Buffer, p: int, now: float) -> None:
     """Let a part wait at the start of a vehicle's way."""
     ride = at.ride(w, buffer.ride)
@@ -286,7 +286,7 @@ def arrive(w: World, b: int, buffer: Buffer, p: int) -> None:
         ask(w, at.taker(w, k).to)
 
 
-@called
+@rare
 def register(w: World, b: int, p: int, kind: int, change: int) -> None:
     """Tally and note a part that came to a buffer or was taken from it."""
     if w.tallied:
@@ -295,7 +295,7 @@ def register(w: World, b: int, p: int, kind: int, change: int) -> None:
         note(w, kind, NONE, NONE, p, b)
 
 
-@called
+@rare
 def line_up(w: World, buffer: Buffer, p: int, part: Part) -> None:
     """Put a part in its place in a buffer that is not empty: before all, or by due date."""
     before, after = NONE, buffer.head
@@ -331,7 +331,7 @@ def take(w: World, b: int, before: int, now: float) -> int:
     return p
 
 
-@called
+@inlined
 def deliver(w: World, n: int, now: float) -> None:
     """Pass the finished parts of a server on, until there is no room for one."""
     server = at.server(w, n)
@@ -389,7 +389,7 @@ def admit(w: World, b: int, now: float) -> None:
             deliver(w, n, now)
 
 
-@called
+@inlined
 def free_up(w: World, b: int, now: float) -> None:
     """Let others use the room that a buffer may have now."""
     buffer = at.buffer(w, b)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from . import at
 from .at import World
 from .codes import CALENDAR, FAILS, HOLDS, PLANNED, PREPARES, WORKS
-from .compiling import called
+from .compiling import called, rare
 from .rows import NONE, Buffer, Server
 
 NEVER = 1e300  # s
 
 
-@called
+@rare
 def locked(w: World, n: int) -> bool:
     """Return whether a blocked server can never go on.
 
@@ -111,7 +111,7 @@ def under_way(w: World, buffer: Buffer) -> bool:
     return False
 
 
-@called
+@rare
 def dead(w: World) -> int:
     """Return a blocked server where nothing can ever happen again that moves a part, or NONE."""
     found = NONE

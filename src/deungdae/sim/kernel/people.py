@@ -5,13 +5,13 @@ from __future__ import annotations
 from . import at
 from .at import World
 from .codes import CALLS, DOWN, FAILURE, MAINTAINS, MAINTENANCE, REPAIRS, WAITING
-from .compiling import called
+from .compiling import called, rare
 from .events import set_due, set_idle, show
 from .rows import NONE, Server
 from .stream import draw
 
 
-@called
+@rare
 def call(w: World, n: int, server: Server, c: int, now: float) -> None:
     """Let a server have its repair or maintenance, or wait for the crew."""
     if c == NONE:

@@ -6,13 +6,13 @@ import math
 
 from . import at
 from .at import World
-from .compiling import called
+from .compiling import called, rare
 from .events import set_due, set_idle
 from .flow import admit, arrive, count_level
 from .rows import NONE, Fleet, Ride
 
 
-@called
+@rare
 def send_out(w: World, now: float) -> None:
     """Send vehicles to all parts for which there is one, a full lot, and room at the end."""
     w.rides_asked = 0

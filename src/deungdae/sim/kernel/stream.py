@@ -10,7 +10,7 @@ import math
 
 from . import at
 from .at import World
-from .compiling import called, inlined, mix, odd, plus, times, unit, word
+from .compiling import called, inlined, mix, odd, plus, rare, times, unit, word
 from .rows import AHEAD, Spread, Stock, Stream
 
 # what a spread's `kind` is
@@ -60,7 +60,7 @@ def draw(w: World, place: int, stream: int) -> float:
     return other(w, spread, z)
 
 
-@called
+@rare
 def draw_ahead(w: World, stock: Stock, place: int, stream: int) -> None:
     """Draw the next variates of a spread from a stream: together, they cost a third."""
     spread = at.spread(w, place)
@@ -93,7 +93,7 @@ def triangular(u: float, low: float, high: float, mode: float, rise: float, fall
     return low + root if below else high - root
 
 
-@called
+@rare
 def other(w: World, spread: Spread, z: int) -> float:
     """Return the variate that a word means, for the rarer kinds."""
     kind, a, b = spread.kind, spread.a, spread.b

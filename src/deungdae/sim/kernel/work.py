@@ -29,7 +29,7 @@ from .codes import (
     WAY,
     WORKS,
 )  # fmt: skip
-from .compiling import called, inlined
+from .compiling import called, inlined, rare
 from .events import note, set_due, set_idle, show
 from .flow import ask, born, deliver
 from .people import call, join, part_from, send, wait_for_people
@@ -78,7 +78,7 @@ def suspend(w: World, n: int, server: Server, now: float) -> None:
         set_idle(w, n)
 
 
-@called
+@rare
 def fail(w: World, n: int, server: Server, m: int, now: float) -> None:
     """Let a server break down."""
     server.why = FAILURE
@@ -98,7 +98,7 @@ def pending(w: World, server: Server) -> int:
     return NONE
 
 
-@called
+@rare
 def resume(w: World, n: int, server: Server, now: float) -> None:
     """Let a server that does not halt go on with what it was at."""
     station = at.station(w, server.station)
@@ -131,7 +131,7 @@ def stop(w: World, n: int, server: Server, now: float) -> None:
         show(w, n, server, OFF, now)
 
 
-@called
+@rare
 def mend(w: World, n: int, server: Server, now: float) -> None:
     """Let a server go on after its repair or maintenance."""
     if server.why == FAILURE:
@@ -174,7 +174,7 @@ def maintained(w: World, server: Server, now: float) -> int:
     return plan.crew
 
 
-@called
+@inlined
 def start_cycle(w: World, server: Server, station: Station) -> None:
     """Give a server its next cycle."""
     server.task = WORKS
@@ -200,7 +200,7 @@ def split(w: World, first: int, count: int, u: float) -> int:
     return at.branch(w, k).goal
 
 
-@called
+@inlined
 def way(w: World, station: Station) -> int:
     """Return where a station sends a good part."""
     if station.goal != SPLIT:
@@ -208,7 +208,7 @@ def way(w: World, station: Station) -> int:
     return split(w, station.branch, station.branches, uniform(w, station.stream + WAY))
 
 
-@called
+@inlined
 def fate(w: World, station: Station) -> int:
     """Return the result of a part by the shares of rework and scrap."""
     if not station.sheds:
@@ -219,7 +219,7 @@ def fate(w: World, station: Station) -> int:
     return REWORK if u < station.scrap + station.rework else GOOD
 
 
-@called
+@inlined
 def finish(w: World, n: int, server: Server, now: float) -> None:
     """Let a server's task be over."""
     station = at.station(w, server.station)
@@ -244,7 +244,7 @@ def finish(w: World, n: int, server: Server, now: float) -> None:
     deliver(w, n, now)
 
 
-@called
+@rare
 def finish_all(w: World, n: int, server: Server, station: Station, now: float) -> None:
     """Say of each part in a server what it is now and where it goes."""
     if server.team != NONE:
