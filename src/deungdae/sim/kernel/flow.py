@@ -270,15 +270,14 @@ def wait_for_ride(w: World, buffer: Buffer, p: int, now: float) -> None:
 def arrive(w: World, b: int, buffer: Buffer, p: int) -> None:
     """Let a part be there to be taken."""
     part = at.part(w, p)
-    part.next = NONE
     buffer.count += 1
-    if buffer.head == NONE:
-        buffer.head = p
-        buffer.tail = p
-    elif buffer.order:
+    empty = buffer.head == NONE
+    if buffer.order and not empty:
         line_up(w, buffer, p, part)
-    else:
-        at.part(w, buffer.tail).next = p
+    else:  # without a branch, for nobody can foresee whether it is empty
+        at.part(w, p if empty else buffer.tail).next = p
+        part.next = NONE
+        buffer.head = p if empty else buffer.head
         buffer.tail = p
     if w.watched:
         register(w, b, p, ENTERED, 1)
@@ -323,8 +322,7 @@ def take(w: World, b: int, before: int, now: float) -> int:
         buffer.head = part.next
     else:
         at.part(w, before).next = part.next
-    if part.next == NONE:
-        buffer.tail = before
+    buffer.tail = before if part.next == NONE else buffer.tail
     part.next = NONE
     if w.watched:
         register(w, b, p, TAKEN, -1)
