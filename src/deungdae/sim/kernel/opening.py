@@ -93,7 +93,7 @@ def sit_down(w: World, n: int, server: Server, station: Station, seat: Seat) -> 
     elif seat.cause == NONE:
         resume(w, n, server, 0.0)
     elif seat.state == WAITING:
-        call_again(w, n, server, seat)
+        fail(w, n, server, seat.cause, 0.0)
     else:
         stand(w, n, server, station, seat)
 
@@ -140,12 +140,6 @@ def hand_over(w: World, n: int, server: Server, station: Station, seat: Seat) ->
         part.goal = way(w, station) if seat.goal == BY_STATION else seat.goal
         p = part.next
     deliver(w, n, 0.0)
-
-
-@called
-def call_again(w: World, n: int, server: Server, seat: Seat) -> None:
-    """Let a server wait for the crew that repairs it."""
-    fail(w, n, server, seat.cause, 0.0)
 
 
 @called

@@ -478,8 +478,6 @@ class World:
     last_wait: Int
     people_asked: Int  # whether people may have become free
     rides_asked: Int  # whether a vehicle may set out
-    releases: Int  # slot of the next order's release
-    released: Int  # orders that are, in order of release
     families: Int
     places: Int
     may_lock: Int  # whether blocked servers can wait for each other in a circle

@@ -13,6 +13,7 @@ from deungdae.core.types import FloatArray, IntArray, StatusArray, TimeArray
 from deungdae.sim.line import STATES, Line, Server, Snapshot
 
 from . import codes, tables
+from .builder import families
 from .compiling import COMPILED, word
 from .replicate import run
 from .rows import NONE
@@ -74,7 +75,7 @@ class Simulation:
     ) -> None:
         self.line = line
         self._place = {name: place for place, name in enumerate(line.stations)}
-        self._families = tables.families(line)
+        self._families = families(line)
         self._buffer = {name: place for place, name in enumerate(line.buffers)}
         self._replication = replication
         self._memory = tables.build(line, start=start, origin=origin, until=REACH)

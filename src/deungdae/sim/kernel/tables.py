@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
-from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from deungdae.core.types import SECOND
 from deungdae.sim import distribution
-from deungdae.sim.distribution import Distribution
 from deungdae.sim.line import (
-    OUT,
-    SCRAP,
-    STATES,
     Line,
-    Server,
     Snapshot,
     Station,
     distances,
@@ -28,160 +16,15 @@ from deungdae.sim.line import (
     teams,
 )  # fmt: skip
 
-from . import codes, stream
+from . import codes
+from .builder import Row, Tables
 from .memory import Memory
 from .rows import AHEAD, NONE
-from .stages import Stages
+from .seats import add_seats
 
 ANY_NUMBER = 1 << 60
 LEAVES = 32  # more slots than these are worth a tree
 SPARE = 64  # parts for which there is room from the first
-NEVER = 1e300  # s
-
-Row = dict[str, Any]
-
-
-class Tables:
-    """The rows of each table, as they come to be."""
-
-    def __init__(self, line: Line, start: Snapshot | None, origin: int, until: float) -> None:
-        self.line = line
-        self.start = start
-        self.origin = origin
-        self.until = until
-        self.stages = Stages(line)
-        self.rows: dict[str, list[Row]] = {}
-        self.buffer = {name: place for place, name in enumerate(line.buffers)}
-        self.buffer |= {OUT: codes.OUT, SCRAP: codes.SCRAP}
-        self.product = {name: place for place, name in enumerate(line.product_names)}
-        self.crew = {name: place for place, name in enumerate(line.crews)} | {"": NONE}
-        self.families = families(line)
-        self.later: list[tuple[Row, str, Row]] = []  # slots, which come after those of servers
-        self._spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
-
-    def add(self, table: str, **values: Any) -> int:
-        """Add a row to a table; return its place."""
-        rows = self.rows.setdefault(table, [])
-        rows.append(values)
-        return len(rows) - 1
-
-    def count(self, table: str) -> int:
-        """Return how many rows a table has so far."""
-        return len(self.rows.get(table, ()))
-
-    def slot(self, row: Row, kind: int, index: int, *, key: str = "slot", **values: Any) -> None:
-        """Give a row a slot of the event list, after those of the servers."""
-        self.later.append((row, key, {"kind": kind, "index": index, "due": math.inf, **values}))
-
-    def family(self, product: str) -> str:
-        """Return the family of a product."""
-        return family_of(self.line, product)
-
-    def spread(self, given: Distribution | str | float) -> int:
-        """Add a spread."""
-        if not isinstance(given, Distribution):
-            given = distribution.parse(given)
-        if given.kind == "empirical":
-            first = self.count("numbers")
-            for value in given.parameters:
-                self.add("numbers", value=value)
-            return self.add(
-                "spreads", kind=stream.EMPIRICAL, first=first, count=len(given.parameters)
-            )
-        return self.add("spreads", **_spread(given.kind, *given.parameters))
-
-    def streams(self, *names: str) -> int:
-        """Add streams, each known by its name alone; return the place of the first."""
-        first = self.count("streams")
-        for name in names:
-            digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-            self.add("streams", key=int.from_bytes(digest, "little"))
-        return first
-
-    def branches(self, goals: dict[str, float], known: dict[str, int]) -> int:
-        """Add the ways of a table of shares; return the place of the first."""
-        first = self.count("branches")
-        upto = np.cumsum(list(goals.values())) / sum(goals.values())
-        for goal, share in zip(goals, upto, strict=True):
-            self.add("branches", goal=known[goal], upto=float(share))
-        return first
-
-    def links(self, table: str, names: Iterable[str], amounts: Iterable[int] = ()) -> int:
-        """Add buffers to a list of them; return the place of the first."""
-        first = self.count(table)
-        for name, amount in itertools.zip_longest(names, amounts, fillvalue=1):
-            self.add(table, to=self.buffer[str(name)], amount=amount)
-        return first
-
-    def calendar(self, name: str, asset: str, row: Row, kind: int, index: int) -> bool:
-        """Add a calendar to a row; return whether it is closed at time 0."""
-        if not name:
-            return False
-        spans = self._planned(name, asset)
-        closed = not spans or spans[0][0] > 0
-        toggles = [t for span in spans for t in span if 0 < t < self.until]
-        first = self.count("toggles")
-        for time in toggles:
-            self.add("toggles", time=time)
-        shift: Row = {"kind": kind, "index": index, "toggle": first, "end": first + len(toggles)}
-        place = self.add("shifts", **shift)
-        self.slot(
-            self.rows["shifts"][place], codes.CALENDAR, place,
-            due=toggles[0] if toggles else math.inf,
-        )  # fmt: skip
-        return closed
-
-    def _planned(self, name: str, asset: str) -> list[tuple[float, float]]:
-        calendar = self.line.calendars[name]
-        mine = asset if any(stop.assets for stop in calendar.stops) else ""
-        if (name, mine) not in self._spans:
-            end = self.origin + math.ceil(self.until) * SECOND
-            zone = ZoneInfo(self.line.timezone)
-            self._spans[name, mine] = [
-                ((span.start - self.origin) / SECOND, (span.end - self.origin) / SECOND)
-                for span in calendar.planned(self.origin, end, zone, mine)
-            ]
-        return self._spans[name, mine]
-
-
-def family_of(line: Line, product: str) -> str:
-    """Return the family of a product; one without is its own."""
-    given = line.products.get(product)
-    return (given.family if given else "") or product
-
-
-def families(line: Line) -> list[str]:
-    """Return all families of products."""
-    return list(dict.fromkeys(family_of(line, product) for product in line.product_names))
-
-
-def _spread(kind: str, a: float, b: float = 0.0, c: float = 0.0) -> Row:
-    match kind:
-        case "constant":
-            return {"kind": stream.CONSTANT, "a": a}
-        case "uniform":
-            return {"kind": stream.UNIFORM, "a": a, "b": b - a}
-        case "triangular":
-            width = c - a
-            return {
-                "kind": stream.TRIANGULAR, "a": a, "b": c, "c": (b - a) / width if width else 0.0,
-                "d": width * (b - a), "e": width * (c - b),
-            }  # fmt: skip
-        case "exponential":
-            return {"kind": stream.EXPONENTIAL, "a": a}
-        case "normal":
-            return {"kind": stream.NORMAL, "a": a, "b": b}
-        case "lognormal":
-            square = math.log1p((b / a) ** 2)
-            return {"kind": stream.LOGNORMAL, "a": math.log(a) - square / 2, "b": math.sqrt(square)}
-        case "gamma":
-            return {"kind": stream.GAMMA, "a": a, "b": b}
-        case "erlang":
-            return {"kind": stream.GAMMA, "a": a, "b": b / a}
-        case "weibull":
-            return {"kind": stream.WEIBULL, "a": 1 / a, "b": b}
-        case _:  # geometric
-            return {"kind": stream.GEOMETRIC, "a": math.log1p(-a) if a < 1 else -math.inf, "b": b}
 
 
 def build(
@@ -199,7 +42,7 @@ def build(
     _orders(tables)
     _heaps(tables)
     for name, station in line.stations.items():
-        _seats(tables, name, station)
+        add_seats(tables, name, station)
     return _memory(tables)
 
 
@@ -349,7 +192,7 @@ def _server(tables: Tables, name: str, number: int, station: Station) -> None:
         row["family"] = tables.families.index(tables.start.family[name])
     tables.add("servers", **row)
     for place, failure in failures:
-        _mode(tables, n, f"{name}/{number}/failure/{place}", failure.every, failure.repair,
+        tables.mode(n, f"{name}/{number}/failure/{place}", failure.every, failure.repair,
               tables.crew[failure.crew], timed=failure.of == "time")  # fmt: skip
     for place, plan in enumerate(station.maintenance):
         of = ("operation", "time", "parts").index(plan.of)
@@ -360,19 +203,6 @@ def _server(tables: Tables, name: str, number: int, station: Station) -> None:
         )  # fmt: skip
         if of == codes.TIME:
             tables.slot(tables.rows["plans"][m], codes.PLANNED, m, due=plan.every)
-
-
-def _mode(
-    tables: Tables, n: int, name: str, every: str | float, repair: str | float, crew: int, *,
-    timed: bool,
-) -> int:  # fmt: skip
-    m = tables.add(
-        "modes", every=tables.spread(every), repair=tables.spread(repair),
-        stream=tables.streams(f"{name}/every", f"{name}/repair"), crew=crew, server=n, slot=NONE,
-    )  # fmt: skip
-    if timed:
-        tables.slot(tables.rows["modes"][m], codes.FAILS, m)
-    return m
 
 
 def _buffers(tables: Tables) -> None:
@@ -531,76 +361,12 @@ def _initial(tables: Tables, name: str, initial: int | dict[str, int]) -> Iterab
     return [(tables.line.product_names[0], initial)]
 
 
-def _seats(tables: Tables, name: str, station: Station) -> None:
-    given: Sequence[Server] = ()
-    if tables.start is not None:
-        given = tables.start.stations.get(name, ())
-    first = tables.rows["stations"][list(tables.line.stations).index(name)]["first"]
-    for number in range(station.servers):
-        server = given[number] if number < len(given) else Server()
-        tables.add("seats", **_seat(tables, name, station, first + number, server))
-
-
-def _seat(tables: Tables, name: str, station: Station, n: int, given: Server) -> Row:
-    row: Row = {
-        "state": STATES.index(given.state), "stage": NONE, "parts": given.parts, "cause": NONE,
-        "elapsed": given.elapsed, "left": -1.0 if given.remaining is None else given.remaining,
-        "work": -1.0 if given.work is None else given.work,
-    }  # fmt: skip
-    server = tables.rows["servers"][n]
-    if given.product:
-        row["stage"] = tables.stages.at_station(given.product, name)
-        if given.state == "running":
-            row["spread"] = tables.spread(station.cycle_of(given.product))
-        elif given.state == "setup":
-            family = tables.families.index(tables.family(given.product))
-            row["spread"] = _setup_into(tables, n, family)
-            server["family"] = family
-        elif given.state == "blocked":
-            row["stage"], row["goal"] = tables.stages.finished(given.product, name, tables.buffer)
-    if given.state == "down" or (given.state == "waiting" and not station.operators):
-        row["cause"] = server["mode"]
-        if not station.failures:
-            row["cause"] = _dummy_mode(tables, n)
-        row["spread"] = tables.rows["modes"][row["cause"]]["repair"]
-    elif given.state == "maintenance":
-        row["cause"] = server["plan"] if station.maintenance else _dummy_plan(tables, n)
-        row["spread"] = tables.rows["plans"][row["cause"]]["length"]
-    return row
-
-
-def _setup_into(tables: Tables, n: int, family: int) -> int:
-    """Return the spread of a setup that is under way; where it began is not known: the longest."""
-    server = tables.rows["servers"][n]
-    base = tables.rows["stations"][server["station"]]["setups"]
-    if base == NONE:
-        return tables.spread(0.0)
-    size = len(tables.families)
-    choices: list[int] = [
-        tables.rows["setups"][base + was * size + family]["spread"] for was in range(size)
-    ]
-    return max(choices, key=lambda place: tables.rows["spreads"][place].get("a", 0.0))
-
-
-def _dummy_mode(tables: Tables, n: int) -> int:
-    """Add the mode of a server that is down although none is known: it never comes back."""
-    return _mode(tables, n, f"{n}/unknown", NEVER, 0.0, NONE, timed=False)
-
-
-def _dummy_plan(tables: Tables, n: int) -> int:
-    return tables.add(
-        "plans", left=NEVER, every=NEVER, of=codes.OPERATION, length=tables.spread(0.0),
-        stream=tables.streams(f"{n}/unplanned"), crew=NONE, server=n, slot=NONE,
-    )  # fmt: skip
-
-
 def _memory(tables: Tables) -> Memory:
     line = tables.line
     servers = tables.count("servers")
     tables.rows["slots"] = [
         {"kind": codes.SERVER, "index": n, "due": math.inf} for n in range(servers)
     ]
-    releases = NONE
     for row, key, slot in tables.later:
         row[key] = tables.add("slots", **slot)
     if tables.count("slots") % 2:  # the search for the next goes by twos
@@ -627,7 +393,7 @@ def _memory(tables: Tables) -> Memory:
         "margin": 16 * (each + lots + SPARE), "oldest": NONE, "bottleneck": NONE,
         "tallied": int(stages > 1), "watched": int(stages > 1),
         "waits": NONE, "last_wait": NONE, "suspect": NONE,
-        "families": len(tables.families), "places": len(places(line)), "releases": releases,
+        "families": len(tables.families), "places": len(places(line)),
         "may_lock": int(_may_lock(tables)),
     }  # fmt: skip
     return Memory(header, tables.rows, initial + 2 * (each + SPARE))
