@@ -903,3 +903,21 @@ def test_looks_and_levers() -> None:
         steps.spoil("a", 2)
     with pytest.raises(ValueError, match="already"):
         steps.advance(1)
+
+
+def test_an_order_counts_what_comes_of_the_parts_that_are_begun() -> None:
+    """Ten are wanted, and each part that is begun becomes four: three are begun, not ten."""
+    text = """
+[stations.saw]
+cycle = 10
+yields = 4
+
+[[orders]]
+id = "A"
+product = "part"
+quantity = 10
+due = 100
+"""
+    outcome = simulate(read(text), horizon=200.0)
+    assert outcome.made.tolist() == [[12]]
+    assert outcome.finished.tolist() == [[30.0]]

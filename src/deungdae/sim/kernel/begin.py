@@ -164,8 +164,9 @@ def create(w: World, server: Server, station: Station, now: float) -> bool:
             return False
         order = at.order(w, o)
         product = order.product
-        count = min(count, order.quantity - order.begun)
-        order.begun += count
+        left = order.quantity - order.begun  # of what comes of the parts that are begun
+        count = min(count, (left + station.yields - 1) // station.yields)
+        order.begun += count * station.yields
     elif station.menus == 0:
         return False
     else:
