@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from deungdae.core.errors import FactoryError
+from deungdae.sim.kernel import simulate
 from deungdae.sim.line import read
 
 WRONG = {
@@ -31,6 +33,7 @@ WRONG = {
         "no place for what is on its way",
     "[stations.a]\ncycle=1\n[stations.b]\ncycle=1\n[products.p]\nroute=['a','b']":
         "takes from nowhere: nothing comes to it from a",
+    "[stations.a]\ncycle=1\nfrom='q'\nneeds={q=1}\n[buffers.q]": "is in `from` as well",
     "[stations.a]\ncycle=1\n[paths]\nA=5": "joins no two places",
 }  # fmt: skip
 
@@ -40,3 +43,10 @@ def test_what_cannot_work_is_named(text: str) -> None:
     with pytest.raises(FactoryError) as error:
         read(text)
     assert WRONG[text] in str(error.value)
+
+
+def test_a_line_that_was_never_read_is_checked_as_well() -> None:
+    line = read("[stations.a]\ncycle=1\nto='q'\n[stations.b]\ncycle=1\nfrom='q'\n[buffers.q]")
+    wrong = msgspec.structs.replace(line, buffers={})
+    with pytest.raises(FactoryError, match="q"):
+        simulate(wrong, horizon=10)

@@ -7,14 +7,7 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 
 from deungdae.sim import distribution
-from deungdae.sim.line import (
-    Line,
-    Snapshot,
-    Station,
-    distances,
-    places,
-    teams,
-)  # fmt: skip
+from deungdae.sim.line import Line, Snapshot, Station, check, distances, places, teams
 
 from . import codes
 from .builder import Row, Tables
@@ -30,7 +23,11 @@ SPARE = 64  # parts for which there is room from the first
 def build(
     line: Line, *, start: Snapshot | None = None, origin: int = 0, until: float = math.inf
 ) -> Memory:
-    """Return the tables of a line at time 0. Its calendars are known up to `until`, s."""
+    """Return the tables of a line at time 0. Its calendars are known up to `until`, s.
+
+    Raises FactoryError for a line that cannot work: the engine relies on what was checked.
+    """
+    check(line)
     tables = Tables(line, start, origin, until)
     _stages(tables)
     for name, station in line.stations.items():

@@ -38,7 +38,7 @@ from .ways import distances, places, teams
 __all__ = [
     "OUT", "SCRAP", "STATES", "Buffer", "Crew", "Failure", "Lever", "Line", "Maintenance",
     "Operators", "Order", "Product", "Quality", "Ride", "Server", "Snapshot", "Station", "Vehicles",
-    "distances", "places", "problems_of", "read", "teams",
+    "check", "distances", "places", "problems_of", "read", "teams",
 ]  # fmt: skip
 
 ANY = "part"  # the product of a line that names none
@@ -89,11 +89,16 @@ def read(text: str, file: str = "line.toml") -> Line:
         fault = Fault(file=file, key="file", problem=f"is no TOML: {error}")
         raise FactoryError([fault]) from error
     line, problems = strict.decode(Line, table)
-    if line is not None:
-        problems = list(problems_of(line))
-    if problems or line is None:
+    if line is None:
         raise FactoryError([_fault(problem, file) for problem in problems])
+    check(line, file)
     return line
+
+
+def check(line: Line, file: str = "line") -> None:
+    """Raise FactoryError with every name that a line uses and lacks, and all that cannot work."""
+    if problems := list(problems_of(line)):
+        raise FactoryError([_fault(problem, file) for problem in problems])
 
 
 def _fault(problem: Problem, file: str) -> Fault:

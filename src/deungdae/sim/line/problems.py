@@ -111,6 +111,11 @@ def _input(line: Line, name: str, station: Station) -> Iterator[Problem]:
     """Yield why a station can never begin, or never come to an end of it."""
     key = ("stations", name)
     for need, amount in station.needs.items():
+        if need in station.takes_from:
+            yield Problem(
+                (*key, "needs", need), amount, "is in `from` as well",
+                "let it be in one of them, or put what is needed into another buffer",
+            )  # fmt: skip
         capacity = line.buffers[need].capacity
         if capacity is not None and capacity < amount:
             yield Problem(
