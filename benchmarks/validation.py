@@ -194,7 +194,7 @@ def priority() -> list[Case]:
     waiting = exact.cobham(arrivals, means, (2.0, 2.0))
     return [
         Case(f"M/M/1 with priority: {name} parts waiting", text, level(name), truth,
-             "Cobham (1954)", 8e7, 3000)
+             "Cobham (1954)", 4e8, 3000)
         for name, truth in zip(("urgent", "other"), waiting.tolist(), strict=True)
     ]  # fmt: skip
 
