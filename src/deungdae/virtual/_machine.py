@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Place(NamedTuple):
-    """Where in which line a machine stands. seed: of the line's chance."""
+    """Where in which line a machine stands."""
 
     works: str
     station: str

@@ -84,8 +84,7 @@ def _words(faults: list[dict[str, Any]]) -> str:
 
 def ask(plant: Path, order: dict[str, object]) -> dict[str, Any]:
     """Return the answer of the desk of a running plant. Raises Unreachable."""
-    folder = plant if plant.is_dir() else plant.parent
-    path = folder / "desk.sock"
+    path = (plant.parent if plant.suffix == ".toml" else plant) / "desk.sock"
     try:
         with socket.socket(socket.AF_UNIX) as desk:
             desk.settimeout(PATIENCE)

@@ -42,7 +42,7 @@ def _simulate(options: argparse.Namespace, output: Output) -> int:
 
     line = simulation.read(options.line)
     horizon = _horizon(options)
-    origin = from_iso(options.start, ZoneInfo(line.timezone))
+    origin = _origin(options.start, line.timezone)
     if options.write is not None:
         return _write(options, output, line, horizon, origin)
     if options.replications < 1:
@@ -60,8 +60,16 @@ def _simulate(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def _origin(text: str, zone: str) -> int:
+    try:
+        return from_iso(text, ZoneInfo(zone))
+    except ValueError as error:
+        raise ValueError(f"--start {text}: no ISO 8601 time, e.g. {START}") from error
+
+
 def _horizon(options: argparse.Namespace) -> float:
-    given = options.hours * HOUR if options.hours is not None else (options.days or 7) * DAY
+    days = 7.0 if options.days is None else options.days
+    given = options.hours * HOUR if options.hours is not None else days * DAY
     if not 0 < given <= 100 * 365 * DAY:
         raise ValueError("--days, --hours: a time above 0, at most a hundred years")
     return float(given)

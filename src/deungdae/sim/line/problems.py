@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from deungdae.core import strict
 from deungdae.core.strict import Key, Problem
@@ -35,6 +36,10 @@ def problems_of(line: Line) -> Iterator[Problem]:
 
 
 def _unknown(line: Line) -> Iterator[Problem]:
+    try:
+        ZoneInfo(line.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # also of what is no name at all
+        yield Problem(("timezone",), line.timezone, "is no IANA time zone", "e.g. Asia/Seoul")
     for name, station in line.stations.items():
         yield from _station(line, name, station)
     yield from _unknown_buffers(line)
