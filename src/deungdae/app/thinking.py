@@ -212,7 +212,9 @@ class Thinking:
         try:
             picture = await self._clock.call(example, file)
             await self._see(thinker, thinker.needs.images[0], picture)
-        except (BadReply, NotEnoughData) as error:
+        except NotEnoughData as error:
+            thinker.problem = str(error)  # until the last example: not a line in the log for each
+        except BadReply as error:
             thinker.went(str(error))
         except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop others
             thinker.failed(error)
