@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from deungdae.app.auth import FAILURES, WINDOW, Doorkeeper, Right, Verdict, WebOptions
+from deungdae.app.auth import FAILURES, WINDOW, Doorkeeper, Role, Verdict, WebOptions
 from deungdae.core import strict
 from deungdae.core.clock import RealClock
 
@@ -48,23 +48,23 @@ def test_half_of_tls_is_refused() -> None:
 
 
 def test_on_loopback_anybody_may_look(keeper: Doorkeeper) -> None:
-    assert keeper.judge(Right.LOOK, HERE, "") is Verdict.ALLOWED
+    assert keeper.judge(Role.VIEWER, "GET", HERE, "") is Verdict.ALLOWED
 
 
-@pytest.mark.parametrize("right", [Right.KNOW, Right.ACT])
-def test_the_rest_needs_the_token(keeper: Doorkeeper, right: Right) -> None:
-    assert keeper.judge(right, HERE, "") is Verdict.UNKNOWN
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.ADMINISTRATOR])
+def test_the_rest_needs_the_token(keeper: Doorkeeper, role: Role) -> None:
+    assert keeper.judge(role, "GET", HERE, "") is Verdict.UNKNOWN
     wrong = HERE | {"authorization": "Bearer secreT"}
-    assert keeper.judge(right, wrong, "") is Verdict.UNKNOWN
-    assert keeper.judge(right, HERE | {"authorization": "Bearer ünïcode"}, "") is Verdict.UNKNOWN
-    assert keeper.judge(right, HERE | {"authorization": "Bearer secret"}, "") is Verdict.ALLOWED
+    assert keeper.judge(role, "GET", wrong, "") is Verdict.UNKNOWN
+    assert keeper.judge(role, "GET", HERE | {"authorization": "Bearer ünïcode"}, "") is Verdict.UNKNOWN
+    assert keeper.judge(role, "GET", HERE | {"authorization": "Bearer secret"}, "") is Verdict.ALLOWED
 
 
 def test_beyond_loopback_looking_needs_the_token_too(clock: StandingClock) -> None:
     keeper = Doorkeeper("secret", WebOptions(host="0.0.0.0", **TLS), clock)
     there = {"host": "plant.example:8080"}
-    assert keeper.judge(Right.LOOK, there, "") is Verdict.UNKNOWN
-    assert keeper.judge(Right.LOOK, there | {"authorization": "Bearer secret"}, "").value == 200
+    assert keeper.judge(Role.VIEWER, "GET", there, "") is Verdict.UNKNOWN
+    assert keeper.judge(Role.VIEWER, "GET", there | {"authorization": "Bearer secret"}, "").value == 200
 
 
 def test_a_link_works_once(keeper: Doorkeeper) -> None:
@@ -75,28 +75,28 @@ def test_a_link_works_once(keeper: Doorkeeper) -> None:
     assert session is not None
     assert keeper.open(key) is None
     assert keeper.open("") is None
-    assert keeper.judge(Right.KNOW, HERE, session) is Verdict.ALLOWED
+    assert keeper.judge(Role.OPERATOR, "GET", HERE, session) is Verdict.ALLOWED
 
 
 def test_a_page_acts_only_with_our_header_and_from_our_own_site(keeper: Doorkeeper) -> None:
     session = keeper.open("secret") or ""
     ours = HERE | {"x-deungdae": "1", "origin": "http://127.0.0.1:8080"}
-    assert keeper.judge(Right.ACT, HERE, session) is Verdict.FORBIDDEN
-    assert keeper.judge(Right.ACT, ours, session) is Verdict.ALLOWED
+    assert keeper.judge(Role.ENGINEER, "POST", HERE, session) is Verdict.FORBIDDEN
+    assert keeper.judge(Role.ENGINEER, "POST", ours, session) is Verdict.ALLOWED
     foreign = ours | {"origin": "http://evil.example"}
-    assert keeper.judge(Right.ACT, foreign, session) is Verdict.FORBIDDEN
+    assert keeper.judge(Role.ENGINEER, "POST", foreign, session) is Verdict.FORBIDDEN
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "", "[::", "127.0.0.1.nip.io"]
 )
 def test_a_foreign_name_that_points_here_is_refused(keeper: Doorkeeper, host: str) -> None:
-    assert keeper.judge(Right.LOOK, {"host": host}, "") is Verdict.FORBIDDEN
+    assert keeper.judge(Role.VIEWER, "GET", {"host": host}, "") is Verdict.FORBIDDEN
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "[::1]:8080", "127.0.0.1"])
 def test_our_own_names_are_accepted(keeper: Doorkeeper, host: str) -> None:
-    assert keeper.judge(Right.LOOK, {"host": host}, "") is Verdict.ALLOWED
+    assert keeper.judge(Role.VIEWER, "GET", {"host": host}, "") is Verdict.ALLOWED
 
 
 def test_wrong_tokens_are_limited_by_address(keeper: Doorkeeper, clock: StandingClock) -> None:

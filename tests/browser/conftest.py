@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -49,6 +52,13 @@ class Plant:
         if not self.link:
             self.kill()
             pytest.fail("the factory did not start")
+
+    def enter(self) -> str:
+        """Return a new link that logs in, as the administrator; it works once."""
+        running = msgspec.json.decode((self.folder / "history" / "running.json").read_bytes())
+        bearer = {"Authorization": f"Bearer {running['token']}"}
+        answer = httpx.post(f"{self.url}api/v1/link", headers=bearer)
+        return str(answer.raise_for_status().json()["url"])
 
     def kill(self) -> None:
         """Let it die at once, as in a power cut."""
@@ -96,38 +106,37 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, plant: Plant) -> Iterator[Page]:
-    """Give the page of the running factory, with leave to act; it must raise no error."""
-    with opened(browser, plant.link) as page:
+    """Give the first page of the running factory; it must raise no error."""
+    with opened(browser, plant) as page:
         page.wait_for_selector(".state.run")
         yield page
 
 
+@pytest.fixture
+def live(browser: Browser, works: Plant) -> Iterator[Page]:
+    """Give the first page of the brickworks."""
+    with opened(browser, works) as page:
+        page.wait_for_selector(".station.run")
+        yield page
+
+
 @contextmanager
-def opened(browser: Browser, link: str) -> Iterator[Page]:
-    """Open a page; when it is left it must have raised no error."""
-    context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="ko-KR")
+def opened(browser: Browser, plant: Plant, path: str = "", **options: Any) -> Iterator[Page]:
+    """Log in and open a page, as `machine/press1`; when it is left it must have raised no error.
+
+    options: of the browser's context, as viewport or color_scheme.
+    """
+    look = {"viewport": {"width": 1600, "height": 1000}, "locale": "ko-KR"} | options
+    context = browser.new_context(**look)
     context.set_default_timeout(15_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if "Policy" in line.text else None)
-    page.goto(link)
+    page.goto(plant.enter())
+    if path:
+        page.goto(plant.url + path)
+    page.wait_for_selector("body.met")
     yield page
     context.close()
     assert errors == []
-
-
-@pytest.fixture
-def live(browser: Browser, works: Plant) -> Iterator[Page]:
-    """Give the live page of the brickworks, to look only."""
-    with opened(browser, works.url) as page:
-        page.wait_for_selector(".station.run")
-        yield page
-
-
-@pytest.fixture
-def twin(browser: Browser, works: Plant) -> Iterator[Page]:
-    """Give the page of its twin, to look only."""
-    with opened(browser, f"{works.url}twin") as page:
-        page.wait_for_selector(".station.run")
-        yield page

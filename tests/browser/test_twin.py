@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .conftest import Plant, opened
 
 SIMULATED = 60_000  # ms that a first answer may take: another process starts for it
+
+
+@pytest.fixture
+def twin(browser: Browser, works: Plant) -> Iterator[Page]:
+    with opened(browser, works, "twin") as page:
+        page.wait_for_selector(".station.run")
+        yield page
 
 
 def test_a_slider_is_answered(twin: Page) -> None:
@@ -51,7 +62,7 @@ def test_a_budget_is_spent(twin: Page) -> None:
 
 def test_the_pages_lead_to_each_other(twin: Page) -> None:
     expect(twin.locator("#to-twin")).to_have_attribute("aria-current", "page")
-    twin.locator("#to-factory").click()
+    twin.locator("#to-plant").click()
     twin.wait_for_selector("#machines .machine")
     twin.locator("#to-twin").click()
     twin.wait_for_selector("#levers .lever")

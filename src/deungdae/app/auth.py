@@ -12,7 +12,7 @@ import ipaddress
 import secrets
 from collections import deque
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -74,12 +74,24 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return f"http{'s' if self.tls_certificate else ''}://{host}:{self.port}"
 
 
-class Right(Enum):
-    """What a request needs."""
+class Role(IntEnum):
+    """What somebody may do; each role may all that those below it may."""
 
-    LOOK = "look"  # on loopback nothing
-    KNOW = "know"  # the token: journal, SQL, store
-    ACT = "act"  # the token, and not from another site: whatever changes something
+    VIEWER = 1  # look
+    OPERATOR = 2  # approve, stop all writes, give reasons, acknowledge; read the journal
+    ENGINEER = 3  # set-points, modes, the factory file, SQL
+    ADMINISTRATOR = 4  # users
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks. user: unique; name: as people know it, and as it stands in the journal."""
+
+    user: str
+    name: str
+    role: Role
+
+
+PROGRAM = Caller("", "", Role.ADMINISTRATOR)  # whoever has the token; it says for whom it acts
 
 
 class Verdict(Enum):
@@ -88,6 +100,7 @@ class Verdict(Enum):
     ALLOWED = 200
     UNKNOWN = 401
     FORBIDDEN = 403
+    TOO_LITTLE = 4030  # the role
     TOO_MANY = 429
 
 
@@ -99,7 +112,7 @@ class Doorkeeper:
         self._token = token
         self._options = options
         self._clock = clock
-        self._session = secrets.token_urlsafe(32)
+        self._sessions: dict[str, Caller] = {}
         self._keys: deque[str] = deque(maxlen=KEYS)
         self._failures: dict[str, deque[float]] = {}
 
@@ -119,22 +132,35 @@ class Doorkeeper:
         found = [known for known in self._keys if _same(known, key)]
         for used in found:
             self._keys.remove(used)
-        return self._session if found or _same(self._token, key) else None
+        if not found and not _same(self._token, key):
+            return None
+        session = secrets.token_urlsafe(32)
+        self._sessions[session] = Caller("admin", "admin", Role.ADMINISTRATOR)
+        return session
 
-    def judge(self, right: Right, headers: Mapping[str, str], cookie: str) -> Verdict:
-        """Return whether a request with these headers and cookie has the right."""
-        if not self.is_addressed(headers.get("host", "")):
-            return Verdict.FORBIDDEN
-        if right is Right.LOOK and self._options.is_local:
-            return Verdict.ALLOWED
+    def caller(self, headers: Mapping[str, str], cookie: str) -> Caller | None:
+        """Return who sends a request with these headers and cookie, or None."""
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if bearer and _same(self._token, bearer):
-            return Verdict.ALLOWED
-        if not _same(self._session, cookie):
-            return Verdict.UNKNOWN
-        if right is Right.ACT and (HEADER not in headers or not self.is_own_page(headers)):
+            return PROGRAM
+        return self._sessions.get(cookie)
+
+    def judge(self, role: Role, method: str, headers: Mapping[str, str], cookie: str) -> Verdict:
+        """Return whether a request with these headers and cookie may do what the role may."""
+        if not self.is_addressed(headers.get("host", "")):
             return Verdict.FORBIDDEN
-        return Verdict.ALLOWED
+        safe = method in ("GET", "HEAD")
+        caller = self.caller(headers, cookie)
+        if role is Role.VIEWER and self._options.is_local:
+            return Verdict.ALLOWED
+        if caller is None:
+            return Verdict.UNKNOWN
+        if not safe and caller is not PROGRAM and not self._is_ours(headers):
+            return Verdict.FORBIDDEN
+        return Verdict.ALLOWED if caller.role >= role else Verdict.TOO_LITTLE
+
+    def _is_ours(self, headers: Mapping[str, str]) -> bool:
+        return HEADER in headers and self.is_own_page(headers)
 
     def is_addressed(self, host: str) -> bool:
         """Return whether the request names us.

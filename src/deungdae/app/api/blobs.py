@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from deungdae.app.album import Album
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core.errors import StoreError
 
 from .context import Here, needs
 from .failure import WebError
 from .schema import binary
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Right.LOOK))])
+router = APIRouter(prefix="/api/v1", dependencies=[Depends(needs(Role.VIEWER))])
 
 # told by the first bytes: what a camera calls its images is not to be believed
 _KINDS = (

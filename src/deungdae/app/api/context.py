@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
-from deungdae.app.auth import Doorkeeper, Right, Verdict
+from deungdae.app.auth import Caller, Doorkeeper, Role, Verdict
 from deungdae.app.remote import Archive
 from deungdae.app.runtime import Runtime
 from deungdae.historian.journal import Journal
@@ -66,27 +66,52 @@ async def _context(connection: HTTPConnection) -> Context:
 Here = Annotated[Context, Depends(_context)]
 
 
-def needs(right: Right) -> Callable[[Request], Awaitable[None]]:
-    """Return a dependency that lets only those through who have the right."""
+def needs(role: Role) -> Callable[[Request], Awaitable[None]]:
+    """Return a dependency that lets only those through who have the role, or one above it."""
 
     async def check(request: Request) -> None:
-        await admit(request, right)
+        await admit(request, role)
 
     return check
 
 
-async def admit(connection: HTTPConnection, right: Right) -> None:
-    """Return if a request has the right. Raises WebError; wrong tokens go to the journal."""
+async def admit(connection: HTTPConnection, role: Role) -> None:
+    """Return if a request may do what the role may. Raises WebError; failures are journalled."""
     context = await _context(connection)
-    cookie = connection.cookies.get(context.keeper.cookie, "")
-    verdict = context.keeper.judge(right, connection.headers, cookie)
+    keeper = context.keeper
+    cookie = connection.cookies.get(keeper.cookie, "")
+    method = connection.scope.get("method", "GET")
+    verdict = keeper.judge(role, method, connection.headers, cookie)
     if verdict is Verdict.UNKNOWN:
         tried = "authorization" in connection.headers
         await refuse(context, connection, tried=tried)
+    if verdict is Verdict.TOO_LITTLE:
+        raise WebError(
+            403, f"this needs the role {role.name.lower()}", "ask an administrator", "role"
+        )
     if verdict is Verdict.FORBIDDEN:
         raise WebError(
             403, "this request comes from another site", "use the page or the token directly"
         )
+
+
+async def _caller(request: Request) -> Caller | None:
+    context = await _context(request)
+    return context.keeper.caller(request.headers, request.cookies.get(context.keeper.cookie, ""))
+
+
+Who = Annotated[Caller | None, Depends(_caller)]
+
+
+def person(who: Who, told: str | None) -> str:
+    """Return who acts, for the journal: the session's user, or whom a program says it acts for.
+
+    Raises WebError where a program does not say.
+    """
+    name = (who.name if who else "") or told
+    if not name:
+        raise WebError(422, "it is not said who acts", "give `person`, the name of a person")
+    return name
 
 
 async def refuse(context: Context, connection: HTTPConnection, *, tried: bool) -> None:

@@ -9,28 +9,29 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from deungdae.app import control, describe
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core import strict
 from deungdae.decide.gate import Mode
 
 from . import answers
-from .context import Context, Here, Json, needs
+from .context import Context, Here, Json, Who, needs, person
 from .failure import WebError
 from .schema import answer
 
 router = APIRouter(
-    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Right.ACT))]
+    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Role.OPERATOR))]
 )
+engineers = [Depends(needs(Role.ENGINEER))]
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
 
 class Deed(BaseModel):
-    """What a person does. person: who, as it stands in the journal."""
+    """What a person does. person: for whom a program acts; else it is who is logged in."""
 
     model_config = ConfigDict(extra="forbid")
-    person: Name
+    person: Name | None = None
 
 
 class Reasoned(Deed):
@@ -76,69 +77,69 @@ class LinkAnswer(msgspec.Struct, frozen=True):
     url: str
 
 
-@router.post("/commands", **answer(answers.OutcomeAnswer, 409, 502))
-async def command(here: Here, wish: Wish) -> Json:
+@router.post("/commands", dependencies=engineers, **answer(answers.OutcomeAnswer, 409, 502))
+async def command(here: Here, who: Who, wish: Wish) -> Json:
     """Ask for a change of a signal; the gate judges it like any other command."""
     gate = here.runtime.control
-    asked = gate.command(wish.signal, wish.value, wish.person, wish.reason)
+    asked = gate.command(wish.signal, wish.value, person(who, wish.person), wish.reason)
     return Json(judged(here, answers.outcome(here.runtime, await gate.ask(asked))))
 
 
 @router.post("/proposals/{id}/approve", **answer(answers.OutcomeAnswer, 409, 502))
-async def approve(here: Here, id: str, deed: Deed) -> Json:
+async def approve(here: Here, who: Who, id: str, deed: Deed) -> Json:
     """Permit what waits for a person; it is judged anew before it is written."""
-    outcome = await here.runtime.control.approve(id, deed.person)
+    outcome = await here.runtime.control.approve(id, person(who, deed.person))
     return Json(judged(here, answers.outcome(here.runtime, outcome)))
 
 
 @router.post("/proposals/{id}/decline", **answer(answers.GateAnswer, 409))
-async def decline(here: Here, id: str, deed: Deed) -> Json:
+async def decline(here: Here, who: Who, id: str, deed: Deed) -> Json:
     """Drop what waits for a person."""
-    await here.runtime.control.decline(id, deed.person)
+    await here.runtime.control.decline(id, person(who, deed.person))
     return Json(answers.gate(here.runtime))
 
 
 @router.post("/gate/kill", **answer(answers.GateAnswer, 409))
-async def kill(here: Here, deed: Reasoned) -> Json:
+async def kill(here: Here, who: Who, deed: Reasoned) -> Json:
     """Put the kill switch on: nothing is written any more until it is released."""
-    await here.runtime.control.kill(deed.person, deed.reason)
+    await here.runtime.control.kill(person(who, deed.person), deed.reason)
     return Json(answers.gate(here.runtime))
 
 
-@router.post("/gate/release", **answer(answers.GateAnswer, 409))
-async def release(here: Here, deed: Deed) -> Json:
+@router.post("/gate/release", dependencies=engineers, **answer(answers.GateAnswer, 409))
+async def release(here: Here, who: Who, deed: Deed) -> Json:
     """Take the kill switch off."""
-    await here.runtime.control.release(deed.person)
+    await here.runtime.control.release(person(who, deed.person))
     return Json(answers.gate(here.runtime))
 
 
-@router.post("/gate/mode", **answer(answers.GateAnswer, 409))
-async def mode(here: Here, switch: Switch) -> Json:
+@router.post("/gate/mode", dependencies=engineers, **answer(answers.GateAnswer, 409))
+async def mode(here: Here, who: Who, switch: Switch) -> Json:
     """Put the gate into another mode, at most that of the factory file."""
-    await here.runtime.control.switch(switch.mode, switch.person)
+    await here.runtime.control.switch(switch.mode, person(who, switch.person))
     return Json(answers.gate(here.runtime))
 
 
-@router.post("/gate/clear", **answer(answers.GateAnswer, 409))
-async def clear(here: Here, clearing: Clearing) -> Json:
+@router.post("/gate/clear", dependencies=engineers, **answer(answers.GateAnswer, 409))
+async def clear(here: Here, who: Who, clearing: Clearing) -> Json:
     """Let commands through again to a signal that took another value than was written."""
-    await here.runtime.control.clear(clearing.signal, clearing.person)
+    await here.runtime.control.clear(clearing.signal, person(who, clearing.person))
     return Json(answers.gate(here.runtime))
 
 
-@router.post("/loops/{name}", **answer(list[answers.LoopAnswer], 404, 409))
-async def retarget(here: Here, name: str, target: Target) -> Json:
+@router.post("/loops/{name}", dependencies=engineers, **answer(list[answers.LoopAnswer], 404, 409))
+async def retarget(here: Here, who: Who, name: str, target: Target) -> Json:
     """Let a loop hold its measurement at another set-point."""
     found = control.loops(here.runtime.thinking.thinkers)
     if name not in found:
         raise WebError(404, f"no loop is called {name!r}", strict.closest(name, found))
     data = {"loop": name, "set_point": target.set_point, "reason": target.reason}
-    await here.note("set-point", data, target.person)
+    await here.note("set-point", data, person(who, target.person))
     found[name].retarget(target.set_point)
     return Json(answers.loops(here.runtime))
 
 
-@router.post("/reload", **answer(DoneAnswer))
+@router.post("/reload", dependencies=engineers, **answer(DoneAnswer))
 async def reload(here: Here) -> Json:
     """Read the factory file again; an invalid one changes nothing."""
     runtime = here.runtime
@@ -146,7 +147,7 @@ async def reload(here: Here) -> Json:
     return Json(DoneAnswer(await runtime.reload(factory)))
 
 
-@router.post("/link", **answer(LinkAnswer))
+@router.post("/link", dependencies=[Depends(needs(Role.ADMINISTRATOR))], **answer(LinkAnswer))
 async def link(here: Here) -> Json:
     """Give a link to the page that lets one more person act."""
     return Json(LinkAnswer(here.keeper.link()))

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core import strict
 from deungdae.virtual._faults import Fault, Faults, Kind
 
@@ -17,8 +17,8 @@ from .failure import WebError
 from .schema import answer
 
 router = APIRouter(prefix="/api/v1", default_response_class=Json)
-look = Depends(needs(Right.LOOK))
-act = Depends(needs(Right.ACT))
+look = Depends(needs(Role.VIEWER))
+act = Depends(needs(Role.ENGINEER))
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from deungdae.app import remote, wire
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import StoreError
 
@@ -21,8 +21,8 @@ from .moments import period
 from .schema import answer
 
 router = APIRouter(prefix="/api/v1", default_response_class=Json)
-know = Depends(needs(Right.KNOW))
-act = Depends(needs(Right.ACT))
+know = Depends(needs(Role.OPERATOR))
+act = Depends(needs(Role.ENGINEER))
 
 ROWS = 100_000  # of one answer in JSON
 

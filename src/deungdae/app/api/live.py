@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.app.live import Reading
 from deungdae.app.runtime import Runtime
 from deungdae.core.types import MILLISECOND, Event
@@ -35,7 +35,7 @@ async def live(socket: WebSocket) -> None:
     """Send everything, then changes, until the client goes."""
     here: Context = socket.app.state.context
     try:
-        await admit(socket, Right.LOOK)
+        await admit(socket, Role.VIEWER)
     except WebError as error:
         await socket.close(1008, error.error)
         return

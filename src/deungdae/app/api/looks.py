@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 
 from deungdae.app import report
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core import strict
 from deungdae.core.clock import to_iso
 from deungdae.core.types import DAY, HOUR, Asset, Signal
@@ -28,7 +28,7 @@ PERIODS = 5000  # of one report
 _LENGTHS = {"hour": HOUR, "day": DAY, "all": 0}
 
 router = APIRouter(
-    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Right.LOOK))]
+    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Role.VIEWER))]
 )
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict
 
-from deungdae.app.auth import Right, Verdict
+from deungdae.app.auth import Caller, Role
 
-from .context import Context, Here, Json, needs, refuse
+from .context import Context, Here, Json, Who, needs, refuse
 from .failure import WebError
 from .schema import answer
 
@@ -22,6 +22,11 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+# read once: what else lies in the folder is nobody's
+FILES = {file.relative_to(WEB).as_posix(): file for file in WEB.rglob("*") if file.suffix in TYPES}
+FRAME = FILES["index.html"]
+PLACES = sorted(Path(name).parent.name for name in FILES if name.endswith("/page.js"))
 
 router = APIRouter()
 
@@ -34,48 +39,45 @@ class Login(BaseModel):
 
 
 class SessionAnswer(msgspec.Struct, frozen=True):
-    """What this browser may do."""
+    """Who looks, and with which role: '' for nobody."""
 
-    look: bool
-    act: bool
+    user: str = ""
+    name: str = ""
+    role: str = ""
+
+
+def session_of(caller: Caller | None) -> SessionAnswer:
+    """Return what a caller is told of itself."""
+    if caller is None:
+        return SessionAnswer()
+    return SessionAnswer(caller.user, caller.name, caller.role.name.lower())
 
 
 @router.get("/", include_in_schema=False)
 async def page(here: Here, request: Request, key: str = "") -> Response:
-    """Give the page; with the key of a link, leave to act first."""
+    """Give the page; with the key of a link, a session first."""
     if not here.keeper.is_addressed(request.headers.get("host", "")):
         raise WebError(403, "this name is not ours", "use the address that deungdae prints")
     if not key:
-        return _file("index.html")
+        return _file(FRAME)
     response = RedirectResponse("/", 303)
     if not await _let_in(here, request, response, key):
         return RedirectResponse("/#used", 303)
     return response
 
 
-@router.get("/twin", include_in_schema=False)
-async def twin() -> Response:
-    """Give the page of the twin."""
-    return _file("twin.html")
-
-
-@router.get("/page/{name}", include_in_schema=False)
+@router.get("/page/{name:path}", include_in_schema=False)
 async def asset(name: str) -> Response:
-    """Give a part of the page."""
-    if name not in {file.name for file in WEB.iterdir() if file.suffix in TYPES}:
-        raise WebError(404, f"the page has no part {name!r}")
-    return _file(name)
+    """Give a part of the pages."""
+    if (file := FILES.get(name)) is None:
+        raise WebError(404, f"the pages have no part {name!r}")
+    return _file(file)
 
 
 @router.get("/api/v1/session", **answer(SessionAnswer))
-async def session(here: Here, request: Request) -> Json:
-    """Say what this browser may do."""
-    cookie = request.cookies.get(here.keeper.cookie, "")
-    rights = (
-        here.keeper.judge(right, request.headers, cookie) is Verdict.ALLOWED
-        for right in (Right.LOOK, Right.KNOW)
-    )
-    return Json(SessionAnswer(*rights))
+async def session(who: Who) -> Json:
+    """Say who is logged in here."""
+    return Json(session_of(who))
 
 
 @router.post("/api/v1/session", **answer(SessionAnswer))
@@ -83,18 +85,18 @@ async def login(here: Here, request: Request, given: Login) -> Json:
     """Let this browser act from now on, if it knows the token or the key of a link."""
     if not here.keeper.is_addressed(request.headers.get("host", "")):
         raise WebError(403, "this name is not ours", "use the address that deungdae prints")
-    response = Json(SessionAnswer(look=True, act=True))
+    response = Json(SessionAnswer())
     if not await _let_in(here, request, response, given.token):
         await refuse(here, request, tried=False)
     return response
 
 
 @router.delete(
-    "/api/v1/session", dependencies=[Depends(needs(Right.LOOK))], **answer(SessionAnswer)
+    "/api/v1/session", dependencies=[Depends(needs(Role.VIEWER))], **answer(SessionAnswer)
 )
 async def logout(here: Here) -> Json:
-    """Let this browser only look from now on."""
-    response = Json(SessionAnswer(look=here.keeper.is_local, act=False))
+    """Log this browser out."""
+    response = Json(SessionAnswer())
     response.delete_cookie(here.keeper.cookie, httponly=True, samesite="strict")
     return response
 
@@ -119,7 +121,15 @@ async def _let_in(here: Context, request: Request, response: Response, key: str)
     return True
 
 
-def _file(name: str) -> Response:
-    path = WEB / name
+def _file(path: Path) -> Response:
     headers = {"Cache-Control": "no-cache"}
     return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers=headers)
+
+
+async def _frame() -> Response:
+    return _file(FRAME)
+
+
+for _name in PLACES:
+    for _path in (f"/{_name}", f"/{_name}/{{rest:path}}"):
+        router.add_api_route(_path, _frame, include_in_schema=False)

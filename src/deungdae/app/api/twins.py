@@ -13,7 +13,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core import strict
 from deungdae.core.clock import to_iso
 from deungdae.core.types import SECOND, Event
@@ -29,8 +29,8 @@ from .schema import answer
 from .things import stand_at
 
 router = APIRouter(prefix="/api/v1", default_response_class=Json)
-look = Depends(needs(Right.LOOK))
-act = Depends(needs(Right.ACT))
+look = Depends(needs(Role.VIEWER))
+act = Depends(needs(Role.ENGINEER))
 
 At = Annotated[str, Query(description="a revision, ISO 8601, or e.g. -1h; empty: now")]
 Match = Annotated[str, Header(description="the ETag of the state that the wish is based on")]

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from deungdae.app.auth import Right
+from deungdae.app.auth import Role
 from deungdae.core.errors import FactoryError
 from deungdae.sim import distribution
 from deungdae.sim.line import Line, Station
@@ -25,7 +25,7 @@ from .schema import answer
 from .things import stand_at
 
 router = APIRouter(
-    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Right.LOOK))]
+    prefix="/api/v1", default_response_class=Json, dependencies=[Depends(needs(Role.VIEWER))]
 )
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 // The line as it runs now: what each station does, on what, and how full it is between them.
 
 import { $, element } from "./dom.js";
-import { powerOfAll } from "./energy.js";
+import { powerOfAll } from "./power.js";
 import { age, number } from "./format.js";
 import { Plan } from "./plan.js";
 import { assetName, assetOf, here, known, now } from "./shell.js";

@@ -1,14 +1,19 @@
 // What every page stands in: what is known, how it is heard, language, leave to act, dialogs.
 //
-// A page is made of parts. Each may have build(), called when everything must be drawn anew: at
-// first, after a reload and in another language; take(changed), called with a function that says
-// whether news of a name came; and tick(), called four times a second.
+// A page is a folder (places.js). Its page.js gives a function that makes the page's parts anew each
+// time it is opened, from what stands behind its name in the address. Each part may have build(),
+// called when everything must be drawn anew: at first, after a reload and in another language;
+// take(changed), called with a function that says whether news of a name came; tick(), called four
+// times a second; and leave(), called before another page takes its place.
 
-import { $, button, element } from "./dom.js";
+import { $, drawn, element } from "./dom.js";
 import { clock, unit } from "./format.js";
+import { placeOf, places } from "./places.js";
 import { words } from "./words.js";
 
 const SILENCE = 12000; // ms; the server says something every 5 s
+const ROLES = ["viewer", "operator", "engineer", "administrator"]; // each may what those before may
+const THEMES = ["auto", "light", "dark"];
 
 export const known = {
   signals: new Map(),
@@ -27,15 +32,19 @@ export const known = {
   history: null,
 };
 
-// t: the words; factory: who it is, once known; session: what this browser may do
+// t: the words; factory: who it is, once known; session: who looks, and with which role
 export const here = {
-  t: words[localStorage.getItem("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en")],
+  t: {},
   factory: null,
-  session: { look: true, act: false },
+  session: { user: "", name: "", role: "" },
   live: false,
 };
 
+let language = localStorage.getItem("language") ?? (navigator.language.startsWith("ko") ? "ko" : "en");
+let place = null; // of the page that is open
+let own = { ko: {}, en: {} }; // its words
 let parts = [];
+let opening = 0;
 let skew = 0; // ms by which the server's clock is ahead of ours
 let heard = 0; // when the server last said something, by our own steady clock
 let socket = null;
@@ -43,72 +52,83 @@ let wait = 1000;
 
 export const now = () => Date.now() + skew;
 
-// path: of this page, told in the navigation
-export function start(path, ...own) {
-  parts = own;
-  frame(path);
-  speak(isKorean() ? "ko" : "en");
-  setInterval(tick, 250);
-  setInterval(watch, 1000);
-  learnSession();
-  connect();
-}
-
 function each(method, ...given) {
   for (const part of parts) part[method]?.(...given);
 }
 
 // ---- the frame of the page
 
-function frame(path) {
-  const mark = element("img");
-  Object.assign(mark, { src: "/page/lighthouse.svg", alt: "", width: 28, height: 28 });
-  const places = element("nav");
-  for (const [to, word] of [["/", "factory"], ["/twin", "twin"]]) {
-    const link = element("a");
-    link.href = to;
-    link.dataset.word = word;
-    link.id = `to-${word}`;
-    if (to === path) link.setAttribute("aria-current", "page");
-    places.append(link);
+function frame() {
+  for (const to of places) {
+    if (to.hidden) continue;
+    const link = element("a", "", drawn("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, drawn("path", { d: to.icon })), element("span"));
+    link.href = to === places[0] ? "/" : `/${to.name}`;
+    link.id = `to-${to.name}`;
+    $("places").append(link);
   }
-  places.hidden = true;
-  const summary = named("p", "summary");
-  summary.setAttribute("role", "status");
-  const bar = element("header", "", mark, named("h1", "factory"), places, summary, element("span", "push"), named("time", "clock"));
-  const person = button("", "", () => here.session.act || login(here.t.loginText));
-  const language = button("", "", turnLanguage);
-  person.id = "person";
-  language.id = "language";
-  bar.append(person, language);
-  const alerts = ["lost", "killed", "unkept"].map((id) => {
-    const made = named("p", id);
-    made.setAttribute("role", "alert");
-    made.hidden = true;
-    return made;
-  });
-  document.body.prepend(bar, ...alerts);
-  document.body.append(dialog());
+  $("person").addEventListener("click", () => here.session.role || login(here.t.loginText));
+  $("language").addEventListener("click", turnLanguage);
+  $("theme").addEventListener("click", turnTheme);
+  $("kill").addEventListener("click", killOrRelease);
+  $("dialog-no").addEventListener("click", () => $("dialog").close());
+  document.addEventListener("click", follow);
+  addEventListener("popstate", () => open());
+  showTheme();
 }
 
-function named(name, id) {
-  const made = element(name);
-  made.id = id;
-  return made;
+// a link to another page of ours opens it without loading everything anew
+function follow(event) {
+  const link = event.target.closest?.("a[href]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.hasAttribute("download")) return;
+  const to = new URL(link.getAttribute("href") ?? link.href, location.href);
+  if (to.origin !== location.origin || /^\/(api|page)\//.test(to.pathname) || (to.pathname === location.pathname && to.hash)) return;
+  event.preventDefault();
+  go(to.pathname + to.search + to.hash);
 }
 
-function dialog() {
-  const error = named("p", "dialog-error");
-  error.setAttribute("role", "alert");
-  const no = button("", "", () => $("dialog").close());
-  no.id = "dialog-no";
-  const yes = element("button");
-  yes.id = "dialog-yes";
-  const form = element("form", "", named("h2", "dialog-title"), named("p", "dialog-text"), named("div", "dialog-fields"), error, element("menu", "", no, yes));
-  form.method = "dialog";
-  const made = element("dialog", "", form);
-  made.id = "dialog";
-  return made;
+// address: of a page of ours, e.g. "/machine/press-2?signal=press-2.force"
+export function go(address) {
+  history.pushState(null, "", address);
+  return open();
+}
+
+async function open() {
+  const turn = ++opening;
+  const [to, rest] = placeOf(location.pathname);
+  const folder = `/page/${to.name}`;
+  const [module, catalogue, html] = await Promise.all([
+    import(`${folder}/page.js`),
+    import(`${folder}/words.js`),
+    fetch(`${folder}/page.html`).then((answer) => answer.text()),
+    style(`${folder}/page.css`),
+  ]);
+  if (turn !== opening) return; // a newer click was quicker
+  each("leave");
+  parts = [];
+  place = to;
+  own = catalogue.words;
+  $("page").innerHTML = html; // a file of ours: nothing of the plant is in it
+  document.body.dataset.page = to.name;
+  for (const link of $("places").children) {
+    if (link.id === `to-${to.name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  speak(language);
+  parts = module.default(rest);
+  if (here.factory) each("build");
+  scrollTo(0, 0);
+}
+
+// loads the style of a page; those of other pages do not hold for it
+function style(path) {
+  const all = [...document.querySelectorAll("link[data-own]")];
+  for (const link of all) link.disabled = link.getAttribute("href") !== path;
+  if (all.some((link) => !link.disabled)) return null;
+  const link = element("link");
+  Object.assign(link, { rel: "stylesheet", href: path });
+  link.dataset.own = "";
+  document.head.append(link);
+  return new Promise((done) => link.addEventListener("load", done));
 }
 
 // ---- hearing
@@ -155,7 +175,6 @@ async function hear(news) {
 function meet(news) {
   if (here.factory && here.factory.version !== news.factory.version) location.reload();
   here.factory = news.factory;
-  document.title = `${news.factory.name} — 등대`;
   $("factory").textContent = news.factory.name;
   document.body.classList.add("met");
   known.signals = new Map(news.signals.map((signal) => [signal.id, signal]));
@@ -165,7 +184,6 @@ function meet(news) {
   known.lines = news.lines;
   known.readings.clear();
   known.events.clear();
-  $("to-factory").parentElement.hidden = !Object.keys(news.lines).length;
   speak(localStorage.getItem("language") || news.factory.language);
 }
 
@@ -189,9 +207,22 @@ function summarise() {
 }
 
 function warn() {
-  const killed = known.gate?.killed;
+  const { t } = here;
+  const { gate } = known;
+  const killed = gate?.killed;
   $("killed").hidden = !killed;
-  $("killed").textContent = killed ? here.t.killedBy(killed.person, killed.reason, at(killed.time)) : "";
+  $("killed").textContent = killed ? t.killedBy(killed.person, killed.reason, at(killed.time)) : "";
+  $("kill").hidden = !gate || gate.mode === "none";
+  $("kill").textContent = killed ? t.release : t.kill;
+  $("kill").className = killed ? "release" : "danger";
+  $("kill").disabled = !may(killed ? "engineer" : "operator");
+  $("kill").title = t.notEmergency;
+}
+
+function killOrRelease() {
+  const { t } = here;
+  if (known.gate.killed) ask({ title: t.releaseTitle, text: t.releaseText, yes: t.release, path: "gate/release" });
+  else ask({ title: t.killTitle, text: `${t.killText} ${t.notEmergency}`, yes: t.kill, path: "gate/kill", reason: true });
 }
 
 function unkept() {
@@ -206,18 +237,24 @@ function tick() {
   if (here.live) each("tick");
 }
 
-// ---- words
+// ---- words and looks
 
 export function isKorean() {
-  return here.t === words.ko;
+  return language === "ko";
 }
 
-function speak(language) {
-  here.t = words[language];
+function speak(chosen) {
+  language = chosen;
+  here.t = { ...words[language], ...own[language] };
+  const { t } = here;
   document.documentElement.lang = language;
-  $("language").textContent = here.t.other;
-  for (const place of document.querySelectorAll("[data-word]")) place.textContent = here.t[place.dataset.word];
+  $("language").textContent = t.other;
+  $("places").setAttribute("aria-label", t.pages);
+  for (const spoken of document.querySelectorAll("[data-word]")) spoken.textContent = t[spoken.dataset.word];
+  for (const to of places) $(`to-${to.name}`)?.querySelector("span").replaceChildren(t.titles[to.name]);
+  if (place) document.title = `${t.titles[place.name]} — ${here.factory?.name ?? "등대"}`;
   showSession();
+  showTheme();
 }
 
 function turnLanguage() {
@@ -228,6 +265,20 @@ function turnLanguage() {
   summarise();
   warn();
   each("build");
+}
+
+function turnTheme() {
+  const before = localStorage.getItem("theme") ?? "auto";
+  localStorage.setItem("theme", THEMES[(THEMES.indexOf(before) + 1) % THEMES.length]);
+  showTheme();
+}
+
+function showTheme() {
+  const theme = localStorage.getItem("theme") ?? "auto";
+  document.documentElement.dataset.theme = theme;
+  $("theme").textContent = { auto: "◐", light: "☀", dark: "☾" }[theme];
+  $("theme").title = here.t.themes?.[theme] ?? "";
+  $("theme").setAttribute("aria-label", $("theme").title);
 }
 
 export function unitOf(code) {
@@ -264,45 +315,58 @@ export function analyses(type) {
 
 // ---- asking and acting
 
-// returns the answer, or throws an Error that says in words why there is none
+// whether who looks has a role, or one that may more
+export function may(role) {
+  return ROLES.indexOf(here.session.role) >= ROLES.indexOf(role);
+}
+
+// returns the answer, or throws an Error that says in words why there is none; its `status` is HTTP's
 export async function get(path, options) {
   const answer = await fetch(`/api/v1/${path}`, options);
   const told = await answer.json();
-  if (!answer.ok) throw new Error([told.error, told.remedy].filter(Boolean).join(" — "));
+  if (answer.status === 401) await learnSession();
+  if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
   return told;
 }
 
-export function send(path, body) {
+export function send(path, body, method = "POST") {
   const headers = { "Content-Type": "application/json", "X-Deungdae": "1" };
-  return get(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return get(path, { method, headers, body: JSON.stringify(body) });
 }
 
-async function learnSession() {
+export async function learnSession() {
   try {
-    here.session = await get("session");
+    const answer = await fetch("/api/v1/session");
+    here.session = await answer.json();
   } catch {
     return; // the connection is gone, and that is told already
   }
   showSession();
-  if (here.factory) each("take", (name) => name === "session");
-  if (location.hash === "#used" && !here.session.act) {
+  if (here.factory) {
+    warn();
+    each("take", (name) => name === "session");
+  }
+  if (location.hash === "#used" && !may("operator")) {
     history.replaceState(null, "", location.pathname);
     login(here.t.loginUsed);
-  } else if (!here.session.look) login(here.t.loginText);
+  } else if (!here.session.role) login(here.t.loginText);
 }
 
 function showSession() {
-  $("person").textContent = here.session.act ? `● ${here.t.mayAct}` : `○ ${here.t.lookOnly}`;
+  const { t, session } = here;
+  $("person").textContent = session.user ? session.name || session.user : t.login;
+  $("person").title = session.role ? t.roles[session.role] : "";
+  for (const to of places) $(`to-${to.name}`)?.toggleAttribute("hidden", Boolean(to.role) && !may(to.role));
 }
 
 function login(text) {
   const { t } = here;
   const fields = [["token", t.token, "password"]];
-  ask({ title: t.loginTitle, text, yes: t.login, path: "session", fields, person: false, reason: false, done: () => location.reload() });
+  ask({ title: t.loginTitle, text, yes: t.login, path: "session", fields, done: () => location.reload() });
 }
 
 // asks a person in a dialog and sends what was given; fields: [name, label, kind, value]
-export function ask({ title, text, yes, path, body = {}, fields = [], person = true, reason = true, done = () => {} }) {
+export function ask({ title, text, yes, path, method = "POST", body = {}, fields = [], reason = false, done = () => {} }) {
   const box = $("dialog");
   $("dialog-title").textContent = title;
   $("dialog-text").textContent = text;
@@ -310,7 +374,6 @@ export function ask({ title, text, yes, path, body = {}, fields = [], person = t
   $("dialog-yes").textContent = yes;
   $("dialog-no").textContent = here.t.cancel;
   const all = [...fields];
-  if (person) all.push(["person", here.t.person, "text"]);
   if (reason) all.push(["reason", here.t.reason, "text"]);
   $("dialog-fields").replaceChildren(...all.map(field));
   box.querySelector("form").onsubmit = async (event) => {
@@ -320,15 +383,15 @@ export function ask({ title, text, yes, path, body = {}, fields = [], person = t
       const value = $(`field-${name}`).value.trim();
       given[name] = kind === "number" ? Number(value) : value;
     }
-    if (person) localStorage.setItem("person", given.person);
+    let told = null;
     try {
-      await send(path, given);
+      told = await send(path, given, method);
     } catch (problem) {
       $("dialog-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
       return;
     }
     box.close();
-    done();
+    done(told);
   };
   box.showModal();
 }
@@ -340,6 +403,12 @@ function field([name, label, kind, value]) {
   input.required = true;
   input.autocomplete = "off";
   if (kind === "number") input.step = "any";
-  input.value = value ?? (name === "person" ? (localStorage.getItem("person") ?? "") : "");
+  input.value = value ?? "";
   return element("label", "", label, input);
 }
+
+frame();
+open();
+setInterval(tick, 250);
+setInterval(watch, 1000);
+connect();

@@ -1,0 +1,3 @@
+// The page alarms.
+
+export default () => [];

@@ -1,0 +1,8 @@
+// The words of the page connections, in Korean and English.
+
+export const words = {
+  ko: {
+  },
+  en: {
+  },
+};

@@ -1,0 +1,3 @@
+// The page journal.
+
+export default () => [];

@@ -1,0 +1,137 @@
+// A card for each machine: its state, its signals, and what is wrong with its connection.
+
+import { $, button, element, put } from "../dom.js";
+import { age, clock, isCounted, number } from "../format.js";
+import { assetOf, here, known, nameOf, now, unitOf } from "../shell.js";
+import { look, stateOf } from "../states.js";
+
+const MANY = 60; // signals; a page of more is denser
+const MARKS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■" };
+
+// choose: called with the id of the signal that a person picked
+export class Machines {
+  constructor(choose) {
+    this.choose = choose;
+  }
+
+  build() {
+    const cards = [];
+    for (const asset of known.assets) {
+      const signals = [...known.signals.values()].filter((signal) => assetOf(signal.id) === asset.id);
+      if (signals.length) cards.push(this.card(asset, signals));
+    }
+    $("machines").replaceChildren(...cards);
+    $("machines").classList.toggle("many", Object.keys(known.lines).length > 0 || known.signals.size > MANY);
+    this.showDoors();
+    this.showAims();
+    this.tick();
+  }
+
+  take(changed) {
+    if (changed("machines")) this.showDoors();
+    if (changed("loops")) this.showAims();
+  }
+
+  tick() {
+    for (const chip of document.querySelectorAll("[data-state]")) showState(chip);
+    for (const row of document.querySelectorAll("[data-signal]")) showReading(row);
+  }
+
+  card(asset, signals) {
+    const state = stateOf(asset.id);
+    const chip = element("p", "state");
+    chip.dataset.state = state?.id ?? "";
+    const aims = element("p", "aims quiet");
+    aims.dataset.aims = asset.id;
+    const rows = element("tbody", "", ...signals.filter((signal) => signal !== state).map((signal) => this.row(signal)));
+    const head = element("div", "head", element("h2", "", asset.name || asset.id), element("span", "push"), aims, chip);
+    const made = element("article", "card machine", head, element("div", "rows", element("table", "", rows)), element("div", "doors"));
+    made.dataset.asset = asset.id;
+    made.id = `machine-${asset.id}`;
+    return made;
+  }
+
+  row(signal) {
+    const name = button("link", nameOf(signal.id), () => this.choose(signal.id));
+    name.title = signal.id;
+    name.disabled = signal.kind !== "number";
+    const head = element("th", "", name);
+    head.scope = "row";
+    const row = element("tr", "", head, element("td", "value"), element("td", "unit", unitOf(signal.unit)), element("td", "age"));
+    row.dataset.signal = signal.id;
+    return row;
+  }
+
+  showDoors() {
+    for (const card of document.querySelectorAll(".machine")) {
+      const own = doorsOf(card.dataset.asset);
+      const bad = own.filter((each) => each.state !== "online");
+      card.classList.toggle("offline", own.length > 0 && own.every((each) => ["offline", "connecting", "stopped"].includes(each.state)));
+      card.querySelector(".doors").replaceChildren(...bad.map((each) => element("div", `door ${each.state}`, ...trouble(each, card.dataset.asset))));
+    }
+  }
+
+  showAims() {
+    for (const place of document.querySelectorAll("[data-aims]")) {
+      const own = known.loops.filter((loop) => assetOf(loop.measurement) === place.dataset.aims && loop.set_point !== null);
+      const aim = (loop) => `◎ ${nameOf(loop.measurement)} ${here.t.setPoint} ${number(loop.set_point, here.t.locale)} ${unitOf(loop.unit)}`;
+      place.textContent = own.map(aim).join(" · ");
+    }
+  }
+}
+
+function doorsOf(asset) {
+  const names = new Set([...known.signals.values()].filter((signal) => assetOf(signal.id) === asset).map((signal) => signal.source.split(":")[0]));
+  return known.machines.filter((each) => each.room === "machines" && names.has(each.name));
+}
+
+function showState(chip) {
+  if (!chip.dataset.state) return;
+  const { kind, mark, label, since } = look(known.events.get(chip.dataset.state));
+  const detail = since === null ? "" : here.t.since(age((now() - since) / 1000, here.t.units));
+  const key = `${kind}|${label}|${detail}`;
+  if (chip.dataset.key === key) return;
+  chip.dataset.key = key;
+  chip.className = `state ${kind}`;
+  chip.replaceChildren(element("strong", "", `${mark} ${label}`), element("small", "", detail));
+}
+
+function showReading(row) {
+  const signal = known.signals.get(row.dataset.signal);
+  const [value, ms, status, kind] = latest(signal);
+  const flags = ms === null ? [] : flagsOf(status);
+  const gone = ms === null || (status & 3) >= 2;
+  const words = kind === "image" ? "▣" : value;
+  const shown = ms === null || (gone && value === null) ? here.t.noData : kind ? words : number(value, here.t.locale, !isCounted(signal));
+  put(row.querySelector(".value"), shown);
+  const when = ms === null ? "" : age((now() - ms) / 1000, here.t.units);
+  put(row.querySelector(".age"), flags.length ? `${flags.join(", ")} · ${when}` : when);
+  row.className = `${gone ? "gap" : flags.length ? "doubtful" : ""} ${kind ? "words" : ""}`.trim();
+}
+
+function latest(signal) {
+  if (signal.kind === "number") return known.readings.get(signal.id) ?? [null, null, 2];
+  return known.events.get(signal.id) ?? [null, null, 2, signal.kind];
+}
+
+function flagsOf(status) {
+  const { flags } = here.t;
+  const found = [];
+  if (status & 0x10) found.push(flags.stale);
+  if (status & 0x20) found.push(flags.out_of_range);
+  if (status & 0x08) found.push(flags.clock_suspect);
+  if (!found.length && (status & 3) === 1) found.push(flags.uncertain);
+  if (!found.length && (status & 3) >= 2) found.push(flags.bad);
+  return found;
+}
+
+function trouble(each, asset) {
+  const since = clock(Date.parse(each.since), here.t.locale, here.factory.timezone);
+  const lines = [element("p", "", element("strong", "", `${MARKS[each.state]} ${each.name}: ${here.t.doorStates[each.state]}`), ` · ${here.t.from(since)}`)];
+  if (each.problem) lines.push(element("p", "", each.problem));
+  for (const [id, problem] of Object.entries(each.signals)) {
+    if (assetOf(id) === asset) lines.push(element("p", "", `${nameOf(id)}: ${problem}`));
+  }
+  if (each.remedy) lines.push(element("p", "quiet", `${here.t.remedy}: ${each.remedy}`));
+  return lines;
+}

@@ -1,0 +1,8 @@
+// The words of the page plant, in Korean and English.
+
+export const words = {
+  ko: {
+  },
+  en: {
+  },
+};

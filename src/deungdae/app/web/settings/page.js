@@ -1,0 +1,3 @@
+// The page settings.
+
+export default () => [];

@@ -1,0 +1,3 @@
+// The page start.
+
+export default () => [];

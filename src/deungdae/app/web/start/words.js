@@ -1,0 +1,8 @@
+// The words of the page start, in Korean and English.
+
+export const words = {
+  ko: {
+  },
+  en: {
+  },
+};
