@@ -56,15 +56,22 @@ def test_the_rest_needs_the_token(keeper: Doorkeeper, role: Role) -> None:
     assert keeper.judge(role, "GET", HERE, "") is Verdict.UNKNOWN
     wrong = HERE | {"authorization": "Bearer secreT"}
     assert keeper.judge(role, "GET", wrong, "") is Verdict.UNKNOWN
-    assert keeper.judge(role, "GET", HERE | {"authorization": "Bearer ünïcode"}, "") is Verdict.UNKNOWN
-    assert keeper.judge(role, "GET", HERE | {"authorization": "Bearer secret"}, "") is Verdict.ALLOWED
+    assert (
+        keeper.judge(role, "GET", HERE | {"authorization": "Bearer ünïcode"}, "") is Verdict.UNKNOWN
+    )
+    assert (
+        keeper.judge(role, "GET", HERE | {"authorization": "Bearer secret"}, "") is Verdict.ALLOWED
+    )
 
 
 def test_beyond_loopback_looking_needs_the_token_too(clock: StandingClock) -> None:
     keeper = Doorkeeper("secret", WebOptions(host="0.0.0.0", **TLS), clock)
     there = {"host": "plant.example:8080"}
     assert keeper.judge(Role.VIEWER, "GET", there, "") is Verdict.UNKNOWN
-    assert keeper.judge(Role.VIEWER, "GET", there | {"authorization": "Bearer secret"}, "").value == 200
+    assert (
+        keeper.judge(Role.VIEWER, "GET", there | {"authorization": "Bearer secret"}, "").value
+        == 200
+    )
 
 
 def test_a_link_works_once(keeper: Doorkeeper) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
@@ -13,11 +14,14 @@ from starlette.requests import HTTPConnection
 from deungdae.app.auth import Caller, Doorkeeper, Role, Verdict
 from deungdae.app.remote import Archive
 from deungdae.app.runtime import Runtime
+from deungdae.core.types import Event
 from deungdae.historian.journal import Journal
 
 from .apart import Apart
 from .failure import WebError
 from .mirrors import Mirrors
+
+KEEP = 5.0  # s that the history may take for what a person says
 
 
 class Context:
@@ -47,6 +51,20 @@ class Context:
         """Write into the journal, if this process keeps it; return when it is durable."""
         if self.journal is not None:
             await self.runtime.clock.call(self.journal.append, kind, data, who)
+
+    async def keep(self, *events: Event) -> None:
+        """Add what a person says to the history; return when it is durable.
+
+        Raises WebError while the history cannot keep it: then it is tried on, but not promised.
+        """
+        kept = asyncio.Event()
+        await self.runtime.intake.put(events, kept.set)
+        try:
+            async with asyncio.timeout(KEEP):
+                await kept.wait()
+        except TimeoutError as error:
+            problem = self.runtime.intake.problem or "it takes too long"
+            raise WebError(503, f"the history cannot keep this yet: {problem}") from error
 
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
