@@ -21,7 +21,20 @@ from deungdae.app.runtime import Runtime
 from deungdae.core.errors import Unreachable
 from deungdae.historian.journal import Journal
 
-from . import blobs, deeds, errors, faults, knows, live, looks, pages, schema, twins, whatifs
+from . import (
+    blobs,
+    deeds,
+    errors,
+    faults,
+    knows,
+    live,
+    looks,
+    pages,
+    schema,
+    tables,
+    twins,
+    whatifs,
+)
 from .context import Context
 from .shield import Shield
 
@@ -51,10 +64,10 @@ def create(
         redirect_slashes=False,
     )
     app.state.context = Context(runtime, Doorkeeper(token, options, runtime.clock), journal)
-    for part in (looks, knows, deeds, blobs, faults, twins, whatifs, live, pages):
+    for part in (looks, knows, deeds, blobs, faults, tables, twins, whatifs, live, pages):
         app.include_router(part.router)
     errors.handle(app)
-    app.add_middleware(Shield, largest=knows.LARGEST)
+    app.add_middleware(Shield, largest=knows.LARGEST | tables.LARGEST)
     app.openapi = lambda: schema.describe(app)  # type: ignore[method-assign]
     return app
 

@@ -40,6 +40,13 @@ export function clock(ms, locale, zone, seconds = true) {
   return new Date(ms).toLocaleTimeString(locale, form);
 }
 
+export function day(ms, locale, zone, seconds = false) {
+  const form = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false, timeZone: zone };
+  if (seconds) form.second = "2-digit";
+  if (Math.abs(ms - Date.now()) > 300 * 86400000) form.year = "numeric";
+  return new Date(ms).toLocaleString(locale, form);
+}
+
 export function isCounted(signal) {
   return signal.unit === "1" || signal.unit.startsWith("{");
 }

@@ -7,7 +7,7 @@
 // times a second; and leave(), called before another page takes its place.
 
 import { $, drawn, element } from "./dom.js";
-import { clock, unit } from "./format.js";
+import { clock, day, unit } from "./format.js";
 import { placeOf, places } from "./places.js";
 import { words } from "./words.js";
 
@@ -303,6 +303,11 @@ export function at(text, seconds = true) {
   return clock(Date.parse(text), here.t.locale, here.factory.timezone, seconds);
 }
 
+// the day and the time of what may be long ago
+export function moment(text, seconds = false) {
+  return day(Date.parse(text), here.t.locale, here.factory.timezone, seconds);
+}
+
 // the findings of a name, newest of each analysis and asset
 export function findings(name) {
   return known.findings.filter((finding) => finding.name === name);
@@ -327,6 +332,15 @@ export async function get(path, options) {
   if (answer.status === 401) await learnSession();
   if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
   return told;
+}
+
+// returns what the API gives as a file, or throws as get() does
+export async function fetched(path, options = {}) {
+  const headers = { "Content-Type": "application/json", "X-Deungdae": "1" };
+  const answer = await fetch(`/api/v1/${path}`, { headers, ...options });
+  if (answer.ok) return answer.blob();
+  const told = await answer.json();
+  throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
 }
 
 export function send(path, body, method = "POST") {
