@@ -238,3 +238,55 @@ def test_a_wrong_name_of_an_address_is_told(
         told for name, told in faults(tmp_path, NAMED % names).items() if name.endswith(key)
     ]
     assert problem in found[1]
+
+
+LAYOUT = """
+[factory]
+id = "f"
+
+[equipment.press-1]
+
+[machines.plc]
+type = "simulated"
+model = "press"
+
+[[signals]]
+id = "area.kiln.count"
+source = "plc:count"
+"""
+
+
+def test_the_layout_says_where_equipment_stands(tmp_path: Path) -> None:
+    text = LAYOUT + '[layout]\npress-1 = [120, 40.5]\n"area.kiln" = [0, -3]\n'
+    (tmp_path / "factory.toml").write_text(text)
+    assert model.read(tmp_path).layout == {"press-1": (120.0, 40.5), "area.kiln": (0.0, -3.0)}
+
+
+@pytest.mark.parametrize(
+    ("line", "problem", "remedy"),
+    [
+        ("press-3 = [1, 2]", "is no asset of this factory", "did you mean press-1?"),
+        ("press-1 = [1]", "is no place on the plan", "[120, 40]"),
+        ("press-1 = [1, nan]", "is no place on the plan", "[120, 40]"),
+        ("press-1 = [1, true]", "is no place on the plan", "[120, 40]"),
+        ('press-1 = "left"', "is no place on the plan", "[120, 40]"),
+    ],
+)
+def test_a_wrong_place_is_told(tmp_path: Path, line: str, problem: str, remedy: str) -> None:
+    (tmp_path / "factory.toml").write_text(f"{LAYOUT}[layout]\n{line}\n")
+    with pytest.raises(FactoryError) as caught:
+        model.read(tmp_path)
+    (fault,) = caught.value.faults
+    assert problem in fault.problem
+    assert remedy in fault.remedy
+    assert fault.line == 15
+
+
+def test_drafts_are_read_in_place_of_files(tmp_path: Path) -> None:
+    (tmp_path / "factory.toml").write_text("nonsense")
+    text = LAYOUT.split("[[signals]]", maxsplit=1)[0]
+    drafts = {
+        "factory.toml": f'signals = "s.csv"\n{text}',
+        "s.csv": "\ufeffid,name,source\r\nx.a,가,plc:count\r\n",
+    }
+    assert model.read(tmp_path, drafts=drafts).signals["x.a"].name == "가"

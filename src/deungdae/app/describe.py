@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -24,9 +25,12 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 }
 
 
-def read(path: Path) -> Factory:
-    """Return the factory, checked whole. Raises FactoryError with every fault."""
-    factory = model.read(path, SECTIONS)
+def read(path: Path, drafts: Mapping[str, str] | None = None) -> Factory:
+    """Return the factory, checked whole. Raises FactoryError with every fault.
+
+    drafts: texts by names of files of the description, read in place of what is on disk.
+    """
+    factory = model.read(path, SECTIONS, drafts)
     faults = [
         fault
         for room in ("insight", "decide", "twin")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -66,6 +68,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     """A factory as described, checked.
 
     signals, assets: by id, in file order. plugins: room -> name -> Plugin.
+    layout: where equipment stands on the plan, (x, y) in units of the plan, by asset.
     sections: the other tables, e.g. `historian`, as the structs that the roof asked for.
     texts: contents of the files that plug-ins name, by the name as written: a plug-in class says
     in `files` which of its options are such names.
@@ -75,6 +78,7 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     signals: dict[str, Signal] = {}
     assets: dict[str, Asset] = {}
+    layout: Mapping[str, tuple[float, float]] = {}
     calendar: Calendar = Calendar()
     plugins: dict[str, dict[str, Plugin]] = {}
     sections: dict[str, Any] = {}
@@ -99,13 +103,18 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
         return [signal for signal in self.signals.values() if signal.machine == machine]
 
 
-def read(path: Path, sections: Mapping[str, type[msgspec.Struct]] | None = None) -> Factory:
+def read(
+    path: Path,
+    sections: Mapping[str, type[msgspec.Struct]] | None = None,
+    drafts: Mapping[str, str] | None = None,
+) -> Factory:
     """Return the factory that a file describes. Raises FactoryError with every fault.
 
     path: factory.toml or its folder. sections: structs of further top-level tables by name.
+    drafts: texts by names of files within the folder, read in place of what is on disk.
     """
     path = path / "factory.toml" if path.is_dir() else path
-    return _Reader(path, dict(sections or {})).read()
+    return _Reader(path, dict(sections or {}), dict(drafts or {})).read()
 
 
 def check_needs(factory: Factory, plugin: Plugin, signals: tuple[str, ...]) -> list[Fault]:
@@ -127,13 +136,17 @@ def check_needs(factory: Factory, plugin: Plugin, signals: tuple[str, ...]) -> l
 class _Reader:
     """One reading of one file: gathers faults on the way and raises them together."""
 
-    def __init__(self, path: Path, sections: dict[str, type[msgspec.Struct]]) -> None:
+    def __init__(
+        self, path: Path, sections: dict[str, type[msgspec.Struct]], drafts: dict[str, str]
+    ) -> None:
         self.path = path
         self.sections = sections
+        self.drafts = drafts
         self.faults: list[Fault] = []
         self.lines: Mapping[strict.Key, int] = {}
         self.texts: dict[str, str] = {}
         self.addresses: dict[str, dict[str, str]] = {}  # machine -> our name -> its address
+        self.named: set[str] = set()  # assets that signals name, also those with faults
 
     def read(self) -> Factory:
         table = self._parse()
@@ -146,6 +159,7 @@ class _Reader:
         signals = self._signals(table, set(table.get("machines") or {}))
         self._check_addresses(signals)
         assets = self._assets(table.get("equipment", {}), signals)
+        layout = self._layout(table.get("layout", {}), assets)
         if identity is not None and identity.timezone not in available_timezones():
             self._fault(
                 ("factory", "timezone"),
@@ -160,6 +174,7 @@ class _Reader:
             identity=identity,
             signals=signals,
             assets=assets,
+            layout=layout,
             calendar=calendar,
             plugins=plugins,
             sections=found,
@@ -168,7 +183,7 @@ class _Reader:
 
     def _parse(self) -> dict[str, Any]:
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self._content(self.path.name)
             table = tomllib.loads(text)
         except FileNotFoundError as error:
             raise self._stop("is not there", "write one with: deungdae init DIR") from error
@@ -181,12 +196,19 @@ class _Reader:
         self.lines = locate(text)
         return table
 
+    def _content(self, name: str, newline: str | None = None) -> str:
+        """Return a file's text, or its draft. Raises OSError, UnicodeDecodeError."""
+        if name in self.drafts:
+            return self.drafts[name]
+        with (self.path.parent / name).open(encoding="utf-8", newline=newline) as file:
+            return file.read()
+
     def _stop(self, problem: str, remedy: str, line: int | None = None) -> FactoryError:
         fault = Fault(file=str(self.path), line=line, key="file", problem=problem, remedy=remedy)
         return FactoryError([fault])
 
     def _reject_unknown_tables(self, table: Mapping[str, object]) -> None:
-        known = {"factory", "signals", "equipment", "calendar", *ROOMS, *self.sections}
+        known = {"factory", "signals", "equipment", "layout", "calendar", *ROOMS, *self.sections}
         for name in table:
             if name not in known:
                 remedy = strict.closest(name, known) or f"known here: {', '.join(sorted(known))}"
@@ -253,7 +275,7 @@ class _Reader:
         if not file or file in self.texts:
             return
         try:
-            self.texts[file] = (self.path.parent / file).read_text(encoding="utf-8")
+            self.texts[file] = self._content(file)
         except FileNotFoundError:
             self._fault(key, file, "is not there", "write it beside factory.toml")
         except (OSError, UnicodeDecodeError) as error:
@@ -295,6 +317,7 @@ class _Reader:
             if signal.id in seen:
                 faults.append(place.fault("id", signal.id, "is declared twice"))
             seen.add(signal.id)
+            self.named.add(signal.asset)
             self.faults += faults
             if not faults:
                 signals[signal.id] = signal
@@ -303,7 +326,7 @@ class _Reader:
     def _written_signals(self, written: object) -> Iterator[tuple[Signal, _Place]]:
         """Yield each signal with the place where it is written."""
         if isinstance(written, str):
-            yield from self._csv_signals(self.path.parent / written)
+            yield from self._csv_signals(written)
             return
         if not isinstance(written, list):
             remedy = 'write [[signals]] or signals = "signals.csv"'
@@ -320,12 +343,13 @@ class _Reader:
                 lines = {field: self._line((*key, field)) for field in ("", *entry)}
                 yield signal, _Place(str(self.path), f"signals[{number}]", lines)
 
-    def _csv_signals(self, path: Path) -> Iterator[tuple[Signal, _Place]]:
+    def _csv_signals(self, name: str) -> Iterator[tuple[Signal, _Place]]:
+        path = self.path.parent / name
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, strict=True)
-                for row in reader:
-                    yield from self._csv_signal(path, reader.line_num, row)
+            text = self._content(name, newline="").removeprefix("\ufeff")
+            reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+            for row in reader:
+                yield from self._csv_signal(path, reader.line_num, row)
         except FileNotFoundError:
             self._fault(("signals",), path.name, "is not there", "write it beside factory.toml")
         except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -371,6 +395,23 @@ class _Reader:
             assets.setdefault(signal.asset, Asset(id=signal.asset, name=signal.asset))
         return assets
 
+    def _layout(self, table: object, assets: Mapping[str, Asset]) -> dict[str, tuple[float, float]]:
+        """Return where equipment stands on the plan."""
+        if not isinstance(table, dict):
+            self._fault(("layout",), table, "must be a table", "write [layout]")
+            return {}
+        layout = {}
+        for asset, place in table.items():
+            key = ("layout", asset)
+            if asset not in assets and asset not in self.named:
+                remedy = strict.closest(asset, assets) or "take the line out, or declare the asset"
+                self._fault(key, None, "is no asset of this factory", remedy)
+            elif not _is_place(place):
+                self._fault(key, place, "is no place on the plan", f'"{asset}" = [120, 40]')
+            else:
+                layout[asset] = (float(place[0]), float(place[1]))
+        return layout
+
     def _note(self, problems: list[strict.Problem]) -> None:
         for problem in problems:
             self._fault(problem.key, problem.value, problem.problem, problem.remedy)
@@ -406,6 +447,15 @@ class _Place(NamedTuple):
             problem=problem,
             remedy=remedy,
         )
+
+
+def _is_place(place: object) -> bool:
+    """Return whether a value is [x, y] with two numbers."""
+    return (
+        isinstance(place, list)
+        and len(place) == 2
+        and all(type(each) in (int, float) and isfinite(each) for each in place)
+    )
 
 
 def _signal_faults(signal: Signal, machines: set[str], place: _Place) -> Iterator[Fault]:
