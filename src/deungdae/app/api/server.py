@@ -31,7 +31,9 @@ from . import (
     looks,
     pages,
     schema,
+    shifts,
     tables,
+    trend,
     twins,
     whatifs,
 )
@@ -64,7 +66,7 @@ def create(
         redirect_slashes=False,
     )
     app.state.context = Context(runtime, Doorkeeper(token, options, runtime.clock), journal)
-    for part in (looks, knows, deeds, blobs, faults, tables, twins, whatifs, live, pages):
+    for part in (looks, knows, deeds, blobs, faults, tables, trend, twins, whatifs, live, pages):
         app.include_router(part.router)
     errors.handle(app)
     app.add_middleware(Shield, largest=knows.LARGEST | tables.LARGEST)
@@ -129,7 +131,7 @@ def _configuration(app: FastAPI, options: WebOptions) -> uvicorn.Config:
         server_header=False,
         ssl_certfile=options.tls_certificate or None,
         ssl_keyfile=options.tls_key or None,
-        ws_max_size=1024,  # clients have nothing to say
+        ws_max_size=live.LARGEST,
         ws_per_message_deflate=False,
         limit_concurrency=256,
         timeout_keep_alive=30,
