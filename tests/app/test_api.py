@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from deungdae.app import remote
 from deungdae.app.api import live, serve
 from deungdae.app.api.mirrors import Mirrors
+from deungdae.app.api.news import News
 from deungdae.app.auth import WebOptions
 from deungdae.core.types import SECOND, Finding
 
@@ -349,9 +351,7 @@ async def test_a_slow_page_is_skipped(house: Any, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(live, "PACE", 0.001)
     slow = Slow()
-    telling = asyncio.create_task(
-        live._tell(slow, live.News(house.runtime, Mirrors(house.runtime)))
-    )  # type: ignore[arg-type]
+    telling = asyncio.create_task(listener(slow, house.runtime).tell())
     version = house.runtime.live.version
     while house.runtime.live.version < version + 5:  # much changes meanwhile
         await asyncio.sleep(0.01)
@@ -371,7 +371,32 @@ async def test_a_page_that_takes_nothing_for_long_is_dropped(
             await asyncio.Event().wait()
 
     monkeypatch.setattr(live, "PATIENCE", 0.01)
-    await asyncio.wait_for(live._tell(Stuck(), live.News(house.runtime, Mirrors(house.runtime))), 5)  # type: ignore[arg-type]
+    await asyncio.wait_for(listener(Stuck(), house.runtime).tell(), 5)
+
+
+def listener(socket: Any, runtime: Any) -> live.Listener:
+    """Return an open page with news of its own."""
+    here: Any = SimpleNamespace(runtime=runtime, news=News(runtime, Mirrors(runtime)))
+    return live.Listener(socket, here)
+
+
+async def test_a_page_hears_only_what_it_watches(house: Any) -> None:
+    async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
+        assert len((await hear(socket, "factory"))["readings"]) > 2
+        await socket.send('{"watch": ["press1.count", "no.such"]}')
+        async with asyncio.timeout(10):
+            while set((await hear(socket, "readings"))["readings"]) != {"press1.count"}:
+                pass  # what was on its way
+        await socket.send('{"watch": null}')
+        assert "kiln1.temperature" in (await hear(socket, "readings"))["readings"]
+
+
+@pytest.mark.parametrize("said", ["{", '{"watch": 7}', '{"hear": []}', b"\x00", "x" * 200_000])
+async def test_a_page_that_talks_nonsense_is_hung_up_on(house: Any, said: str | bytes) -> None:
+    async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
+        await socket.send(said)
+        with pytest.raises(websockets.ConnectionClosedError):
+            await hear(socket, "nothing")
 
 
 # ---- serving

@@ -20,6 +20,7 @@ from deungdae.historian.journal import Journal
 from .apart import Apart
 from .failure import WebError
 from .mirrors import Mirrors
+from .news import News
 
 KEEP = 5.0  # s that the history may take for what a person says
 
@@ -34,6 +35,7 @@ class Context:
         self.started = runtime.clock.now()
         self.watchers: set[object] = set()  # the pages that are open
         self.mirrors = Mirrors(runtime)
+        self.news = News(runtime, self.mirrors)
         self.apart = Apart(180.0)  # the first question of all waits for the compiler
         self.planner = Apart(600.0)
 

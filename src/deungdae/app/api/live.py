@@ -1,33 +1,43 @@
 """The websocket `/live`: everything once, then only what changes.
 
-Each client is told at its own pace: while it has not taken one message there is no next one, and
-what changed meanwhile comes in one. So a slow client costs nothing but its own delay.
+All pages wake at the same moments, so that what changed is looked for once and encoded once. Each
+is told at its own pace: while it has not taken one message there is no next one, and what changed
+meanwhile comes in one. So a slow client costs nothing but its own delay.
+
+A page may say `{"watch": ["press-1.count", …]}`: it then hears the readings of these signals only,
+and `{"watch": null}` that it wants to hear all again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Any
+from math import floor
+from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from deungdae.app.auth import Role
-from deungdae.app.live import Reading
-from deungdae.app.runtime import Runtime
-from deungdae.core.types import MILLISECOND, Event
+from deungdae.core.types import MILLISECOND
 
-from . import answers, lines
-from .context import Context, admit, encode
+from .context import Context, admit
 from .failure import WebError
-from .mirrors import Mirrors
+from .news import Mark, Watched
 
-PACE = 0.25  # s between two messages to one client
+PACE = 0.2  # s between two messages to one client
 BEAT = 5.0  # s after which a client hears from us even when nothing changed
 PATIENCE = 30.0  # s that a client may take for one message
-CLIENTS = 32
+CLIENTS = 100
+WATCHED = 2000  # signals that a page may ask for one by one
+LARGEST = 128 * 1024  # bytes that a client may say at once
 
 router = APIRouter()
+
+
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    """What a page wants to hear: the readings of these signals, or of all."""
+
+    watch: Annotated[list[str], msgspec.Meta(max_length=WATCHED)] | None
 
 
 @router.websocket("/live")
@@ -46,95 +56,66 @@ async def live(socket: WebSocket) -> None:
         await socket.close(1013, f"{CLIENTS} pages are open already")
         return
     await socket.accept()
-    here.watchers.add(socket)
-    telling = asyncio.create_task(_tell(socket, News(here.runtime, here.mirrors)))
-    leaving = asyncio.create_task(_until_gone(socket))
+    listener = Listener(socket, here)
+    here.watchers.add(listener)
+    telling = asyncio.create_task(listener.tell())
+    hearing = asyncio.create_task(listener.hear())
     try:
-        done, _ = await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        here.watchers.discard(socket)
+        here.watchers.discard(listener)
         telling.cancel()
-        leaving.cancel()
+        hearing.cancel()
+    if hearing in done and (problem := hearing.result()):
+        await socket.close(1003, problem)
 
 
-async def _tell(socket: WebSocket, news: News) -> None:
-    """Tell a client the news until it goes, or takes too long over one message."""
-    quiet = 0.0
-    while True:
-        message = news.next()
-        quiet += PACE
-        if len(message) > 1 or quiet >= BEAT:
-            quiet = 0.0
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await socket.send_text(encode(message).decode())
-            except (TimeoutError, WebSocketDisconnect):
-                return
-        await asyncio.sleep(PACE)
+class Listener:
+    """An open page: what it knows, and what it wants to hear."""
 
+    def __init__(self, socket: WebSocket, here: Context) -> None:
+        self._socket = socket
+        self._clock = here.runtime.clock
+        self._news = here.news
+        self._mark = Mark()
+        self._watched: Watched | None = None
 
-async def _until_gone(socket: WebSocket) -> None:
-    """Return when the client has gone; what it says is nothing to us."""
-    with suppress(WebSocketDisconnect):
+    async def tell(self) -> None:
+        """Tell the news until the page goes, or takes too long over one message."""
+        loop = asyncio.get_running_loop()
+        quiet = 0.0
         while True:
-            await socket.receive_text()
+            turn = floor(loop.time() / PACE)
+            self._news.look(turn)
+            told, self._mark = self._news.since(self._mark, self._watched)
+            if told or quiet >= BEAT:
+                quiet = 0.0
+                if not await self._sent(told or "{}"):
+                    return
+            await asyncio.sleep((turn + 1) * PACE - loop.time())
+            quiet += PACE
 
+    async def _sent(self, told: str) -> bool:
+        """Send a message, with the time; return whether the page took it."""
+        now = self._clock.now() // MILLISECOND
+        text = f'{{"now":{now}{"," if len(told) > 2 else ""}{told[1:]}'
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._socket.send_text(text)
+        except (TimeoutError, WebSocketDisconnect):
+            return False
+        return True
 
-class News:
-    """What one client has not been told yet."""
-
-    def __init__(self, runtime: Runtime, mirrors: Mirrors) -> None:
-        self._runtime = runtime
-        self._mirrors = mirrors
-        self._factory: object = None
-        self._version = -1
-        self._told: dict[str, bytes] = {}
-
-    def next(self) -> dict[str, Any]:
-        """Return what changed since the last call; the first time, and after a reload, all."""
-        runtime = self._runtime
-        message: dict[str, Any] = {"now": runtime.clock.now() // MILLISECOND}
-        if self._factory is not runtime.factory:
-            self._factory, self._version, self._told = runtime.factory, -1, {}
-            message["factory"] = answers.factory(runtime)
-            message["signals"] = answers.signals(runtime)
-            message["assets"] = answers.assets(runtime)
-            message["rules"] = answers.rules()
-            message["analyses"] = {n: p.type for n, p in runtime.factory.room("insight").items()}
-            message["lines"] = {n: lines.told(twin) for n, twin in lines.twins(runtime).items()}
-        since, self._version = self._version, runtime.live.version
-        readings, events = runtime.live.readings(since), runtime.live.events_since(since)
-        if readings:
-            message["readings"] = {id: _reading(each) for id, each in readings.items()}
-        if events:
-            message["events"] = {id: _event(each) for id, each in events.items()}
-        for name, part in _parts(runtime, self._mirrors).items():
-            encoded = encode(part)
-            if self._told.get(name) != encoded:
-                self._told[name] = encoded
-                message[name] = part
-        return message
-
-
-def _reading(known: Reading) -> tuple[float | None, float, int]:
-    return answers.finite(known.value), known.time / MILLISECOND, known.status
-
-
-def _event(known: Event) -> tuple[str, float, int, str, dict[str, str]]:
-    return known.value, known.time / MILLISECOND, known.status, known.kind, known.data
-
-
-def _parts(runtime: Runtime, mirrors: Mirrors) -> dict[str, Any]:
-    """Return what is small, and told whole when it changed."""
-    thinkers = runtime.thinking.thinkers.items()
-    return {
-        "machines": answers.machines(runtime),
-        "gate": answers.gate(runtime),
-        "findings": [answers.finding(each) for each in runtime.live.findings.values()],
-        "loops": answers.loops(runtime),
-        "waiting": {key: each.problem for key, each in thinkers if each.problem},
-        "twins": {name: {"buffers": each} for name, each in mirrors.levels().items()},
-        "history": {"stored": runtime.intake.stored, "problem": runtime.intake.problem},
-    }
+    async def hear(self) -> str:
+        """Take the page's wishes; return '' when it goes, or why it is not understood."""
+        try:
+            while True:
+                wish = msgspec.json.decode(await self._socket.receive_text(), type=Wish)
+                self._watched = None if wish.watch is None else frozenset(wish.watch)
+                self._mark = self._mark._replace(readings=-1)  # some may not be known to it
+        except WebSocketDisconnect:
+            return ""
+        except (msgspec.DecodeError, KeyError) as error:  # KeyError: bytes instead of text
+            return f'say {{"watch": [ids]}}: {error}'[:120]
