@@ -12,6 +12,11 @@ import { placeOf, places } from "./places.js";
 import { words } from "./words.js";
 
 const SILENCE = 12000; // ms; the server says something every 5 s
+const FEW = 500; // signals; the readings of so many are told to every page
+const LARGEST = 100_000; // characters of what the server is asked to tell
+const ALL = JSON.stringify({ watch: null });
+// what is told by change: the things of a name that are the same by these
+const SAME = { machines: ["room", "name"], findings: ["origin", "asset", "name"] };
 const ROLES = ["viewer", "operator", "engineer", "administrator"]; // each may what those before may
 const THEMES = ["auto", "light", "dark"];
 
@@ -49,6 +54,10 @@ let skew = 0; // ms by which the server's clock is ahead of ours
 let heard = 0; // when the server last said something, by our own steady clock
 let socket = null;
 let wait = 1000;
+let ticked = 0; // when the parts last ticked, by the same clock
+let wanted = null; // ids of the signals that the page shows, or null for all
+let asked = ALL; // what the server was last asked to tell
+let narrowing = 0;
 
 export const now = () => Date.now() + skew;
 
@@ -105,6 +114,7 @@ async function open() {
   if (turn !== opening) return; // a newer click was quicker
   each("leave");
   parts = [];
+  wanted = null;
   place = to;
   own = catalogue.words;
   $("page").innerHTML = html; // a file of ours: nothing of the plant is in it
@@ -115,7 +125,7 @@ async function open() {
   }
   speak(language);
   parts = module.default(rest);
-  if (here.factory) each("build");
+  if (here.factory) build();
   scrollTo(0, 0);
 }
 
@@ -135,6 +145,7 @@ function style(path) {
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
+  asked = ALL;
   socket = new WebSocket(`${scheme}://${location.host}/live`);
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
   socket.addEventListener("close", again);
@@ -154,7 +165,7 @@ function lose() {
   $("lost").hidden = false;
 }
 
-function watch() {
+function attend() {
   if (here.live && performance.now() - heard > SILENCE) socket.close();
 }
 
@@ -172,6 +183,29 @@ async function hear(news) {
   }
 }
 
+// says which signals the page shows: where there are very many only these are told
+export function watch(ids) {
+  wanted ??= new Set();
+  for (const id of ids) wanted.add(id);
+  narrow();
+}
+
+function narrow() {
+  clearTimeout(narrowing);
+  narrowing = setTimeout(() => {
+    if (socket?.readyState !== WebSocket.OPEN || known.signals.size <= FEW) return;
+    const wish = wanted ? JSON.stringify({ watch: [...wanted] }) : ALL;
+    const said = wish.length > LARGEST ? ALL : wish;
+    if (said !== asked) socket.send(said);
+    asked = said;
+  });
+}
+
+function build() {
+  each("build");
+  narrow();
+}
+
 function meet(news) {
   if (here.factory && here.factory.version !== news.factory.version) location.reload();
   here.factory = news.factory;
@@ -182,6 +216,7 @@ function meet(news) {
   known.rules = news.rules;
   known.analyses = news.analyses;
   known.lines = news.lines;
+  for (const name of Object.keys(SAME)) known[name] = [];
   known.readings.clear();
   known.events.clear();
   speak(localStorage.getItem("language") || news.factory.language);
@@ -190,14 +225,23 @@ function meet(news) {
 function take(news) {
   for (const [id, reading] of Object.entries(news.readings ?? {})) known.readings.set(id, reading);
   for (const [id, event] of Object.entries(news.events ?? {})) known.events.set(id, event);
-  for (const name of ["machines", "findings", "loops", "waiting", "gate", "history", "twins"]) {
+  for (const name of Object.keys(SAME)) if (news[name]) known[name] = merged(name, news[name]);
+  for (const name of ["loops", "waiting", "gate", "history", "twins"]) {
     if (news[name] !== undefined) known[name] = news[name];
   }
   each("take", (name) => news[name]);
   if (news.machines || news.factory) summarise();
   if (news.gate || news.factory) warn();
   if (news.history) unkept();
-  if (news.factory) each("build");
+  if (news.factory) build();
+  else tick();
+}
+
+function merged(name, changed) {
+  const key = (thing) => SAME[name].map((field) => thing[field]).join("\n");
+  const all = new Map(known[name].map((thing) => [key(thing), thing]));
+  for (const thing of changed) all.set(key(thing), thing);
+  return [...all.values()];
 }
 
 function summarise() {
@@ -233,6 +277,7 @@ function unkept() {
 
 function tick() {
   if (!here.factory) return;
+  ticked = performance.now();
   $("clock").textContent = clock(now(), here.t.locale, here.factory.timezone);
   if (here.live) each("tick");
 }
@@ -423,6 +468,6 @@ function field([name, label, kind, value]) {
 
 frame();
 open();
-setInterval(tick, 250);
-setInterval(watch, 1000);
+setInterval(() => performance.now() - ticked > 240 && tick(), 250);
+setInterval(attend, 1000);
 connect();
