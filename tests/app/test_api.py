@@ -303,6 +303,15 @@ async def test_the_store_is_asked_from_another_process(house: Any) -> None:
     assert len(found["press1.count"]) > 0
 
 
+async def test_a_part_of_the_pages_is_given_once_while_it_stays(looker: httpx.AsyncClient) -> None:
+    for path in ("/page/shell.js", "/shift"):
+        first = await looker.get(path)
+        again = await looker.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+        changed = await looker.get(path, headers={"If-None-Match": '"another"'})
+        assert changed.content == first.content
+
+
 # ---- live
 
 

@@ -59,7 +59,7 @@ async def page(here: Here, request: Request, key: str = "") -> Response:
     if not here.keeper.is_addressed(request.headers.get("host", "")):
         raise WebError(403, "this name is not ours", "use the address that deungdae prints")
     if not key:
-        return _file(FRAME)
+        return _file(request, FRAME)
     response = RedirectResponse("/", 303)
     if not await _let_in(here, request, response, key):
         return RedirectResponse("/#used", 303)
@@ -67,11 +67,11 @@ async def page(here: Here, request: Request, key: str = "") -> Response:
 
 
 @router.get("/page/{name:path}", include_in_schema=False)
-async def asset(name: str) -> Response:
-    """Give a part of the pages."""
+async def asset(request: Request, name: str) -> Response:
+    """Give a part of the pages, unless the browser has it as it is now."""
     if (file := FILES.get(name)) is None:
         raise WebError(404, f"the pages have no part {name!r}")
-    return _file(file)
+    return _file(request, file)
 
 
 @router.get("/api/v1/session", **answer(SessionAnswer))
@@ -121,13 +121,17 @@ async def _let_in(here: Context, request: Request, response: Response, key: str)
     return True
 
 
-def _file(path: Path) -> Response:
-    headers = {"Cache-Control": "no-cache"}
+def _file(request: Request, path: Path) -> Response:
+    found = path.stat()
+    tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
     return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers=headers)
 
 
-async def _frame() -> Response:
-    return _file(FRAME)
+async def _frame(request: Request) -> Response:
+    return _file(request, FRAME)
 
 
 for _name in PLACES:
