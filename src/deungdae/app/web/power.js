@@ -1,10 +1,11 @@
 // What machines draw now, by their meters.
 
-import { assetOf, findings, known } from "./shell.js";
+import { signalsOf } from "./assets.js";
+import { findings, known } from "./shell.js";
 
 // what a machine draws now, kW, or null
 export function powerOf(asset) {
-  const signal = [...known.signals.values()].find((each) => each.unit === "kW" && assetOf(each.id) === asset);
+  const signal = signalsOf(asset).find((each) => each.unit === "kW");
   const [value, , status] = known.readings.get(signal?.id) ?? [null, null, 2];
   return (status & 3) < 2 && !(status & 0x10) ? value : null;
 }

@@ -1,6 +1,7 @@
 // States of machines as people see them: a colour, a shape and a word, never a colour alone.
 
-import { known, here } from "./shell.js";
+import { signalsOf } from "./assets.js";
+import { here } from "./shell.js";
 
 // kind of a state by its word, after MTConnect, PackML and plain words; others are shown neutral
 const KINDS = {
@@ -23,5 +24,5 @@ export function look(event) {
 
 // the signal that tells the state of an asset, or undefined
 export function stateOf(asset) {
-  return [...known.signals.values()].find((signal) => signal.kind === "state" && signal.id.startsWith(`${asset}.`) && !signal.id.slice(asset.length + 1).includes("."));
+  return signalsOf(asset).find((signal) => signal.kind === "state");
 }
