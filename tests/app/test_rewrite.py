@@ -67,7 +67,7 @@ def test_no_file_elsewhere_is_read_or_written(folder: Path, name: str) -> None:
     (folder.parent / "secret.csv").write_text("secret")
     (folder / "factory.toml").write_text(FACTORY.replace("signals.csv", name))
     assert list(rewrite.read(folder).versions) == ["factory.toml"]
-    with pytest.raises(rewrite.Unwritable, match="is no file of this description"):
+    with pytest.raises(FactoryError, match="is no file of this description"):
         save(folder, name, "x", "")
     (folder.parent / "secret.csv").unlink()
 
@@ -96,7 +96,7 @@ def test_a_saved_change_is_kept_with_what_was_before(folder: Path) -> None:
     assert saved.person == "kim"
     assert saved.before == {"factory.toml": version}
     assert saved.after == {"factory.toml": files["factory.toml"].version}
-    assert rewrite.before(folder, saved.id) == {"factory.toml": FACTORY}
+    assert rewrite.before(folder, saved) == {"factory.toml": FACTORY}
     assert sorted(path.name for path in folder.iterdir()) == [
         ".versions",
         "factory.toml",
@@ -121,7 +121,7 @@ def test_a_new_file_may_be_named_and_written_at_once(folder: Path) -> None:
     rewrite.save(folder, texts, rewrite.read(folder).versions, moment=T0)
     assert (folder / "all.csv").read_bytes() == b"\xef\xbb\xbf" + SIGNALS.encode()
     (saved,) = rewrite.history(folder)
-    assert rewrite.before(folder, saved.id)["all.csv"] == ""
+    assert rewrite.before(folder, saved)["all.csv"] == ""
 
 
 def test_who_comes_second_is_told_who_changed_it(folder: Path) -> None:
@@ -202,8 +202,18 @@ def test_a_file_that_is_no_text_is_not_overwritten(folder: Path) -> None:
     (folder / "signals.csv").write_bytes(b"\xff\xfe\x00\x81\xff")
     file = rewrite.read(folder)["signals.csv"]
     assert (file.text, file.encoding) == ("", "")
-    with pytest.raises(rewrite.Unwritable, match="is no text"):
+    with pytest.raises(FactoryError, match="is no text"):
         save(folder, "signals.csv", SIGNALS, file.version)
+
+
+def test_what_a_change_wrote_is_known_as_long_as_nothing_else_changed_it(folder: Path) -> None:
+    texts = [FACTORY.replace("0.5", f"0.{step}1") for step in range(3)]
+    for step, text in enumerate(texts):
+        save(folder, "factory.toml", text, rewrite.read(folder)["factory.toml"].version, T0 + step)
+    found = [rewrite.after(folder, each) for each in rewrite.history(folder)]
+    assert found == [{"factory.toml": text} for text in reversed(texts)]
+    (folder / "factory.toml").write_text(FACTORY)
+    assert rewrite.after(folder, rewrite.history(folder)[0]) == {}
 
 
 def test_old_changes_are_forgotten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

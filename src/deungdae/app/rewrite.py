@@ -170,11 +170,11 @@ def change(
 
 
 def edited(text: str, edit: Callable[[tomlkit.TOMLDocument], None]) -> str:
-    """Return a TOML text after an edit. Raises Unwritable where it is no TOML."""
+    """Return a TOML text after an edit. Raises FactoryError where it is no TOML."""
     try:
         document = tomlkit.parse(text)
     except TOMLKitError as error:
-        raise Unwritable(f"factory.toml is no TOML: {error}", "mend it in the editor") from error
+        raise _no_file("factory.toml", f"is no TOML: {error}", "mend it in the editor") from error
     edit(document)
     return tomlkit.dumps(document)
 
@@ -189,14 +189,27 @@ def history(path: Path) -> list[Saved]:
     return found
 
 
-def before(path: Path, id: str) -> dict[str, str]:
-    """Return the texts that a change replaced; of a file that it made: ''. Raises KeyError."""
-    found = {each.id: each for each in history(path)}[id]
-    folder = (path if path.is_dir() else path.parent) / VERSIONS / id
+def before(path: Path, saved: Saved) -> dict[str, str]:
+    """Return the texts that a change replaced; of a file that it made: ''."""
+    folder = (path if path.is_dir() else path.parent) / VERSIONS / saved.id
     return {
         name: _decoded((folder / _flat(name)).read_bytes())[0] if version else ""
-        for name, version in found.before.items()
+        for name, version in saved.before.items()
     }
+
+
+def after(path: Path, saved: Saved) -> dict[str, str]:
+    """Return the texts that a change wrote, of files whose text then is still known."""
+    now = read(path)
+    found = {name: now[name].text for name, v in saved.after.items() if now[name].version == v}
+    for later in history(path):
+        missing = {
+            name
+            for name, v in saved.after.items()
+            if name not in found and later.before.get(name) == v
+        }
+        found |= {name: text for name, text in before(path, later).items() if name in missing}
+    return found
 
 
 def _read(folder: Path, name: str) -> File:
@@ -275,14 +288,18 @@ def _is_within(name: str) -> bool:
 
 
 def _check_names(now: Files, changes: Mapping[str, str]) -> None:
-    """Raise Unwritable for a file that the description, as it is or will be, does not name."""
+    """Raise FactoryError for a file that the description, as it is or will be, does not name."""
     allowed = {*now.versions, *_named(changes.get(now.files[0].name, ""))}
     for name in changes:
         if name not in allowed:
-            problem = f"{name} is no file of this description"
-            raise Unwritable(problem, f"these are: {', '.join(sorted(allowed))}")
+            remedy = f"these are: {', '.join(sorted(allowed))}"
+            raise _no_file(name, "is no file of this description", remedy)
         if now[name].version and not now[name].encoding:
-            raise Unwritable(f"{name} is no text that can be read", "save it as UTF-8 first")
+            raise _no_file(name, "is no text that can be read", "save it as UTF-8 first")
+
+
+def _no_file(name: str, problem: str, remedy: str) -> FactoryError:
+    return FactoryError([Fault(file=name, key="file", problem=problem, remedy=remedy)])
 
 
 def _relative(fault: Fault, folder: Path) -> Fault:

@@ -21,6 +21,7 @@ from .thinking import Thinking
 log = logging.getLogger("deungdae.runtime")
 
 ALIVE = "deungdae"  # asset of the events that say, once a minute, which doors were open
+AT_ONCE = ("alarms",)  # tables that are taken over while we run
 TIDY = 5.0  # s between the historian's bounded turns of tidying
 TAKE_OVER = 10.0  # s that a changed door may take to deliver before the old one is closed
 
@@ -51,6 +52,7 @@ class Runtime:
         self.doors: dict[str, Door] = {}
         self.bridges: dict[str, Bridge] = {}
         self.ready = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._alive = f"{ALIVE}.{name}"
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
@@ -89,6 +91,10 @@ class Runtime:
         Doors whose tables and signals stay are not touched. A changed door is opened beside the
         old one, which is closed only when the new one delivers.
         """
+        async with self._reloading:  # the page and the house may come at the same time
+            return await self._reload(factory)
+
+    async def _reload(self, factory: Factory) -> list[str]:
         old, self.factory = self.factory, factory
         await self._know(factory)
         changes = [*self.control.employ(factory), *self.thinking.employ(factory)]
@@ -246,7 +252,9 @@ def _for_next_start(before: Factory, after: Factory) -> list[str]:
         if name not in old or name not in new or old[name].options != new[name].options
     ]
     changed += [
-        name for name in after.sections if before.sections.get(name) != after.sections[name]
+        name
+        for name in after.sections
+        if name not in AT_ONCE and before.sections.get(name) != after.sections[name]
     ]
     return [f"{name} changed: waits for the next start" for name in changed]
 
