@@ -9,6 +9,7 @@ import msgspec
 
 from deungdae.core.errors import FactoryError, Fault
 from deungdae.historian.store import HistorianOptions
+from deungdae.insight.alarms import AlarmOptions
 from deungdae.model import factory as model
 from deungdae.model.factory import Factory, Plugin
 
@@ -22,6 +23,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "app": WebOptions,
     "bus": BusOptions,
     "compute": ComputeOptions,
+    "alarms": AlarmOptions,
 }
 
 
