@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from deungdae.app.alarms import Alarms
 from deungdae.app.live import Reading
 from deungdae.app.runtime import Runtime
 from deungdae.core.types import MILLISECOND, Event, Finding
@@ -60,9 +61,10 @@ class Ledger(Generic[T]):
 class News:
     """The news of a running factory, for any number of pages."""
 
-    def __init__(self, runtime: Runtime, mirrors: Mirrors) -> None:
+    def __init__(self, runtime: Runtime, mirrors: Mirrors, alarms: Alarms) -> None:
         self._runtime = runtime
         self._mirrors = mirrors
+        self._alarms = alarms
         self._factory: Factory | None = None
         self._mark = Mark()
         self._whole: dict[str, Any] = {}
@@ -81,7 +83,7 @@ class News:
         version = runtime.live.version
         self._mark = mark = Mark(self._mark.epoch, turn, version, version)
         self._said = {}
-        self._parts.note(_parts(runtime, self._mirrors), mark.turn)
+        self._parts.note(_parts(runtime, self._mirrors, self._alarms), mark.turn)
         self._machines.note({(m.room, m.name): m for m in answers.machines(runtime)}, mark.turn)
         self._findings.note(runtime.live.findings, mark.turn)
 
@@ -153,12 +155,13 @@ def _event(known: Event) -> tuple[str, float, int, str, dict[str, str]]:
     return known.value, known.time / MILLISECOND, known.status, known.kind, known.data
 
 
-def _parts(runtime: Runtime, mirrors: Mirrors) -> dict[str, Any]:
+def _parts(runtime: Runtime, mirrors: Mirrors, alarms: Alarms) -> dict[str, Any]:
     """Return what is small, and told whole when it changed."""
     thinkers = runtime.thinking.thinkers.items()
     return {
         "gate": answers.gate(runtime),
         "loops": answers.loops(runtime),
+        "alarms": alarms.summary(),
         "waiting": {key: each.problem for key, each in thinkers if each.problem},
         "twins": {name: {"buffers": each} for name, each in mirrors.levels().items()},
         "history": {"stored": runtime.intake.stored, "problem": runtime.intake.problem},
