@@ -6,70 +6,105 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from deungdae import __version__
 from deungdae.app import remote
 from deungdae.app.auth import Doorkeeper, WebOptions
 from deungdae.app.runtime import Runtime
+from deungdae.core.clock import RealClock
 from deungdae.core.errors import Unreachable
 from deungdae.historian.journal import Journal
 
 from . import (
+    alarms,
     blobs,
     deeds,
     errors,
     faults,
+    files,
+    inspections,
     knows,
     live,
     looks,
     pages,
     schema,
+    session,
     shifts,
     tables,
     trend,
     twins,
+    users,
     whatifs,
 )
-from .context import Context
+from .context import Context, guard
 from .shield import Shield
 
 log = logging.getLogger("deungdae.api")
 
+REMEMBER = 30.0  # s between two looks at who used their login
 GRACE = 2  # s that requests under way have when we stop
 
 
-def create(
-    runtime: Runtime, options: WebOptions, token: str, journal: Journal | None = None
-) -> FastAPI:
+class Welcome(msgspec.Struct, frozen=True):
+    """How people come in. link: works once. password: of `admin`, where it was just made.
+
+    problem: why nobody can log in with a password.
+    """
+
+    link: str
+    password: str
+    problem: str
+
+
+def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None) -> FastAPI:
     """Return the API and the pages of a running factory.
 
-    token: what lets a program act. journal: where logins go; None where another process keeps it.
+    keeper: of its door. journal: where logins go; None where another process keeps it.
     """
     app = FastAPI(
         title="Deungdae",
         version=__version__,
         description=(
             "A factory's present, its memory, and the gate. Times are ISO 8601. Errors are"
-            " `{error, rule?, remedy?}`. What reveals or changes more than the pages show needs"
-            " `Authorization: Bearer …`."
+            " `{error, rule?, remedy?}`. Everything needs a login: `POST /api/v1/session` and its"
+            " cookie, or `Authorization: Bearer …` with the token of `running.json`."
         ),
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # pages.py gives it, to those who are logged in
+        dependencies=[Depends(guard)],
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(runtime, Doorkeeper(token, options, runtime.clock), journal)
-    for part in (looks, knows, deeds, blobs, faults, tables, trend, twins, whatifs, live, pages):
+    app.state.context = Context(runtime, keeper, journal)
+    for part in (
+        session,
+        users,
+        alarms,
+        looks,
+        knows,
+        deeds,
+        blobs,
+        faults,
+        files,
+        inspections,
+        shifts,
+        tables,
+        trend,
+        twins,
+        whatifs,
+        live,
+        pages,
+    ):
         app.include_router(part.router)
     errors.handle(app)
-    app.add_middleware(Shield, largest=knows.LARGEST | tables.LARGEST)
+    app.add_middleware(Shield, largest=knows.LARGEST | tables.LARGEST | files.LARGEST)
     app.openapi = lambda: schema.describe(app)  # type: ignore[method-assign]
     return app
 
@@ -77,36 +112,52 @@ def create(
 async def serve(
     runtime: Runtime,
     options: WebOptions,
-    history: Path | None = None,
-    announce: Callable[[str], None] = lambda _: None,
+    history: Path,
+    announce: Callable[[Welcome], None] = lambda _: None,
     journal: Journal | None = None,
 ) -> None:
     """Serve until cancelled.
 
-    history: the folder where others find out how to reach us. announce: told the link to the page.
+    history: the folder of the users and sessions, where others find out how to reach us. announce:
+    told how people come in.
     Raises Unreachable where the address cannot be had.
     """
-    token = secrets.token_urlsafe(32)
-    app = create(runtime, options, token, journal)
+    # people live in real time, at whatever speed a demo runs
+    keeper = Doorkeeper.of(history, options, RealClock(), (runtime.factory.identity.id,))
+    app = create(runtime, keeper, journal)
     listener = _listen(options)
     server = _Server(_configuration(app, options))
     context: Context = app.state.context
+    password = await runtime.clock.call(keeper.users.first)
+    if keeper.users.problem:
+        log.error("state=closed %s", keeper.users.problem)
     serving = asyncio.create_task(server.serve([listener]), name="http")
-    following = asyncio.create_task(context.mirrors.run(), name="mirrors")
+    beside = [
+        asyncio.create_task(context.mirrors.run(), name="mirrors"),
+        asyncio.create_task(context.alarms.run(), name="alarms"),
+        asyncio.create_task(_remember(keeper), name="sessions"),
+    ]
     try:
-        if history is not None:
-            remote.announce(history, _whereabouts(options, token))
+        remote.announce(history, _whereabouts(options, keeper.token))
         log.info("state=serving url=%s", options.url)
-        announce(context.keeper.link())
+        announce(Welcome(keeper.link(), password, keeper.users.problem))
         await asyncio.shield(serving)
     finally:
-        if history is not None:
-            remote.withdraw(history)
-        following.cancel()
+        remote.withdraw(history)
+        for task in beside:
+            task.cancel()
         context.close()
         server.should_exit = True
         await serving
+        keeper.sessions.save()
         listener.close()
+
+
+async def _remember(keeper: Doorkeeper) -> None:
+    """Keep on disk who is logged in, so that a restart ends no session."""
+    while True:
+        await asyncio.sleep(REMEMBER)
+        await asyncio.to_thread(keeper.sessions.save)
 
 
 def _whereabouts(options: WebOptions, token: str) -> remote.Running:

@@ -13,7 +13,7 @@ from deungdae.core.types import Finding
 from deungdae.model.factory import Factory
 
 from .reference import LEAST, Album, Reference
-from .verdict import Verdict, inspect
+from .verdict import Verdict, corners_text, heat_text, inspect
 
 
 class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,4 +170,6 @@ def _evidence(verdict: Verdict, reference: Reference) -> dict[str, str]:
     if verdict.boxes:
         boxes = (" ".join(str(number) for number in box) for box in verdict.boxes)
         evidence["boxes"] = "; ".join(boxes)
+    if verdict.reject:
+        evidence |= {"heat": heat_text(verdict), "corners": corners_text(verdict)}
     return evidence

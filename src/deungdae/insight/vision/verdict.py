@@ -15,6 +15,7 @@ from .reference import Reference
 _RIM = 0.03  # of a face's height: what reaches so far lies at its edge
 _LONG = 9.0  # length² / area of a mark from which on it is a line
 _LARGE = 0.006  # share of a face from which on a spot is a stain
+_GRID = 48  # cells of a heat map in a finding, along the face
 _BOXES = 8  # that are told; a brick in pieces would have hundreds
 
 
@@ -86,6 +87,26 @@ def heat_map(verdict: Verdict, height: int, width: int) -> Image:
     at = [share[1] * h - 0.5, share[0] * w - 0.5]
     seen = ndimage.map_coordinates(np.maximum(verdict.heat, 0), at, order=1, cval=0.0)
     return np.asarray(seen, np.float32).reshape(height, width)
+
+
+def heat_text(verdict: Verdict) -> str:
+    """Return the heat of the face as text small enough for a finding's evidence.
+
+    `48x24 ` and one hexadecimal digit for each cell, row by row: the highest score in the cell, 8
+    or more above the threshold. With `corners_text` a page draws it over the image.
+    """
+    height, width = verdict.heat.shape
+    columns, rows = min(width, _GRID), min(height, max(1, _GRID * height // width))
+    tops = np.linspace(0, height, rows, endpoint=False).astype(int)
+    lefts = np.linspace(0, width, columns, endpoint=False).astype(int)
+    cells = np.maximum.reduceat(np.maximum.reduceat(verdict.heat, tops), lefts, axis=1)
+    digits = np.clip(8 * cells / max(verdict.threshold, 1e-12), 0, 15).astype(int)
+    return f"{columns}x{rows} " + "".join(f"{digit:x}" for digit in digits.ravel().tolist())
+
+
+def corners_text(verdict: Verdict) -> str:
+    """Return the corners of the face in the image, `x y; …`, clockwise from its top left."""
+    return "; ".join(f"{x:.1f} {y:.1f}" for x, y in verdict.corners.tolist())
 
 
 def _spots(heat: Image, threshold: float) -> list[_Spot]:

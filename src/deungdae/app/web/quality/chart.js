@@ -2,9 +2,10 @@
 
 import { $, button, drawn, element, lettered, onResize } from "../dom.js";
 import { number } from "../format.js";
+import { savable } from "../picture.js";
 import { analyses, assetName, at, findings, get, here, nameOf, unitOf } from "../shell.js";
 
-const POINTS = 60;
+const POINTS = 100;
 const HEIGHT = 280;
 const BOX = { left: 62, right: 74, top: 14, bottom: 30 };
 const TOLD = 3; // violations that are told in words
@@ -19,8 +20,9 @@ export class Chart {
   async build() {
     $("control").hidden = !analyses("spc");
     if ($("control").hidden) return;
+    $("control-save").replaceChildren(savable($("chart"), here.t.control));
     this.show();
-    const told = await get(`findings?name=control&from=-4h&limit=${POINTS * 8}`).catch(() => []);
+    const told = await get(`findings?name=control&from=-2d&limit=${POINTS * 8}`).catch(() => []);
     for (const finding of told) this.add(finding);
     for (const finding of findings("control")) this.add(finding);
     this.show();
@@ -68,7 +70,7 @@ export class Chart {
     const { t } = here;
     const points = this.charts.get(this.chosen) ?? [];
     $("control-empty").textContent = points.length ? "" : t.noChart;
-    for (const place of ["chart", "control-verdict"]) $(place).toggleAttribute("hidden", !points.length);
+    for (const place of ["chart", "control-verdict", "control-save"]) $(place).toggleAttribute("hidden", !points.length);
     if (!points.length) return;
     const last = points.at(-1);
     const broken = points.filter((point) => point.severity > 1);

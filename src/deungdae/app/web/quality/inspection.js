@@ -1,129 +1,242 @@
-// What the camera saw last: the image with what was found on it, and those before.
+// What cameras saw: the image with what was found on it, the queue of those that a person should
+// look at, and one key to say what it really is.
 
 import { $, button, drawn, element } from "../dom.js";
 import { number, percent } from "../format.js";
-import { analyses, assetName, assetOf, at, findings, get, here, known } from "../shell.js";
+import { Period } from "../period.js";
+import { analyses, assetName, assetOf, findings, get, here, known, may, moment, send } from "../shell.js";
 
-const SHOWN = 12;
-const KEPT = 200; // of which the reject share is told
+const SHOWN = 24;
+const QUEUES = ["all", "open", "reject"];
 const VERDICTS = { pass: ["✓", "run"], reject: ["✕", "down"], unsure: ["?", "idle"], learning: ["…", "hold"] };
-const AGAIN = 1500; // ms between two looks at what was missed, at least
+const LABELS = { good: ["✓", "run"], reject: ["✕", "down"] };
+const KEYS = { g: "good", 1: "good", b: "reject", 2: "reject" };
+const AGAIN = 1500; // ms between two looks at what is new, at least
+const WARM = 4; // of 15: cells of a heat map that are drawn; 8 is the threshold
 
 export class Inspection {
   constructor() {
-    this.seen = []; // newest first
-    this.chosen = null; // the key of the one that a person picked, or null: the newest
+    this.told = null; // what the API last said
+    this.chosen = null; // the key of the one that a person picked, or null: the first
+    this.queue = "all";
     this.asked = 0;
+    this.heat = true;
+    this.press = (event) => this.key(event);
+    document.addEventListener("keydown", this.press);
+  }
+
+  leave() {
+    document.removeEventListener("keydown", this.press);
+    clearTimeout(this.waiting);
   }
 
   async build() {
-    $("inspection").hidden = !analyses("vision");
+    $("inspection").hidden = !analyses("vision") && !findings("inspection").length;
     if ($("inspection").hidden) return;
+    this.period = new Period(() => this.recall(), ["today", "shift", "before", "yesterday", "own"]);
+    $("inspection-period").replaceChildren(this.period.element);
     this.show();
-    await this.recall();
+    await this.period.start();
   }
 
   take(changed) {
     if (changed("factory") || $("inspection").hidden) return;
+    if (changed("session")) this.show();
     if (!this.seen.length && (changed("events") || changed("waiting"))) this.show();
-    if (!changed("findings")) return;
+    if (!changed("findings") || !this.period?.live) return;
     const last = findings("inspection").sort((a, b) => Date.parse(b.end) - Date.parse(a.end))[0];
-    if (!last || key(last) === key(this.seen[0])) return;
-    this.seen = [last, ...this.seen].slice(0, KEPT);
-    this.show();
+    if (!last || Date.parse(last.end) <= Date.parse(this.told?.inspections[0]?.time ?? 0)) return;
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.recall(), Math.max(0, this.asked + AGAIN - performance.now()));
   }
 
-  // takes in what came between two news: only the newest of each kind is told at once
+  get seen() {
+    return this.told?.inspections ?? [];
+  }
+
   async recall() {
     this.asked = performance.now();
-    const told = await get(`findings?name=inspection&from=-2h&limit=${KEPT}`).catch(() => []);
-    const all = new Map([...told, ...this.seen].map((each) => [key(each), each]));
-    this.seen = [...all.values()].sort((a, b) => Date.parse(b.end) - Date.parse(a.end)).slice(0, KEPT);
+    const to = this.period.live ? "" : `&to=${this.period.to}`;
+    try {
+      this.told = await get(`inspections?from=${this.period.from}${to}&wanted=${this.queue}&limit=${SHOWN}`);
+      $("relabel-error").textContent = "";
+    } catch (problem) {
+      $("relabel-error").textContent = problem.message;
+    }
     this.show();
   }
 
   show() {
     const { t } = here;
-    const chosen = this.seen.find((each) => key(each) === this.chosen) ?? this.seen[0] ?? newest();
-    $("inspection-empty").textContent = chosen ? "" : t.noImage;
+    const picks = QUEUES.map((queue) => pick(t.queues[queue], queue === this.queue, () => this.turn(queue)));
+    $("queues").replaceChildren(...picks);
+    const chosen = this.current() ?? (this.queue === "all" ? newest() : undefined);
+    $("inspection-empty").textContent = chosen ? "" : this.queue === "open" ? t.noneOpen : t.noImage;
     $("inspected").hidden = !chosen;
     if (!chosen) return;
-    showOne(chosen);
-    $("reject-share").replaceChildren(...share(this.seen));
+    this.showOne(chosen);
+    this.showLabel(chosen);
     const kept = new Map([...$("thumbs").children].map((each) => [each.dataset.key, each]));
-    $("thumbs").replaceChildren(...this.seen.slice(0, SHOWN).map((each) => kept.get(key(each)) ?? this.thumb(each)));
+    $("thumbs").replaceChildren(...this.seen.map((each) => kept.get(key(each)) ?? this.thumb(each)));
     for (const each of $("thumbs").children) each.setAttribute("aria-pressed", each.dataset.key === key(chosen));
+    $("agreement").replaceChildren(...(this.told ? agreement(this.told) : []));
   }
 
-  thumb(finding) {
-    const verdict = verdictOf(finding);
-    const [mark, kind] = VERDICTS[verdict];
+  current() {
+    return this.seen.find((each) => key(each) === this.chosen) ?? this.seen[0];
+  }
+
+  turn(queue) {
+    this.queue = queue;
+    this.chosen = null;
+    this.told = null;
+    return this.recall();
+  }
+
+  step(by) {
+    const at = this.seen.indexOf(this.current()) + by;
+    if (!this.seen[at]) return;
+    this.chosen = key(this.seen[at]);
+    this.show();
+  }
+
+  key(event) {
+    if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey || $("dialog").open) return;
+    const name = event.key.toLowerCase();
+    if (name in KEYS) this.label(KEYS[name]);
+    else if (name === "h") this.turnHeat();
+    else if (name === "arrowright" || name === "j") this.step(1);
+    else if (name === "arrowleft" || name === "k") this.step(-1);
+  }
+
+  turnHeat() {
+    this.heat = !this.heat;
+    $("photo").classList.toggle("bare", !this.heat);
+  }
+
+  // says what a person sees, and goes on to the next
+  async label(verdict) {
+    const each = this.current();
+    if (!each?.evidence.image || !may("operator")) return;
+    try {
+      const told = await send("inspections/label", { origin: each.origin, time: each.time, verdict });
+      $("relabel-error").textContent = "";
+      const at = this.seen.indexOf(each);
+      this.told.inspections[at] = told;
+      this.thumbs(told);
+      if (this.seen[at + 1]) this.chosen = key(this.seen[at + 1]);
+      this.show();
+      await this.recall();
+    } catch (problem) {
+      $("relabel-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
+    }
+  }
+
+  // draws the small image of what was labelled anew
+  thumbs(each) {
+    [...$("thumbs").children].find((made) => made.dataset.key === key(each))?.remove();
+  }
+
+  thumb(each) {
+    const [mark, kind] = VERDICTS[verdictOf(each)];
     const made = button(`thumb ${kind}`, "", () => {
-      this.chosen = key(finding) === key(this.seen[0]) ? null : key(finding);
+      this.chosen = key(each) === key(this.seen[0]) ? null : key(each);
       this.show();
     });
-    made.dataset.key = key(finding);
-    const words = `${serial(finding)}: ${here.t.verdicts[verdict]}`;
+    made.dataset.key = key(each);
+    const words = `${serial(each)}: ${here.t.verdicts[verdictOf(each)]}${each.label ? `, ${here.t.labelled(here.t.labels[each.label], each.person)}` : ""}`;
     made.title = words;
-    made.append(image(finding.evidence.image, ""), element("span", "mark", mark), element("span", "said", words));
+    const own = each.label ? element("span", `own ${LABELS[each.label][1]}`, `☺${LABELS[each.label][0]}`) : null;
+    made.append(image(each.evidence.image, ""), element("span", "mark", mark), element("span", "said", words));
+    if (own) made.append(own);
     return made;
   }
+
+  showOne(each) {
+    const { t } = here;
+    const { evidence } = each;
+    const verdict = verdictOf(each);
+    const [mark, kind] = VERDICTS[verdict];
+    $("inspection-title").textContent = `${t.inspection} · ${assetName(each.asset)}`;
+    $("verdict").className = `state ${kind}`;
+    $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[verdict]}`));
+    const numbers = [[t.score, each.value], [t.threshold, Number.parseFloat(evidence.threshold)]].filter(([, value]) => Number.isFinite(value));
+    const rows = [
+      [t.serial, evidence.serial ? link(evidence.serial) : t.noSerial],
+      [t.inspectedAt, moment(each.time, true)],
+      ...(evidence.kinds ? [[t.defect, evidence.kinds.split(", ").map((name) => t.defects[name] ?? name).join(", ")]] : []),
+      ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
+    ];
+    $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
+    $("inspection-reason").textContent = isKoreanWithout(each) ? "" : each.reason;
+    if ($("photo").dataset.key === key(each)) return;
+    $("photo").dataset.key = key(each);
+    const shown = image(evidence.image, `${serial(each)}: ${t.verdicts[verdict]}`);
+    $("photo").replaceChildren(shown);
+    shown.addEventListener("load", () => $("photo").append(marks(evidence, shown)));
+  }
+
+  showLabel(each) {
+    const { t } = here;
+    const judged = Boolean(each.evidence.image) && verdictOf(each) !== "learning";
+    $("relabel").hidden = !judged;
+    if (!judged) return;
+    $("relabel-words").textContent = each.label ? t.labelled(t.labels[each.label], each.person) : t.whatIsIt;
+    const buttons = Object.entries(LABELS).map(([name, [mark, kind]], n) => {
+      const made = button(kind, `${mark} ${t.labels[name]}`, () => this.label(name));
+      made.append(element("kbd", "", String(n + 1)));
+      made.setAttribute("aria-pressed", each.label === name);
+      made.disabled = !may("operator");
+      made.title = made.disabled ? t.needsOperator : "";
+      return made;
+    });
+    const menu = $("relabel").querySelector("menu");
+    // who has the focus on one of the two keeps it
+    const focused = [...menu.children].indexOf(document.activeElement);
+    menu.replaceChildren(...buttons);
+    menu.children[focused]?.focus();
+    $("relabel-keys").textContent = t.labelKeys;
+  }
+}
+
+function pick(words, chosen, act) {
+  const made = button(chosen ? "chosen" : "", words, act);
+  made.setAttribute("aria-pressed", chosen);
+  return made;
 }
 
 // what could not be judged has no verdict
-function verdictOf(finding) {
-  return finding.evidence.verdict in VERDICTS ? finding.evidence.verdict : "unsure";
+function verdictOf(each) {
+  return each.evidence.verdict in VERDICTS ? each.evidence.verdict : "unsure";
 }
 
-function key(finding) {
-  return finding && `${finding.origin} ${finding.asset} ${finding.end} ${finding.evidence.image}`;
+// the reason of a reject is in English, and its parts are told in the facts already
+function isKoreanWithout(each) {
+  return Boolean(each.evidence.kinds);
 }
 
-// the newest image, told like a finding: while an inspection still learns there is nothing else
+function key(each) {
+  return each && `${each.origin} ${each.asset} ${each.time} ${each.evidence.image}`;
+}
+
+// the newest image, told like an inspection: while it still learns there is nothing else
 function newest() {
   const images = [...known.events].filter(([, event]) => event[3] === "image").sort(([, a], [, b]) => b[1] - a[1]);
   if (!images.length) return undefined;
   const [id, [image, ms, , , data]] = images[0];
-  const [name] = Object.entries(known.analyses).find(([, type]) => type === "vision");
+  const [name] = Object.entries(known.analyses).find(([, type]) => type === "vision") ?? [""];
   const reason = known.waiting[`insight.${name}`] ?? "";
-  return { origin: name, asset: assetOf(id), end: new Date(ms).toISOString(), value: null, reason, evidence: { image, serial: data.serial ?? "", verdict: "learning" } };
+  return { origin: name, asset: assetOf(id), time: new Date(ms).toISOString(), value: null, reason, label: "", evidence: { image, serial: data.serial ?? "", verdict: "learning" } };
 }
 
-function serial(finding) {
-  return finding.evidence.serial || here.t.noSerial;
+function serial(each) {
+  return each.evidence.serial || here.t.noSerial;
 }
 
-function showOne(finding) {
-  const { t } = here;
-  const { evidence } = finding;
-  const verdict = verdictOf(finding);
-  const [mark, kind] = VERDICTS[verdict];
-  $("inspection-title").textContent = `${t.inspection} · ${assetName(finding.asset)}`;
-  $("verdict").className = `state ${kind}`;
-  $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[verdict]}`));
-  const numbers = [[t.score, finding.value], [t.threshold, Number.parseFloat(evidence.threshold)]].filter(([, value]) => Number.isFinite(value));
-  const rows = [
-    [t.serial, serial(finding)],
-    [t.inspectedAt, at(finding.end)],
-    ...(evidence.kinds ? [[t.defect, evidence.kinds.split(", ").map((each) => t.defects[each] ?? each).join(", ")]] : []),
-    ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
-  ];
-  $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
-  $("inspection-reason").textContent = finding.reason;
-  if ($("photo").dataset.key === key(finding)) return;
-  $("photo").dataset.key = key(finding);
-  const words = `${serial(finding)}: ${t.verdicts[verdict]}`;
-  const shown = image(evidence.image, words);
-  const layers = [shown];
-  if (evidence.heat) {
-    const heat = image(evidence.heat, "");
-    heat.className = "heat";
-    layers.push(heat);
-  }
-  if (evidence.boxes) shown.addEventListener("load", () => $("photo").append(boxes(evidence.boxes, shown)));
-  $("photo").replaceChildren(...layers);
+function link(code) {
+  const made = element("a", "", code);
+  made.href = `/trace/${encodeURIComponent(code)}`;
+  return made;
 }
 
 function image(ref, words) {
@@ -136,21 +249,47 @@ function image(ref, words) {
   return made;
 }
 
-// told: "x y width height" in pixels of the image, one after another with ";"
-function boxes(told, { naturalWidth, naturalHeight }) {
-  const frame = drawn("svg", { class: "boxes", viewBox: `0 0 ${naturalWidth} ${naturalHeight}`, "aria-hidden": "true" });
-  for (const box of told.split(";")) {
+// heat and boxes, in pixels of the image
+function marks(evidence, { naturalWidth, naturalHeight }) {
+  const frame = drawn("svg", { class: "marks", viewBox: `0 0 ${naturalWidth} ${naturalHeight}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  if (evidence.heat && evidence.corners) frame.append(heat(evidence.heat, evidence.corners));
+  for (const box of (evidence.boxes ?? "").split(";")) {
     const [x, y, width, height] = box.trim().split(/[ ,]+/).map(Number);
     if ([x, y, width, height].every(Number.isFinite)) frame.append(drawn("rect", { x, y, width, height, "vector-effect": "non-scaling-stroke" }));
   }
   return frame;
 }
 
-// the share of rejected ones among the latest that were judged
-function share(seen) {
+// told: "48x24 " and a hexadecimal digit for each cell of the face, whose corners are "x y; …"
+function heat(told, corners) {
+  const [size, digits] = told.split(" ");
+  const [columns, rows] = size.split("x").map(Number);
+  const points = corners.split(";").map((point) => point.trim().split(" ").map(Number));
+  const group = drawn("g", { class: "heat" });
+  if (!(columns * rows === digits?.length) || points.length !== 4) return group;
+  const place = (u, v) => [0, 1].map((axis) => (1 - v) * ((1 - u) * points[0][axis] + u * points[1][axis]) + v * ((1 - u) * points[3][axis] + u * points[2][axis]));
+  [...digits].forEach((digit, n) => {
+    const level = Number.parseInt(digit, 16);
+    if (!(level >= WARM)) return;
+    const [column, row] = [n % columns, Math.floor(n / columns)];
+    const cell = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([x, y]) => place((column + x) / columns, (row + y) / rows).map((value) => value.toFixed(1)).join(","));
+    group.append(drawn("polygon", { points: cell.join(" "), opacity: ((level / 15) * 0.65).toFixed(2) }));
+  });
+  return group;
+}
+
+// how many were inspected and rejected, and how people and inspection agree
+function agreement(told) {
   const { t } = here;
-  const judged = seen.map(verdictOf).filter((verdict) => verdict === "pass" || verdict === "reject");
-  const bad = judged.filter((verdict) => verdict === "reject").length;
-  if (!judged.length) return [];
-  return [element("strong", "", `${percent((bad / judged.length) * 100, t.locale)} %`), ` ${t.rejectShare} · ${t.ofLast(bad, judged.length)}`];
+  const count = (n) => number(n, t.locale);
+  const share = told.inspected ? ` (${percent((told.rejected / told.inspected) * 100, t.locale)} %)` : "";
+  const seen = told.agreement;
+  const rows = [
+    [t.inspectedCount, count(told.inspected)],
+    [t.rejectedCount, count(told.rejected) + share],
+    ...(told.unsure ? [[t.verdicts.unsure, count(told.unsure)]] : []),
+    [t.lookedAt, count(seen.looked_at)],
+    ...(seen.looked_at ? [[t.agreed, count(seen.agreed)], [t.escaped, count(seen.escaped)], [t.falselyRejected, count(seen.falsely_rejected)]] : []),
+  ];
+  return rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]);
 }

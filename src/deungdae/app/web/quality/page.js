@@ -1,6 +1,11 @@
-// Quality: control charts, and what the camera sees.
+// Quality: control charts, capability, and what the camera sees, for people to look at.
 
+import { $ } from "../dom.js";
+import { analyses } from "../shell.js";
+import { Capability } from "./capability.js";
 import { Chart } from "./chart.js";
 import { Inspection } from "./inspection.js";
 
-export default () => [new Chart(), new Inspection()];
+const none = { build: () => ($("no-quality").hidden = analyses("spc") || analyses("vision")) };
+
+export default () => [none, new Chart(), new Capability(), new Inspection()];

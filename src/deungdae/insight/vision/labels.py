@@ -1,0 +1,81 @@
+"""What people say of inspected parts, beside what the inspection said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from deungdae.core.types import Event, Finding
+
+LABEL = "label"  # last part of the id of a person's verdict: `<image signal>.label`
+WORDS = ("good", "reject")
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of an image. time: when it was said to the inspection, ns."""
+
+    ref: str
+    verdict: str
+    person: str
+    time: int
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How an inspection and people agree on the parts that people looked at.
+
+    escaped: passed, but bad in a person's eyes; falsely_rejected: rejected, but good. Only what
+    people looked at is known, and they look at rejected ones first: these are no rates.
+    """
+
+    looked_at: int = 0
+    agreed: int = 0
+    escaped: int = 0
+    falsely_rejected: int = 0
+
+
+def event(signal: str, finding: Finding, verdict: str, person: str, now: int) -> Event:
+    """Return a person's verdict on what an inspection of a signal's image said."""
+    evidence = finding.evidence
+    return Event(
+        id=f"{signal}.{LABEL}",
+        time=finding.end,
+        kind="note",
+        value=verdict,
+        received=now,
+        data={
+            "ref": evidence.get("image", ""),
+            "serial": evidence.get("serial", ""),
+            "verdict": evidence.get("verdict", ""),
+            "person": person,
+        },
+    )
+
+
+def labels(events: Iterable[Event]) -> dict[str, Label]:
+    """Return the newest label of each image, by its reference. events: in order of arrival."""
+    return {
+        each.data["ref"]: Label(
+            ref=each.data["ref"],
+            verdict=each.value,
+            person=each.data.get("person", ""),
+            time=each.received,
+        )
+        for each in sorted(events, key=lambda each: each.received)
+        if each.kind == "note" and each.value in WORDS and each.data.get("ref")
+    }
+
+
+def agreement(findings: Iterable[Finding], known: Mapping[str, Label]) -> Agreement:
+    """Return how inspections and the labels of their images agree."""
+    pairs = [
+        (each.evidence.get("verdict"), known[each.evidence.get("image", "")].verdict)
+        for each in findings
+        if each.evidence.get("image", "") in known
+    ]
+    return Agreement(
+        looked_at=len(pairs),
+        agreed=sum(said in (("pass", "good"), ("reject", "reject")) for said in pairs),
+        escaped=pairs.count(("pass", "reject")),
+        falsely_rejected=pairs.count(("reject", "good")),
+    )
