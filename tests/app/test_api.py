@@ -19,6 +19,7 @@ from hypothesis import Phase, given, seed, settings
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from deungdae.app import remote
+from deungdae.app.alarms import Alarms
 from deungdae.app.api import live, serve
 from deungdae.app.api.mirrors import Mirrors
 from deungdae.app.api.news import News
@@ -152,43 +153,48 @@ GUARDED = [
 ]
 
 
-async def test_what_reveals_or_changes_needs_the_token(looker: httpx.AsyncClient) -> None:
+async def test_what_reveals_or_changes_needs_a_role(
+    looker: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
     for method, path in GUARDED:
-        answer = await looker.request(method, path)
+        answer = await stranger.request(method, path)
         assert (path, answer.status_code) == (path, 401)
         assert "running.json" in answer.json()["remedy"]
+        answer = await looker.request(method, path)
+        assert (path, answer.status_code, answer.json()["rule"]) == (path, 403, "role")
 
 
 async def test_wrong_tokens_are_limited_and_in_the_journal(
-    looker: httpx.AsyncClient, house: Any
+    stranger: httpx.AsyncClient, house: Any
 ) -> None:
     wrong = {"Authorization": "Bearer guess"}
-    answers = [await looker.post("/api/v1/reload", headers=wrong) for _ in range(7)]
+    answers = [await stranger.post("/api/v1/reload", headers=wrong) for _ in range(7)]
+    assert int(answers[-1].headers["retry-after"]) == 1
     assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
     noted = [entry for entry in house.journal.read(0, 2**62) if entry.kind == "login"]
     assert [entry.data["success"] for entry in noted] == [False] * 5
     # the right one passes all the same: nobody may keep others from the kill switch
-    assert (await looker.post("/api/v1/link", headers=house.bearer)).status_code == 200
+    assert (await stranger.post("/api/v1/link", headers=house.bearer)).status_code == 200
 
 
 async def test_the_link_gives_a_browser_leave_to_act_once(
-    looker: httpx.AsyncClient, house: Any
+    stranger: httpx.AsyncClient, house: Any
 ) -> None:
-    path = house.link.removeprefix(house.url)
-    answer = await looker.get(path)
+    path = house.welcome.link.removeprefix(house.url)
+    answer = await stranger.get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.lower()
-    assert (await looker.get("/api/v1/session")).json()["role"] == "administrator"
+    assert (await stranger.get("/api/v1/session")).json()["role"] == "administrator"
     person = {"person": "kim", "reason": "test"}
-    assert (await looker.post("/api/v1/gate/kill", json=person)).status_code == 403
+    assert (await stranger.post("/api/v1/gate/kill", json=person)).status_code == 403
     ours = {"x-deungdae": "1", "origin": house.url}
-    assert (await looker.post("/api/v1/gate/kill", json=person, headers=ours)).status_code == 200
+    assert (await stranger.post("/api/v1/gate/kill", json=person, headers=ours)).status_code == 200
     foreign = ours | {"origin": "http://evil.example"}
-    answer = await looker.post("/api/v1/gate/release", json={"person": "x"}, headers=foreign)
+    answer = await stranger.post("/api/v1/gate/release", json={"person": "x"}, headers=foreign)
     assert answer.status_code == 403
-    async with house.client() as other:
+    async with house.client(**{"x-deungdae": "1"}) as other:
         assert (await other.get(path)).headers["location"] == "/#used"
         assert (await other.get("/api/v1/session")).json()["role"] == ""
         login = await other.post("/api/v1/session", json={"token": "guess"})
@@ -199,7 +205,7 @@ async def test_the_link_gives_a_browser_leave_to_act_once(
 
 
 async def test_a_foreign_name_is_refused(house: Any) -> None:
-    async with house.client(host="evil.example") as client:
+    async with house.client(host="evil.example", **house.bearer) as client:
         assert (await client.get("/api/v1/live")).status_code == 403
         assert (await client.get("/")).status_code == 403
 
@@ -327,7 +333,8 @@ async def hear(socket: Any, wanted: str) -> dict[str, Any]:
 async def test_a_page_hears_everything_and_then_changes(
     house: Any, actor: httpx.AsyncClient
 ) -> None:
-    async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
+    url = house.url.replace("http", "ws") + "/live"
+    async with websockets.connect(url, additional_headers=house.bearer) as socket:
         whole = await hear(socket, "factory")
         assert len(whole["signals"]) == 5
         assert whole["readings"]["press1.wrong"][0] is None
@@ -385,12 +392,15 @@ async def test_a_page_that_takes_nothing_for_long_is_dropped(
 
 def listener(socket: Any, runtime: Any) -> live.Listener:
     """Return an open page with news of its own."""
-    here: Any = SimpleNamespace(runtime=runtime, news=News(runtime, Mirrors(runtime)))
+    here: Any = SimpleNamespace(
+        runtime=runtime, news=News(runtime, Mirrors(runtime), Alarms(runtime, keeps=False))
+    )
     return live.Listener(socket, here)
 
 
 async def test_a_page_hears_only_what_it_watches(house: Any) -> None:
-    async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
+    url = house.url.replace("http", "ws") + "/live"
+    async with websockets.connect(url, additional_headers=house.bearer) as socket:
         assert len((await hear(socket, "factory"))["readings"]) > 2
         await socket.send('{"watch": ["press1.count", "no.such"]}')
         async with asyncio.timeout(10):
@@ -402,7 +412,8 @@ async def test_a_page_hears_only_what_it_watches(house: Any) -> None:
 
 @pytest.mark.parametrize("said", ["{", '{"watch": 7}', '{"hear": []}', b"\x00", "x" * 200_000])
 async def test_a_page_that_talks_nonsense_is_hung_up_on(house: Any, said: str | bytes) -> None:
-    async with websockets.connect(house.url.replace("http", "ws") + "/live") as socket:
+    url = house.url.replace("http", "ws") + "/live"
+    async with websockets.connect(url, additional_headers=house.bearer) as socket:
         await socket.send(said)
         with pytest.raises(websockets.ConnectionClosedError):
             await hear(socket, "nothing")
@@ -411,7 +422,7 @@ async def test_a_page_that_talks_nonsense_is_hung_up_on(house: Any, said: str | 
 # ---- serving
 
 
-async def test_beyond_this_machine_everything_needs_the_token(
+async def test_beyond_this_machine_cookies_are_bound_to_the_host_and_tls(
     tmp_path: Path, free_port: Callable[[], int], housed: Any
 ) -> None:
     certificate = trustme.CA().issue_cert("plant.example")
@@ -429,19 +440,22 @@ async def test_beyond_this_machine_everything_needs_the_token(
         far = await asyncio.to_thread(remote.find, house.history)
         assert far is not None
         assert await asyncio.to_thread(far.signals)
-        async with httpx.AsyncClient(base_url=house.url, verify=False, trust_env=False) as looker:
-            assert (await looker.get("/api/v1/live")).status_code == 401
-            assert (await looker.get("/api/v1/health")).status_code == 401
-            assert (await looker.get("/")).status_code == 200
-            login = await looker.post("/api/v1/session", json={"token": house.running.token})
+        ours = {"x-deungdae": "1"}
+        async with httpx.AsyncClient(
+            base_url=house.url, headers=ours, verify=False, trust_env=False
+        ) as stranger:
+            assert (await stranger.get("/api/v1/live")).status_code == 401
+            assert (await stranger.get("/")).status_code == 200
+            login = await stranger.post("/api/v1/session", json={"token": house.running.token})
+            assert login.headers["set-cookie"].startswith("__Host-")
             assert "Secure" in login.headers["set-cookie"]
-            assert (await looker.get("/api/v1/live")).status_code == 200
+            assert (await stranger.get("/api/v1/live")).status_code == 200
 
 
 async def test_an_address_in_use_is_told(house: Any, caplog: pytest.LogCaptureFixture) -> None:
     options = WebOptions(port=int(house.url.rpartition(":")[2]))
     with pytest.raises(Exception, match="cannot be served"):
-        await serve(house.runtime, options)
+        await serve(house.runtime, options, house.history)
 
 
 async def test_who_stops_leaves_no_word(
@@ -453,7 +467,7 @@ async def test_who_stops_leaves_no_word(
 
 
 async def test_no_request_that_fits_the_description_breaks_the_api(house: Any) -> None:
-    async with house.client() as client:
+    async with house.client(**house.bearer) as client:
         described = (await client.get("/api/v1/openapi.json")).json()
     for result in schemathesis.openapi.from_dict(described).get_all_operations():
         await asyncio.to_thread(try_operation, result.ok(), house)

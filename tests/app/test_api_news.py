@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deungdae.app.alarms import Alarms
 from deungdae.app.api.mirrors import Mirrors
 from deungdae.app.api.news import Ledger, Mark, News
 from deungdae.core.types import SECOND, Finding
@@ -17,7 +18,7 @@ from deungdae.model import factory as model
 @pytest.fixture
 def news(house: Any) -> News:
     """Give the news of a running factory."""
-    return News(house.runtime, Mirrors(house.runtime))
+    return News(house.runtime, Mirrors(house.runtime), Alarms(house.runtime, keeps=False))
 
 
 def told(news: News, mark: Mark, watched: frozenset[str] | None = None) -> tuple[Any, Mark]:
