@@ -6,7 +6,7 @@
 // take(changed), called with a function that says whether news of a name came; tick(), called four
 // times a second; and leave(), called before another page takes its place.
 
-import { $, drawn, element } from "./dom.js";
+import { $, button, drawn, element } from "./dom.js";
 import { clock, day, unit } from "./format.js";
 import { placeOf, places } from "./places.js";
 import { words } from "./words.js";
@@ -104,14 +104,15 @@ export function go(address) {
 async function open() {
   const turn = ++opening;
   const [to, rest] = placeOf(location.pathname);
-  const folder = `/page/${to.name}`;
-  const [module, catalogue, html] = await Promise.all([
-    import(`${folder}/page.js`),
-    import(`${folder}/words.js`),
-    fetch(`${folder}/page.html`).then((answer) => answer.text()),
-    style(`${folder}/page.css`),
-  ]);
+  let loaded;
+  try {
+    loaded = await load(`/page/${to.name}`);
+  } catch {
+    if (turn === opening) $("page").replaceChildren(element("p", "card", here.t.noPage), button("", here.t.again, () => location.reload()));
+    return;
+  }
   if (turn !== opening) return; // a newer click was quicker
+  const [module, catalogue, html] = loaded;
   each("leave");
   parts = [];
   wanted = null;
@@ -129,6 +130,11 @@ async function open() {
   scrollTo(0, 0);
 }
 
+function load(folder) {
+  const html = fetch(`${folder}/page.html`).then((answer) => answer.text());
+  return Promise.all([import(`${folder}/page.js`), import(`${folder}/words.js`), html, style(`${folder}/page.css`)]);
+}
+
 // loads the style of a page; those of other pages do not hold for it
 function style(path) {
   const all = [...document.querySelectorAll("link[data-own]")];
@@ -138,7 +144,13 @@ function style(path) {
   Object.assign(link, { rel: "stylesheet", href: path });
   link.dataset.own = "";
   document.head.append(link);
-  return new Promise((done) => link.addEventListener("load", done));
+  return new Promise((done, fail) => {
+    link.addEventListener("load", done);
+    link.addEventListener("error", () => {
+      link.remove();
+      fail(new Error(path));
+    });
+  });
 }
 
 // ---- hearing
