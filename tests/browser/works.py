@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from deungdae.app.api import serve
+from deungdae.app.api import Welcome, serve
 from deungdae.app.auth import WebOptions
 from deungdae.app.control import Control
 from deungdae.app.live import Live
@@ -21,6 +21,7 @@ from deungdae.historian.store import Historian
 from deungdae.model import factory as model
 from deungdae.wires.blobs import Blobs
 
+HEAT = {"heat": "3x2 00f08a", "corners": "4 4; 60 4; 60 36; 4 36"}  # of a small face
 DENSITY = (2251.0, 2243.0, 2257.0, 2249.0, 2296.0, 2252.0, 2246.0, 2255.0)  # one beyond 2280
 
 
@@ -54,7 +55,7 @@ async def tell(runtime: Runtime, images: Blobs) -> None:
     for time, energy in ((now - 30 * MINUTE, 10.0), (now, 25.0)):
         told = {"press1.energy": energy, "press2.energy": 2 * energy, "press1.power": 31.5}
         await runtime.intake.put(samples(runtime, time, told | {"press1.count": 481.0}))
-    reject = {"verdict": "reject", "kinds": "crack", "boxes": "10 10 20 12"}
+    reject = {"verdict": "reject", "kinds": "crack", "boxes": "10 10 20 12", **HEAT}
     found = [
         inspection(images, now - (3 - n) * SECOND, n, reject if n == 1 else {"verdict": "pass"})
         for n in range(3)
@@ -111,8 +112,8 @@ def score(start: int, made: int) -> Finding:
     )
 
 
-def _say(link: str) -> None:
-    print(link, flush=True)
+def _say(welcome: Welcome) -> None:
+    print(welcome.link, flush=True)
 
 
 if __name__ == "__main__":
