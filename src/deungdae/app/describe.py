@@ -10,6 +10,7 @@ import msgspec
 from deungdae.core.errors import FactoryError, Fault
 from deungdae.historian.store import HistorianOptions
 from deungdae.insight.alarms import AlarmOptions
+from deungdae.insight.kpi.reasons import StopOptions
 from deungdae.model import factory as model
 from deungdae.model.factory import Factory, Plugin
 
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "app": WebOptions,
     "bus": BusOptions,
     "compute": ComputeOptions,
+    "stops": StopOptions,
     "alarms": AlarmOptions,
 }
 

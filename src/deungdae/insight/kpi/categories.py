@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from deungdae.insight.states import UNKNOWN
@@ -92,6 +93,7 @@ def categorise(meaning: Mapping[str, Category], state: str) -> Category | None:
     return meaning.get(plain_word(state))
 
 
+@lru_cache(maxsize=4096)
 def plain_word(text: str) -> str:
     """Return a state in small letters without spaces, `_`, `-`; whole numbers without `.0`."""
     return re.sub(r"^([+-]?\d+)\.0+$", r"\1", re.sub(r"[\s_-]+", "", text).casefold())

@@ -10,9 +10,9 @@ import msgspec
 
 from deungdae.core.clock import to_iso
 from deungdae.core.ports import Window
-from deungdae.core.types import SECOND, TimeArray
+from deungdae.core.types import DAY, SECOND, TimeArray
 from deungdae.insight import states
-from deungdae.insight.states import Spell
+from deungdae.insight.states import Spell, Told
 from deungdae.model.factory import Factory
 
 from . import timeline
@@ -21,7 +21,10 @@ from .categories import Category, categorise, words
 from .losses import Balance, balance
 from .quantities import Ledger, Quantities
 from .spec import KpiOptions
+from .stops import Stop, find, merged, person_reason
 from .timeline import FAILED, Stretch, Times
+
+_COUNTED = ("PQ", "GQ", "SQ", "RQ")
 
 
 class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,8 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All 34 indicators of an asset over [start, end), its losses, and what to know about them.
 
-    unknown: seconds of planned time without a known state, by the state's name.
+    unknown: seconds of planned time without a known state, by its name. line: all stretches.
+    standing: every stop that touches it, whole. counted: parts by PQ, GQ, SQ, RQ, as far as known.
     """
 
     asset: str
@@ -69,6 +73,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     balance: Balance
     unknown: dict[str, float]
     notes: tuple[str, ...]
+    line: tuple[Stretch, ...] = ()
+    standing: tuple[Stop, ...] = ()
+    counted: dict[str, float] = {}
 
 
 def evaluate(
@@ -80,45 +87,71 @@ def evaluate(
     before it. heard: see states.spells. Pure.
     """
     meaning = words(spec.model, spec.states)
-    spells = _spells(spec, factory, window, start, end, heard)
-    planned = factory.calendar.planned(start, end, factory.zone, spec.asset)
-    alarms = {id: window.events.get(id, ()) for id in spec.failures}
-    failing = timeline.faults(alarms, start - 1, end)
-    whole = timeline.stretches(spells, meaning, planned, failing)  # from 1 ns before start
+    told = _told_states(spec, window)
+    scene = (spec, factory, window, told, meaning, heard)
+    spells, whole = _stretches(*scene, start - 1, end)  # what was 1 ns before, tells what began
     line = _from(whole, start)
+    earlier = [] if line[0].category == "production" else _since(*scene, start)
+    reasons = merged(window.events, (spec.reason, person_reason(spec.asset)))
+    standing = [stop for stop in find([*earlier, *line], reasons) if stop.end > start]
     times = timeline.times(line)
-    told = _told(spec, meaning, spells)
+    can_tell = _can_tell(spec, meaning, spells)
     ledger = Ledger()
     _enter_times(ledger, spec, times, start, end, factory)
-    _enter_setup(ledger, told, times)
-    _enter_failures(ledger, spec, told, times, timeline.failures(whole, start))
-    _enter_maintenance(ledger, told, times)
+    _enter_setup(ledger, can_tell, times)
+    _enter_failures(ledger, spec, can_tell, times, timeline.failures(whole, start))
+    _enter_maintenance(ledger, can_tell, times)
     Quantities(spec, factory, window, start, end).enter(ledger, line, times.PBT)
-    reasons = window.events.get(spec.reason, ())
     return Report(
         asset=spec.asset,
         start=start,
         end=end,
         times=times,
         results=tuple(_result(kpi, ledger, times) for kpi in KPIS),
-        balance=balance(line, times, ledger.values, reasons),
+        balance=balance(standing, start, end, times, ledger.values),
         unknown=_unknown(line),
         notes=tuple(_notes(factory, times, meaning, line)),
+        line=tuple(line),
+        standing=tuple(standing),
+        counted={name: ledger.values[name] for name in _COUNTED if name in ledger.values},
     )
 
 
-def _spells(
-    spec: KpiOptions, factory: Factory, window: Window, start: int, end: int, heard: TimeArray
-) -> list[Spell]:
-    """Return the spells of [start - 1 ns, end): the nanosecond tells what was before."""
-    events = window.events.get(spec.state, ())
+def _told_states(spec: KpiOptions, window: Window) -> Told:
     samples = window.samples.get(spec.state)
     if samples is not None and len(samples):
-        told = timeline.told_by_samples(samples)
-    else:
-        told = timeline.told_by_events(events)
-    lost = timeline.gaps(events)
-    return states.spells(told, start - 1, end, heard=heard, gaps=lost, zone=factory.zone)
+        return timeline.told_by_samples(samples)
+    return timeline.told_by_events(window.events.get(spec.state, ()))
+
+
+def _stretches(
+    spec: KpiOptions, factory: Factory, window: Window, told: Told,
+    meaning: Mapping[str, Category], heard: TimeArray, start: int, end: int,
+) -> tuple[list[Spell], list[Stretch]]:  # fmt: skip
+    """Return the spells of [start, end), and what they mean within the calendar's plan."""
+    lost = timeline.gaps(window.events.get(spec.state, ()))
+    found = states.spells(told, start, end, heard=heard, gaps=lost, zone=factory.zone)
+    planned = factory.calendar.planned(start, end, factory.zone, spec.asset)
+    alarms = {id: window.events.get(id, ()) for id in spec.failures}
+    return found, timeline.stretches(found, meaning, planned, timeline.faults(alarms, start, end))
+
+
+def _since(
+    spec: KpiOptions, factory: Factory, window: Window, told: Told,
+    meaning: Mapping[str, Category], heard: TimeArray, start: int,
+) -> list[Stretch]:  # fmt: skip
+    """Return the stretches of the day before start: a stop is one, whichever shift looks.
+
+    What stood already then began, as far as this goes, when its state was told.
+    """
+    first = max(window.start, start - DAY)
+    if first >= start:
+        return []
+    _, line = _stretches(spec, factory, window, told, meaning, heard, first, start)
+    if line[0].category not in ("production", "unknown"):
+        since = int(told.time[told.time <= first][-1])
+        line[0] = msgspec.structs.replace(line[0], start=since)
+    return line
 
 
 def _from(line: list[Stretch], start: int) -> list[Stretch]:
@@ -200,7 +233,7 @@ def _enter_maintenance(ledger: Ledger, told: frozenset[Category], times: Times) 
         )  # fmt: skip
 
 
-def _told(
+def _can_tell(
     spec: KpiOptions, meaning: Mapping[str, Category], spells: list[Spell]
 ) -> frozenset[Category]:
     """Return what the states can tell: a model's own words, and what was named or seen.

@@ -8,11 +8,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from deungdae.core.types import SECOND, Event
+from deungdae.core.types import SECOND
 
-from .timeline import Stretch, Times
+from .stops import Stop
+from .timeline import Times
 
 Kind: TypeAlias = Literal["availability", "effectiveness", "quality", "unknown"]
+
+
+UNCOUNTED = "parts not counted"
+SLOWER = "slower than planned"
+REJECTED = "parts not good"
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,33 +38,35 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """planned (PBT) = productive + the seconds of all losses.
 
-    productive: the planned run time of the good parts; where parts cannot be told, all APT.
+    productive: the planned run time of the good parts; where parts cannot be told, all APT: it is
+    then not rated.
     """
 
     planned: float
     productive: float
     losses: tuple[Loss, ...]
+    rated: bool = False
 
 
 def balance(
-    line: Sequence[Stretch], times: Times, values: Mapping[str, float], reasons: Sequence[Event]
+    standing: Sequence[Stop], start: int, end: int, times: Times, values: Mapping[str, float]
 ) -> Balance:
-    """Return the losses of a period, largest first. reasons: what people told, in order of time.
-
-    A reason that was told within a stop holds for it from its begin, until the next one.
-    """
+    """Return the losses of [start, end), largest first. standing: every stop that touches it."""
     found: dict[tuple[str, Kind], float] = {}
-    for reason, kind, length in _stops(line, reasons):
+    for reason, kind, length in _lost(standing, start, end):
         found[reason, kind] = found.get((reason, kind), 0.0) + length / SECOND
     productive = times.APT
-    if {"PRI", "PQ known", "APT counted"} <= values.keys():
+    rated = {"PRI", "PQ known", "APT counted"} <= values.keys()
+    if rated:
         made = values["PRI"] * values["PQ known"]
         good = values["GQ"] / values["PQ"] if values.get("PQ") and "GQ" in values else 1.0
-        found["parts not counted", "unknown"] = times.APT - values["APT counted"]
-        found["slower than planned", "effectiveness"] = values["APT counted"] - made
-        found["parts not good", "quality"] = made * (1 - good)
+        found[UNCOUNTED, "unknown"] = times.APT - values["APT counted"]
+        found[SLOWER, "effectiveness"] = values["APT counted"] - made
+        found[REJECTED, "quality"] = made * (1 - good)
         productive = made * good
-    return Balance(planned=times.PBT, productive=productive, losses=_sorted(found, times.PBT))
+    return Balance(
+        planned=times.PBT, productive=productive, losses=_sorted(found, times.PBT), rated=rated
+    )
 
 
 def _sorted(found: Mapping[tuple[str, Kind], float], planned: float) -> tuple[Loss, ...]:
@@ -79,34 +87,11 @@ def _sorted(found: Mapping[tuple[str, Kind], float], planned: float) -> tuple[Lo
     )
 
 
-def _stops(line: Sequence[Stretch], reasons: Sequence[Event]) -> Iterator[tuple[str, Kind, int]]:
+def _lost(standing: Sequence[Stop], start: int, end: int) -> Iterator[tuple[str, Kind, int]]:
     """Yield reason, kind and length of every part of PBT that was not production."""
-    stop: list[Stretch] = []
-    for part in line:
-        if part.category in ("production", "unknown"):
-            yield from _explained(stop, reasons)
-            stop = []
-            if part.busy and part.category == "unknown":
-                yield part.state, "unknown", part.length
-        else:
-            stop.append(part)
-    yield from _explained(stop, reasons)
-
-
-def _explained(
-    stop: Sequence[Stretch], reasons: Sequence[Event]
-) -> Iterator[tuple[str, Kind, int]]:
-    """Yield the parts of one stop, with the reasons that were told within it."""
-    if not stop:
-        return
-    first, last = stop[0].start, stop[-1].end
-    told = [e for e in reasons if first <= e.time < last and e.kind != "gap" and e.value]
-    starts = [first, *(e.time for e in told[1:])]
-    names = [f": {e.value}" for e in told] or [""]
-    for part in stop:
-        if not part.busy:
-            continue
-        for since, until, name in zip(starts, [*starts[1:], last], names, strict=True):
-            length = min(part.end, until) - max(part.start, since)
-            if length > 0:
-                yield part.state + name, "availability", length
+    for stop in standing:
+        for piece in stop.within(start, end):
+            if piece.busy:
+                kind: Kind = "unknown" if piece.category == "unknown" else "availability"
+                told = f": {piece.reason}" if piece.reason else ""
+                yield piece.state + told, kind, piece.length

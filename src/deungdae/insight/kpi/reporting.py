@@ -10,12 +10,14 @@ import numpy as np
 
 from deungdae.core.ports import Store, Window
 from deungdae.core.types import DAY, HOUR, Event, Signal, TimeArray
+from deungdae.insight.states import days
 from deungdae.model.factory import Factory
 
 from .catalogue import SECONDS
 from .categories import Model
 from .evaluation import KpiResult, Report, evaluate
 from .spec import KpiOptions
+from .stops import person_reason
 
 _LATER = 400 * DAY
 _TELLING = ("state", "text", "scan", "alarm", "order", "note")
@@ -41,42 +43,56 @@ def compute(spec: KpiOptions, store: Store, factory: Factory, start: int, end: i
 
     Counters are read from a day before start, so that a bad sample there does not hide the base.
     """
-    numbers, words = spec.numbers(), spec.words()
+    window = gather(spec, store, start, end)
+    return evaluate(
+        spec, factory, window, start, end, heard(spec, store, factory, window, start, end)
+    )
+
+
+def gather(spec: KpiOptions, store: Store, start: int, end: int) -> Window:
+    """Return what evaluate needs of [start, end), and what people told of stops in it."""
+    numbers = spec.numbers()
+    words = list(dict.fromkeys([*spec.words(), person_reason(spec.asset)]))
     asked = [*numbers, spec.state] if spec.state else numbers
     samples = store.query(asked, start - DAY, end, before=True)
     events: dict[str, list[Event]] = {id: [] for id in words}
     for kinds in (_TELLING, ("gap",)):  # apart: the last event before start is asked of each
         for event in store.events(start - DAY, end, ids=words, kinds=kinds, before=True):
             events[event.id].append(event)
-    window = Window(start - DAY, end, samples, {id: tuple(told) for id, told in events.items()})
-    return evaluate(
-        spec, factory, window, start, end, _heard(spec, store, factory, window, start, end)
-    )
+    return Window(start - DAY, end, samples, {id: tuple(told) for id, told in events.items()})
 
 
-def _heard(
+def heard(
     spec: KpiOptions, store: Store, factory: Factory, window: Window, start: int, end: int
 ) -> TimeArray:
     """Return when anything was heard of the asset: to the hour for signals that only show that.
 
-    Later words count too: they tell that a source was only unavailable before.
+    Later words count too: they tell that a source was only unavailable before. Where the window
+    and our own signs of life show that it was heard on every day, nothing more is looked for.
     """
+    signs = store.events(start - DAY, end, ids=[f"{spec.asset}.alive"])
+    near = np.append(heard_in(window, spec.asset), [event.time for event in signs]).astype(np.int64)
+    edges = np.asarray(days(start - DAY, end, factory.zone), np.int64)
+    if np.diff(np.searchsorted(np.sort(near), edges)).all():
+        return near
     own = (id for id, signal in factory.signals.items() if signal.asset == spec.asset)
     known = {*window.samples, *window.events}
     others = [id for id in (spec.heard or own) if id not in known]
-    told = store.events(start - DAY, end + _LATER, ids=[*others, *window.events])
+    words = [id for id in window.events if id != person_reason(spec.asset)]
+    told = store.events(start - DAY, end + _LATER, ids=[*others, *words, f"{spec.asset}.alive"])
     return np.concatenate(
         [
-            heard_in(window),
+            near,
             np.asarray([event.time for event in told], np.int64),
             *(store.rollup(id, start - DAY, end, HOUR).start for id in others),
         ]
     )
 
 
-def heard_in(window: Window) -> TimeArray:
-    """Return the times of all samples and events of a window."""
-    told = [event.time for events in window.events.values() for event in events]
+def heard_in(window: Window, asset: str = "") -> TimeArray:
+    """Return the times of all samples and events of a window, but for what people told of asset."""
+    others = [told for id, told in window.events.items() if id != person_reason(asset)]
+    told = [event.time for events in others for event in events]
     times = [samples.time for samples in window.samples.values()]
     return np.concatenate([np.asarray(told, np.int64), *times])
 

@@ -70,6 +70,14 @@ class KpiOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "/h"},
         ),
     ] = 0.0
+    target: Annotated[
+        float,
+        msgspec.Meta(
+            description="Good parts that a planned hour shall give; 0: as many as `cycle` allows",
+            ge=0,
+            extra={"unit": "/h"},
+        ),
+    ] = 0.0
     planned_scrap: (
         Annotated[
             float,
