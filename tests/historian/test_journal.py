@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import StoreError
 from deungdae.historian import journal as module
-from deungdae.historian.journal import BEGINNING, Journal
+from deungdae.historian.journal import BEGINNING, Journal, Wanted
 
 
 class Hands:
@@ -231,3 +231,67 @@ def test_whatever_is_written_reads_back_and_verifies(tmp_path_factory, entries) 
         assert journal.read(0, 2**63 - 1) == written
         lines = [line for p in folder.glob("*.jsonl") for line in p.read_bytes().splitlines()]
         assert [json.loads(line)["n"] for line in lines] == list(range(1, len(entries) + 1))
+
+
+def wanted(**parts: object) -> Wanted:
+    whole: dict[str, object] = {"start": 0, "end": 2**63 - 1}
+    return Wanted(**(whole | parts))  # type: ignore[arg-type]
+
+
+def test_the_newest_come_page_by_page_across_months(tmp_path: Path, clock: Hands) -> None:
+    with filled(tmp_path, clock) as journal:
+        numbers, before = [], 0
+        while True:
+            page = journal.newest(wanted(before=before), 3)
+            numbers.append([entry.n for entry in page.entries])
+            before = page.rest
+            if not before:
+                break
+    assert numbers == [[10, 9, 8], [7, 6, 5], [4, 3, 2], [1]]
+
+
+def test_the_newest_are_searched_by_kind_person_time_and_words(
+    tmp_path: Path, clock: Hands
+) -> None:
+    november = from_iso("2026-11-01")
+    with filled(tmp_path, clock) as journal:
+        for parts, expected in (
+            ({"kinds": ("command",)}, [5, 4, 3, 2, 1]),
+            ({"who": "gate"}, [10, 9, 8, 7, 6]),
+            ({"text": "ÖVER 1000"}, [10, 9, 8, 7, 6]),
+            ({"text": "901.5"}, [2]),
+            ({"start": november}, [10, 9, 8, 7, 6]),
+            ({"end": november}, [5, 4, 3, 2, 1]),
+            ({"who": "nobody"}, []),
+        ):
+            page = journal.newest(wanted(**parts), 100)
+            assert [entry.n for entry in page.entries] == expected, parts
+            assert page.rest == 0
+
+
+def test_a_page_looks_at_so_many_and_says_where_to_go_on(
+    tmp_path: Path, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOKED", 4)
+    with filled(tmp_path, clock) as journal:
+        page = journal.newest(wanted(kinds=("command",)), 100)
+        assert (page.entries, page.rest) == ([], 7)
+
+
+def test_what_is_no_entry_is_told(tmp_path: Path, clock: Hands) -> None:
+    with filled(tmp_path, clock) as journal:
+        (tmp_path / "2026-10.jsonl").write_text("{}\n")
+        with pytest.raises(StoreError, match=r"2026-10\.jsonl"):
+            journal.newest(wanted(), 100)
+
+
+@given(st.lists(st.integers(0, 300), max_size=30), st.integers(1, 64))
+def test_lines_are_read_backwards_whatever_their_length(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], chunk: int
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "2026-01.jsonl"
+    lines = [str(n).encode() + b"x" * length for n, length in enumerate(lengths)]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_CHUNK", chunk)
+        assert list(module._lines_backwards(path)) == lines[::-1]

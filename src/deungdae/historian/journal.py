@@ -20,12 +20,14 @@ import msgspec
 
 from deungdae.core.clock import Clock, RealClock, to_iso
 from deungdae.core.errors import StoreError, StoreFailed
+from deungdae.core.types import HOUR
 
 from .hold import Hold
 
 log = logging.getLogger("deungdae.journal")
 
 BEGINNING = "0" * 64  # what the first entry names as the hash before it
+LOOKED = 100_000  # entries that are looked at for one page
 _CHUNK = 1 << 16
 
 
@@ -44,6 +46,41 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, object]
     previous: str
     hash: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries are asked for: all of what is given must fit.
+
+    start <= time < end; before: only those with a smaller number, 0: all. kinds, who: exactly, ():
+    any. text: somewhere in who, kind or data, in capitals or not.
+    """
+
+    start: int
+    end: int
+    before: int = 0
+    kinds: tuple[str, ...] = ()
+    who: str = ""
+    text: str = ""
+
+    def fits(self, entry: Entry) -> bool:
+        """Return whether an entry is asked for."""
+        return (
+            self.start <= entry.time < self.end
+            and (not self.before or entry.n < self.before)
+            and (not self.kinds or entry.kind in self.kinds)
+            and (not self.who or entry.who == self.who)
+            and (not self.text or self.text.casefold() in _words(entry))
+        )
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Entries, the newest first. rest: older ones are asked for by before=rest; 0: there are none.
+
+    Where many do not fit a page may be short, even empty, and yet have a rest.
+    """
+
+    entries: list[Entry]
+    rest: int
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -124,6 +161,26 @@ class Journal:
                 if start <= entry.time < end:
                     found.append(entry)
         return found
+
+    def newest(self, wanted: Wanted, limit: int) -> Page:
+        """Return the newest entries that are wanted, at most `limit`. Raises StoreError.
+
+        Reads backwards from the end, so that a long journal costs no more than a short one.
+        """
+        found: list[Entry] = []
+        for looked, entry in enumerate(self._backwards(), start=1):
+            if wanted.fits(entry):
+                found.append(entry)
+            if len(found) == limit or looked == LOOKED:
+                return Page(found, entry.n if entry.n > 1 else 0)
+            if entry.time < wanted.start - _SLACK:
+                break
+        return Page(found, 0)
+
+    def _backwards(self) -> Iterator[Entry]:
+        for path in reversed(self._files()):
+            for line in _lines_backwards(path):
+                yield _decoded_plainly(line, path)
 
     def verify(self) -> Broken | None:
         """Return the first place where the chain does not hold, or None where all of it does."""
@@ -206,6 +263,7 @@ class Journal:
 
 
 _CLOSED = "the journal is closed"
+_SLACK = HOUR  # by which a clock may have gone back between two entries
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -249,6 +307,33 @@ def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         for line in file:
             yield line.rstrip(b"\n")
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a file, the last first; what is written meanwhile is not seen."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        held = b""
+        while place:
+            step = min(_CHUNK, place)
+            place = file.seek(place - step)
+            first, *lines = (file.read(step) + held).split(b"\n")
+            yield from (line for line in reversed(lines) if line)
+            held = first
+        if held:
+            yield held
+
+
+def _decoded_plainly(line: bytes, path: Path) -> Entry:
+    try:
+        return msgspec.json.decode(line, type=Entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path.name} holds what is no journal entry: {error}") from error
+
+
+def _words(entry: Entry) -> str:
+    """Return an entry as text to search in."""
+    return f"{entry.who} {entry.kind} {msgspec.json.encode(entry.data).decode()}".casefold()
 
 
 def _last_line(path: Path) -> bytes:

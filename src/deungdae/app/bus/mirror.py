@@ -23,7 +23,7 @@ from deungdae.core.errors import DoorError, Refused, StoreError
 from deungdae.core.ports import Health
 from deungdae.core.types import Batch, Command
 from deungdae.decide.gate import Mode
-from deungdae.historian.journal import Entry
+from deungdae.historian.journal import Entry, Page, Wanted
 from deungdae.model.factory import Factory
 
 from . import parts
@@ -288,6 +288,11 @@ class FarJournal:
         """Return the entries with start <= time < end, in order of writing. Raises StoreError."""
         found: list[Entry] = self._do("read", list[Entry], start=start, end=end)
         return found
+
+    def newest(self, wanted: Wanted, limit: int) -> Page:
+        """Return the newest entries that are wanted, at most `limit`. Raises StoreError."""
+        found = [entry for entry in self.read(wanted.start, wanted.end) if wanted.fits(entry)]
+        return Page(found[::-1][:limit], found[-limit].n if len(found) > limit else 0)
 
     def _do(self, what: str, kind: Any, **fields: Any) -> Any:
         doing = self._messenger.do(what, kind, **fields)
