@@ -9,10 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from deungdae.app import remote
-from deungdae.app.api import serve
-from deungdae.app.auth import WebOptions
+from deungdae.app.api import Welcome, serve
+from deungdae.app.auth import WebOptions, passwords
 from deungdae.app.control import Control
 from deungdae.app.live import Live
 from deungdae.app.runtime import Runtime
@@ -80,14 +81,17 @@ ti = 300.0
 """
 
 
+PASSWORD = "a quiet kiln at night"  # of every user in these tests
+
+
 class House:
     """A running factory with its API."""
 
-    def __init__(self, runtime: Runtime, journal: Journal, history: Path, link: str) -> None:
+    def __init__(self, runtime: Runtime, journal: Journal, history: Path, welcome: Welcome) -> None:
         self.runtime = runtime
         self.journal = journal
         self.history = history
-        self.link = link
+        self.welcome = welcome
         found = remote.running(history)
         assert found is not None
         self.running = found
@@ -105,6 +109,19 @@ class House:
         """Return a client that shows the given headers."""
         return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)
 
+    @asynccontextmanager
+    async def login(self, name: str, role: str) -> AsyncIterator[httpx.AsyncClient]:
+        """Give the client of a new user, as our pages ask, until the block ends."""
+        async with self.client(**self.bearer) as owner:
+            new = {"name": name, "role": role, "person": "test"}
+            first = (await owner.post("/api/v1/users", json=new)).raise_for_status().json()
+        async with self.client(**{"x-deungdae": "1"}) as client:
+            given = {"user": name, "password": first["password"]}
+            (await client.post("/api/v1/session", json=given)).raise_for_status()
+            given = {"old": first["password"], "new": PASSWORD}
+            (await client.post("/api/v1/session/password", json=given)).raise_for_status()
+            yield client
+
 
 @asynccontextmanager
 async def run(folder: Path, options: WebOptions, text: str = FACTORY) -> AsyncIterator[House]:
@@ -113,17 +130,17 @@ async def run(folder: Path, options: WebOptions, text: str = FACTORY) -> AsyncIt
     file.write_text(text)
     factory, clock = model.read(file), RealClock()
     history = folder / "history"
-    links: asyncio.Queue[str] = asyncio.Queue()
+    welcomes: asyncio.Queue[Welcome] = asyncio.Queue()
     with Historian(history) as store, Journal(history / "journal") as journal:
         control = Control(factory, journal, Live(), clock)
         runtime = Runtime(factory, store, control, clock)
         tasks = [asyncio.create_task(runtime.run())]
         await runtime.ready.wait()
-        serving = serve(runtime, options, history, links.put_nowait, journal)
+        serving = serve(runtime, options, history, welcomes.put_nowait, journal)
         tasks.append(asyncio.create_task(serving))
         try:
-            link = await asyncio.wait_for(links.get(), 10)
-            house = await asyncio.to_thread(House, runtime, journal, history, link)
+            welcome = await asyncio.wait_for(welcomes.get(), 10)
+            house = await asyncio.to_thread(House, runtime, journal, history, welcome)
             while len(runtime.live.readings()) < 3 or not runtime.live.events:
                 await asyncio.sleep(0.01)
             yield house
@@ -156,10 +173,24 @@ async def house(
         yield house
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let passwords be hashed with as little work as there can be."""
+    least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "HASHER", least)
+
+
+@pytest.fixture
+async def stranger(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that is not logged in."""
+    async with house.client() as client:
+        yield client
+
+
 @pytest.fixture
 async def looker(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client without the token."""
-    async with house.client() as client:
+    """Give a client of a user who may look."""
+    async with house.login("looker", "viewer") as client:
         yield client
 
 

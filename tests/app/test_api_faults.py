@@ -60,10 +60,10 @@ async def test_an_absurd_fault_is_refused(
     assert (answer.status_code, said in answer.json()["error"]) == (422, True)
 
 
-async def test_faults_need_the_token_and_a_machine(
+async def test_faults_need_the_role_and_a_machine(
     looker: httpx.AsyncClient, actor: httpx.AsyncClient
 ) -> None:
-    assert (await looker.post(PATH, json={"person": "Kim", "kind": "drop"})).status_code == 401
-    assert (await looker.delete(PATH, params={"person": "Kim"})).status_code == 401
+    assert (await looker.post(PATH, json={"person": "Kim", "kind": "drop"})).status_code == 403
+    assert (await looker.delete(PATH, params={"person": "Kim"})).status_code == 403
     wrong = await actor.post("/api/v1/virtual/metre/faults", json={"person": "Kim", "kind": "drop"})
     assert (wrong.status_code, "meter" in wrong.json()["remedy"]) == (404, True)

@@ -148,7 +148,7 @@ def wish(**parts: Any) -> dict[str, Any]:
 async def test_what_is_desired_goes_through_the_gate(
     looker: httpx.AsyncClient, actor: httpx.AsyncClient, house: Any, told: int
 ) -> None:
-    assert (await looker.patch(DESIRED, json=wish())).status_code == 401
+    assert (await looker.patch(DESIRED, json=wish())).status_code == 403
     await actor.post("/api/v1/gate/mode", json={"mode": "advise", "person": "Kim"})
     answer = await actor.patch(DESIRED, json=wish(ttl=200))
     assert answer.status_code == 200, answer.text
@@ -348,7 +348,7 @@ async def test_forecasts_are_scored(looker: httpx.AsyncClient, house: Any) -> No
 
 
 async def test_no_request_about_twins_breaks_the_api(house: Any) -> None:
-    async with house.client() as client:
+    async with house.client(**house.bearer) as client:
         described = (await client.get("/api/v1/openapi.json")).json()
     paths = {path: each for path, each in described["paths"].items() if "/twins" in path}
     operations = schemathesis.openapi.from_dict({**described, "paths": paths}).get_all_operations()

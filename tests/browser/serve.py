@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from deungdae.app.api import serve
+from deungdae.app.api import Welcome, serve
 from deungdae.app.auth import WebOptions
 from deungdae.app.control import Control
 from deungdae.app.live import Live
@@ -30,8 +30,8 @@ async def run(folder: Path, port: int) -> None:
             group.create_task(serve(runtime, options, history, _say, journal))
 
 
-def _say(link: str) -> None:
-    print(link, flush=True)
+def _say(welcome: Welcome) -> None:
+    print(welcome.link, flush=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class House:
         if self.role.kind != "all":
             role.check(factory)
         self._part = self.role.part(factory)
-        self.announce: Callable[[str], None] = lambda _: None
+        self.announce: Callable[[api.Welcome], None] = lambda _: None
         self._changed = asyncio.Event()
         self._seen = _stamps(factory)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
 
@@ -11,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
+from deungdae.app.alarms import Alarms
 from deungdae.app.auth import Caller, Doorkeeper, Role, Verdict
 from deungdae.app.remote import Archive
 from deungdae.app.runtime import Runtime
@@ -21,6 +23,8 @@ from .apart import Apart
 from .failure import WebError
 from .mirrors import Mirrors
 from .news import News
+
+log = logging.getLogger("deungdae.api")
 
 KEEP = 5.0  # s that the history may take for what a person says
 
@@ -35,7 +39,8 @@ class Context:
         self.started = runtime.clock.now()
         self.watchers: set[object] = set()  # the pages that are open
         self.mirrors = Mirrors(runtime)
-        self.news = News(runtime, self.mirrors)
+        self.alarms = Alarms(runtime, keeps=isinstance(journal, Journal))
+        self.news = News(runtime, self.mirrors, self.alarms)
         self.apart = Apart(180.0)  # the first question of all waits for the compiler
         self.planner = Apart(600.0)
 
@@ -95,29 +100,58 @@ def needs(role: Role) -> Callable[[Request], Awaitable[None]]:
     return check
 
 
-async def admit(connection: HTTPConnection, role: Role) -> None:
-    """Return if a request may do what the role may. Raises WebError; failures are journalled."""
+FREE = ("/api/v1/session", "/api/v1/session/password")  # they judge for themselves
+
+
+async def guard(connection: HTTPConnection) -> None:
+    """Let nobody ask the API who is not logged in, whatever a route says itself."""
+    path = connection.scope["path"]
+    if path.startswith("/api/") and path not in FREE and not path.startswith(f"{FREE[0]}/oidc"):
+        await admit(connection, Role.VIEWER)
+
+
+async def admit(connection: HTTPConnection, role: Role, *, changing: bool = False) -> None:
+    """Return if a request may do what the role may. Raises WebError; failures are journalled.
+
+    changing: it chooses another password, which those may, too, who must.
+    """
     context = await _context(connection)
-    keeper = context.keeper
-    cookie = connection.cookies.get(keeper.cookie, "")
     method = connection.scope.get("method", "GET")
-    verdict = keeper.judge(role, method, connection.headers, cookie)
+    cookie = cookie_of(connection)
+    verdict = context.keeper.judge(role, method, connection.headers, cookie)
     if verdict is Verdict.UNKNOWN:
-        tried = "authorization" in connection.headers
-        await refuse(context, connection, tried=tried)
-    if verdict is Verdict.TOO_LITTLE:
+        await _refuse(context, connection)
+    if verdict is Verdict.MUST_CHANGE and not changing:
         raise WebError(
-            403, f"this needs the role {role.name.lower()}", "ask an administrator", "role"
+            403,
+            "choose a password of your own first",
+            "POST /api/v1/session/password",
+            "must-change",
         )
+    if verdict is Verdict.TOO_LITTLE:
+        raise WebError(403, f"this needs the role {role.word}", "ask an administrator", "role")
     if verdict is Verdict.FORBIDDEN:
         raise WebError(
-            403, "this request comes from another site", "use the page or the token directly"
+            403,
+            "this request comes from another site",
+            "use the page or the token directly",
+            "site",
         )
 
 
-async def _caller(request: Request) -> Caller | None:
-    context = await _context(request)
-    return context.keeper.caller(request.headers, request.cookies.get(context.keeper.cookie, ""))
+def cookie_of(connection: HTTPConnection) -> str:
+    """Return the session's token that a browser sends, or ''."""
+    return connection.cookies.get(connection.app.state.context.keeper.cookie, "")
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Return from where a request comes."""
+    return connection.client.host if connection.client else ""
+
+
+async def _caller(connection: HTTPConnection) -> Caller | None:
+    context = await _context(connection)
+    return context.keeper.caller(connection.headers, cookie_of(connection))
 
 
 Who = Annotated[Caller | None, Depends(_caller)]
@@ -134,16 +168,16 @@ def person(who: Who, told: str | None) -> str:
     return name
 
 
-async def refuse(context: Context, connection: HTTPConnection, *, tried: bool) -> None:
-    """Raise WebError for a request without the right token. tried: it had a wrong one."""
-    address = connection.client.host if connection.client else ""
-    if tried and context.keeper.failed(address):
-        raise WebError(429, "too many wrong tokens from this address", "wait a minute")
-    if tried:
-        await context.note("login", {"address": address, "success": False})
+async def _refuse(context: Context, connection: HTTPConnection) -> None:
+    """Raise WebError for a request of which it is not known who sends it, TooMany for a guess."""
+    address = address_of(connection)
+    if "authorization" in connection.headers:
+        context.keeper.failed(address)
+        await context.note("login", {"address": address, "success": False, "way": "token"})
     raise WebError(
         401,
-        "this needs the token of this run",
-        "open the link that deungdae prints, or send 'Authorization: Bearer …' with the token"
-        " from running.json in the history's folder",
+        "this needs a login",
+        "log in, or send 'Authorization: Bearer …' with the token from running.json in the"
+        " history's folder",
+        "login",
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from math import ceil
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from deungdae.app.auth.keeper import TooMany
 from deungdae.core.errors import (
     DoorError,
     FactoryError,
@@ -27,6 +29,7 @@ def handle(app: FastAPI) -> None:
     """Let an app answer errors in our form."""
     for kind, tell in (
         (WebError, _web),
+        (TooMany, _too_many),
         (Refused, _refused),
         (NotEnoughData, _not_enough),
         (StoreError, _store),
@@ -42,6 +45,12 @@ def handle(app: FastAPI) -> None:
 async def _web(_: Request, error: WebError) -> Json:
     problem = Problem(error=error.error, rule=error.rule, remedy=error.remedy)
     return Json(problem, error.status)
+
+
+async def _too_many(_: Request, error: TooMany) -> Json:
+    seconds = ceil(error.wait)
+    problem = Problem(error="too many wrong tries", rule="too-many", remedy=f"wait {seconds} s")
+    return Json(problem, 429, headers={"Retry-After": str(seconds)})
 
 
 async def _refused(_: Request, error: Refused) -> Json:

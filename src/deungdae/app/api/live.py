@@ -18,6 +18,7 @@ import msgspec
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from deungdae.app.auth import Role
+from deungdae.app.auth.keeper import TooMany
 from deungdae.core.types import MILLISECOND
 
 from .context import Context, admit
@@ -27,6 +28,7 @@ from .news import Mark, Watched
 PACE = 0.2  # s between two messages to one client
 BEAT = 5.0  # s after which a client hears from us even when nothing changed
 PATIENCE = 30.0  # s that a client may take for one message
+LEAVE = 1.0  # s between two looks at whether a page may still hear
 CLIENTS = 100
 WATCHED = 2000  # signals that a page may ask for one by one
 LARGEST = 128 * 1024  # bytes that a client may say at once
@@ -44,13 +46,8 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 async def live(socket: WebSocket) -> None:
     """Send everything, then changes, until the client goes."""
     here: Context = socket.app.state.context
-    try:
-        await admit(socket, Role.VIEWER)
-    except WebError as error:
-        await socket.close(1008, error.error)
-        return
-    if not here.keeper.is_own_page(socket.headers):
-        await socket.close(1008, "this request comes from another site")
+    if refusal := await _refusal(socket):
+        await socket.close(1008, refusal)
         return
     if len(here.watchers) >= CLIENTS:
         await socket.close(1013, f"{CLIENTS} pages are open already")
@@ -60,16 +57,39 @@ async def live(socket: WebSocket) -> None:
     here.watchers.add(listener)
     telling = asyncio.create_task(listener.tell())
     hearing = asyncio.create_task(listener.hear())
+    leave = asyncio.create_task(_until_refused(socket))
     try:
-        done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({telling, hearing, leave}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
         here.watchers.discard(listener)
         telling.cancel()
         hearing.cancel()
+        leave.cancel()
     if hearing in done and (problem := hearing.result()):
         await socket.close(1003, problem)
+    elif leave in done:
+        await socket.close(1008, leave.result())
+
+
+async def _until_refused(socket: WebSocket) -> str:
+    """Return why a page may hear no more; a page that is open uses its login."""
+    while True:
+        await asyncio.sleep(LEAVE)
+        if refusal := await _refusal(socket):
+            return refusal
+
+
+async def _refusal(socket: WebSocket) -> str:
+    """Return the rule by which a page may not hear, or ''."""
+    try:
+        await admit(socket, Role.VIEWER)
+    except WebError as error:
+        return error.rule
+    except TooMany:
+        return "too-many"
+    return ""
 
 
 class Listener:

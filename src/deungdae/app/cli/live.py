@@ -18,7 +18,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from deungdae.model.factory import Factory
 
 from .output import Output
 from .plant import ask, speed
+
+if TYPE_CHECKING:
+    from deungdae.app.api import Welcome
 
 log = logging.getLogger("deungdae.run")
 PATIENCE = 20.0  # s that the plant may take to start
@@ -191,7 +194,7 @@ def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)  # type: ignore[union-attr]
         loop.add_signal_handler(signal.SIGHUP, home.look)
-        home.announce = lambda url: _announce(url, output, browser)
+        home.announce = lambda welcome: _announce(welcome, output, browser)
         await home.run()
 
     try:
@@ -211,7 +214,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _announce(url: str, output: Output, browser: bool) -> None:
-    output.say(f"\n  등대 Deungdae is running: {url}\n  stop with Ctrl+C\n")
+def _announce(welcome: Welcome, output: Output, browser: bool) -> None:
+    output.say(f"\n  등대 Deungdae is running: {welcome.link}")
+    if welcome.password:
+        output.say(
+            f"  the first user is admin, with this password for one login: {welcome.password}"
+        )
+    if welcome.problem:
+        output.note(f"  {welcome.problem}")
+    output.say("  stop with Ctrl+C\n")
     if browser:
-        webbrowser.open(url)
+        webbrowser.open(welcome.link)
