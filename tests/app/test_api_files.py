@@ -58,7 +58,7 @@ async def test_a_saved_file_is_taken_over_and_journalled(
     door = house.runtime.doors["press"]
     told = await save(actor, text.replace("period = 0.05", "period = 0.04", 1), version)
     assert told.status_code == 200
-    assert told.json()["changes"] == ["machines.kiln changed"]
+    assert "machines.kiln changed" in told.json()["changes"]
     assert house.runtime.doors["press"] is door
     now = RealClock().now()
     (entry,) = [e for e in house.journal.read(now - DAY, now + DAY) if e.kind == "files"]

@@ -17,7 +17,7 @@ import pytest
 from tests.contract.rigs.mqtt import Rig as MqttRig
 from tests.contract.rigs.mtconnect import Agent
 
-from deungdae.app import describe
+from deungdae.app import describe, discover
 from deungdae.app.cli import factory as verb
 from deungdae.app.cli import main
 from deungdae.app.control import Control
@@ -271,7 +271,7 @@ async def test_an_mtconnect_agent(tmp_path: Path, free_port: Callable[[], int]) 
 
 
 def proposed(*nodes: Node) -> list[str]:
-    return [signal.id for signal in verb.propose("press", list(nodes))]
+    return [signal.id for signal in discover.propose("press", list(nodes))]
 
 
 def test_ids_are_readable_and_unique() -> None:
@@ -302,7 +302,7 @@ def test_what_is_proposed_reads_back(tmp_path: Path) -> None:
         Node(address="g", path="state", kind="state", unit="mm", low=0.0, high=3.0),
         Node(address="h", path="등대/온도", access="rw", unit="Cel"),
     ]
-    signals = verb.propose("press", nodes)
+    signals = discover.propose("press", nodes)
     verb._write(tmp_path, "press", "simulated", {"seed": 3}, signals)
     assert list(model.read(tmp_path, describe.SECTIONS).signals.values()) == signals
     with (tmp_path / "signals.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -349,7 +349,7 @@ def test_odd_requests_are_answered_in_words(
 def test_a_user_name_of_digits_is_text() -> None:
     table = verb._table(Opcua, "opc.tcp://127.0.0.1:4840", ["user=1234", "publishing=0.5"])
     assert (table["user"], table["publishing"]) == ("1234", 0.5)
-    assert verb._decoded(Opcua, table).user == "1234"
+    assert discover.options(Opcua, table).user == "1234"
 
 
 async def test_a_server_that_offers_nothing_is_an_answer(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,30 +12,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from deungdae.app import describe
-from deungdae.core import registry, strict
+from deungdae.app import describe, discover
+from deungdae.core import strict
 from deungdae.core.clock import RealClock
-from deungdae.core.errors import FactoryError, Fault
 from deungdae.core.ports import Driver, Node
 from deungdae.core.types import Signal
-from deungdae.core.units import UnknownUnitError, parse
 
 from .output import Output
-
-DOORS = {  # scheme of a URL -> the driver that speaks it
-    "opc.tcp": "opcua",
-    "mqtt": "mqtt",
-    "mqtts": "mqtt",
-    "http": "mtconnect",
-    "https": "mtconnect",
-    "shdr": "mtconnect",
-    "tcp": "modbus",
-    "rtu+tcp": "modbus",
-    "listen": "scanner",
-    "serial": "scanner",
-}
-NAME = re.compile(r"^[a-z][a-z0-9_]*$")
-COLUMNS = ("id", "name", "unit", "source", "kind", "access", "low", "high")
 
 
 def add(verbs: Any) -> None:
@@ -50,15 +31,15 @@ def add(verbs: Any) -> None:
     check.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
     check.set_defaults(run=_check)
 
-    discover = verbs.add_parser("discover", help="browse a server and propose signals")
-    discover.add_argument("url", metavar="URL", help="e.g. opc.tcp://10.0.0.5:4840")
-    discover.add_argument("--type", help="driver; else told by the URL's scheme")
-    discover.add_argument("--name", default="machine", help="name for it in the factory file")
-    discover.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+    found = verbs.add_parser("discover", help="browse a server and propose signals")
+    found.add_argument("url", metavar="URL", help="e.g. opc.tcp://10.0.0.5:4840")
+    found.add_argument("--type", help="driver; else told by the URL's scheme")
+    found.add_argument("--name", default="machine", help="name for it in the factory file")
+    found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                           help="option of the driver, e.g. user=reader")  # fmt: skip
-    discover.add_argument("--write", type=Path, metavar="DIR",
+    found.add_argument("--write", type=Path, metavar="DIR",
                           help="write factory.toml and signals.csv there")  # fmt: skip
-    discover.set_defaults(run=_discover)
+    found.set_defaults(run=_discover)
 
 
 def _init(options: argparse.Namespace, output: Output) -> int:
@@ -86,18 +67,19 @@ def _check(options: argparse.Namespace, output: Output) -> int:
 
 def _discover(options: argparse.Namespace, output: Output) -> int:
     scheme = urlsplit(options.url).scheme
-    type_ = options.type or DOORS.get(scheme)
+    type_ = options.type or discover.DOORS.get(scheme)
     if type_ is None:
-        known = ", ".join(f"{scheme}://" for scheme in DOORS)
+        known = ", ".join(f"{scheme}://" for scheme in discover.DOORS)
         raise ValueError(f"{options.url}: which driver is this? Use --type, or one of {known}")
-    if not NAME.match(options.name):
+    if not discover.NAME.match(options.name):
         raise ValueError(f"--name {options.name}: small letters, digits and _ only, e.g. press1")
     if options.write:
         _check_free(options.write)
-    cls = _driver_class(type_)
+    cls = discover.load(type_, "--type")
     table = _table(cls, options.url, options.set)
-    nodes = asyncio.run(_browse(cls(options.name, _decoded(cls, table), RealClock())))
-    signals = propose(options.name, nodes)
+    decoded = discover.options(cls, table, "--set")
+    nodes = asyncio.run(_browse(cls(options.name, decoded, RealClock())))
+    signals = discover.propose(options.name, nodes)
     if options.write and signals:
         _write(options.write, options.name, type_, table, signals)
         output.note(f"wrote {len(signals)} signals to {options.write}; next: deungdae run")
@@ -110,14 +92,6 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
         empty="the server offers nothing",
     )  # fmt: skip
     return 0 if signals else 1
-
-
-def _driver_class(type_: str) -> Any:
-    try:
-        return registry.load("machines", type_)
-    except registry.UnknownTypeError as error:
-        known = ", ".join(registry.names("machines"))
-        raise ValueError(f"--type {type_}: no such driver; one of {known}") from error
 
 
 def _table(cls: Any, url: str, settings: Sequence[str]) -> dict[str, object]:
@@ -136,79 +110,8 @@ def _table(cls: Any, url: str, settings: Sequence[str]) -> dict[str, object]:
     return table
 
 
-def _decoded(cls: Any, table: dict[str, object]) -> Any:
-    """Return the driver's options. Raises FactoryError with every fault."""
-    options, problems = strict.decode(cls.Options, table)
-    if problems:
-        raise FactoryError(
-            [
-                Fault(file="--set", key=".".join(map(str, p.key)), value=p.value,
-                      problem=p.problem, remedy=p.remedy)
-                for p in problems
-            ]
-        )  # fmt: skip
-    return options
-
-
 async def _browse(driver: Driver) -> list[Node]:
-    try:
-        await driver.connect()
-        return [node async for node in driver.browse()]
-    finally:
-        await driver.close()
-
-
-def propose(machine: str, nodes: list[Node]) -> list[Signal]:
-    """Return a signal for each node: readable unique ids, units that we know, else 1."""
-    signals: list[Signal] = []
-    taken: set[str] = set()
-    for node in nodes:
-        parts = [_word(part) for part in re.split(r"[/.\\]+", node.path) if _word(part)]
-        stem = ".".join([machine, *([part for part in parts if part != machine] or ["value"])])
-        id, number = stem, 2
-        while id in taken:
-            id, number = f"{stem}_{number}", number + 1
-        taken.add(id)
-        low, high = (node.low, node.high) if _rising(node) else (None, None)
-        signals.append(
-            Signal(
-                id=id,
-                name=node.description or node.path.rpartition("/")[2],
-                unit=_unit(node),
-                source=f"{machine}:{node.address}",
-                kind=node.kind,
-                access=node.access,
-                low=low,
-                high=high,
-            )
-        )
-    return signals
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "_", text.strip().lower()).strip("_-")
-
-
-def _rising(node: Node) -> bool:
-    return node.low is not None and node.high is not None and node.low < node.high
-
-
-def _unit(node: Node) -> str:
-    try:
-        parse(node.unit)
-    except UnknownUnitError:
-        return "1"
-    return node.unit
-
-
-def _toml(value: object) -> str:
-    """Return a value as TOML spells it: as JSON does, but for tables."""
-    if isinstance(value, Mapping):
-        pairs = (f"{_toml(str(key))} = {_toml(part)}" for key, part in value.items())
-        return "{ " + ", ".join(pairs) + " }"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return msgspec.json.encode(value).decode()
+    return [node async for node in discover.browse(driver)]
 
 
 def _check_free(folder: Path) -> None:
@@ -230,16 +133,9 @@ def _write(
         "[factory]",
         f'id = "{name}"',
         "",
-        f"[machines.{name}]",
-        f'type = "{type_}"',
-        *(f"{key} = {_toml(value)}" for key, value in table.items()),
-        "",
+        discover.spell_machine(name, type_, table),
     ]
     (folder / "factory.toml").write_text("\n".join(lines), encoding="utf-8")
     # with a byte-order mark spreadsheets read Korean names right
-    with (folder / "signals.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for signal in signals:
-            row = (getattr(signal, column) for column in COLUMNS)
-            writer.writerow("" if cell is None else cell for cell in row)
+    rows = ",".join(discover.COLUMNS) + "\n" + discover.spell_rows(signals)
+    (folder / "signals.csv").write_text(rows, encoding="utf-8-sig", newline="")
