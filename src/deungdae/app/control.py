@@ -158,10 +158,11 @@ class Control:
             raise
         log.warning("state=released person=%r", person)
 
-    async def switch(self, mode: Mode, person: str) -> None:
+    async def switch(self, mode: Mode, person: str, reason: str = "") -> None:
         """Go into another mode. Raises Refused."""
+        before = self._gate().mode
         self._gate().switch(mode, person)
-        await self._remember("mode", person, mode)
+        await self._remember("mode", person, mode, before=before, reason=reason)
 
     async def clear(self, signal: str, person: str) -> None:
         """Let commands to a held signal through again. Raises Refused."""
@@ -252,9 +253,9 @@ class Control:
         data = msgspec.to_builtins(command) | parts
         await self._clock.call(self._journal.append, kind, data, command.origin)
 
-    async def _remember(self, kind: str, person: str, what: str) -> None:
+    async def _remember(self, kind: str, person: str, what: str, **parts: str) -> None:
         state = msgspec.to_builtins(self._gate().state())
-        data = {"what": what, "gate": state}
+        data = {"what": what, **parts, "gate": state}
         await self._clock.call(self._journal.append, kind, data, person)
 
     async def _beat(self) -> None:

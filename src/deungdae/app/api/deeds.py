@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from deungdae.app import control, describe
 from deungdae.app.auth import Role
 from deungdae.core import strict
+from deungdae.core.clock import to_iso
 from deungdae.decide.gate import Mode
 
 from . import answers
@@ -47,16 +48,26 @@ class Wish(Reasoned):
     value: Annotated[float, Field(allow_inf_nan=False)]
 
 
+class Approval(Deed):
+    """What a person decides about a proposal. value, expires: as the person saw them."""
+
+    value: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    expires: str | None = None
+
+
 class Target(Reasoned):
-    """Another set-point of a loop, in the measurement's unit."""
+    """Another set-point of a loop, in the measurement's unit. seen: the one that it replaces."""
 
     set_point: Annotated[float, Field(allow_inf_nan=False)]
+    seen: Annotated[float | None, Field(allow_inf_nan=False)] = None
 
 
 class Switch(Deed):
-    """Another mode of the gate."""
+    """Another mode of the gate. seen: the mode that the person saw."""
 
     mode: Mode
+    reason: Annotated[str, Field(max_length=1000)] = ""
+    seen: Mode | None = None
 
 
 class Clearing(Deed):
@@ -86,8 +97,12 @@ async def command(here: Here, who: Who, wish: Wish) -> Json:
 
 
 @router.post("/proposals/{id}/approve", **answer(answers.OutcomeAnswer, 409, 502))
-async def approve(here: Here, who: Who, id: str, deed: Deed) -> Json:
-    """Permit what waits for a person; it is judged anew before it is written."""
+async def approve(here: Here, who: Who, id: str, deed: Approval) -> Json:
+    """Permit what waits for a person; it is judged anew before it is written.
+
+    Refused where it is not what the person saw.
+    """
+    _check_seen(here, id, deed)
     outcome = await here.runtime.control.approve(id, person(who, deed.person))
     return Json(judged(here, answers.outcome(here.runtime, outcome)))
 
@@ -116,7 +131,10 @@ async def release(here: Here, who: Who, deed: Deed) -> Json:
 @router.post("/gate/mode", dependencies=engineers, **answer(answers.GateAnswer, 409))
 async def mode(here: Here, who: Who, switch: Switch) -> Json:
     """Put the gate into another mode, at most that of the factory file."""
-    await here.runtime.control.switch(switch.mode, person(who, switch.person))
+    gate = here.runtime.control.gate
+    if switch.seen is not None and gate is not None and gate.mode != switch.seen:
+        raise _changed(f"the gate is in mode {gate.mode} by now, not {switch.seen}")
+    await here.runtime.control.switch(switch.mode, person(who, switch.person), switch.reason)
     return Json(answers.gate(here.runtime))
 
 
@@ -133,7 +151,10 @@ async def retarget(here: Here, who: Who, name: str, target: Target) -> Json:
     found = control.loops(here.runtime.thinking.thinkers)
     if name not in found:
         raise WebError(404, f"no loop is called {name!r}", strict.closest(name, found))
-    data = {"loop": name, "set_point": target.set_point, "reason": target.reason}
+    before = found[name].set_point
+    if target.seen is not None and before != target.seen:
+        raise _changed(f"the set-point is {before:g} by now, not {target.seen:g}")
+    data = {"loop": name, "set_point": target.set_point, "before": before, "reason": target.reason}
     await here.note("set-point", data, person(who, target.person))
     found[name].retarget(target.set_point)
     return Json(answers.loops(here.runtime))
@@ -151,6 +172,21 @@ async def reload(here: Here) -> Json:
 async def link(here: Here) -> Json:
     """Give a link to the page that lets one more person act."""
     return Json(LinkAnswer(here.keeper.link()))
+
+
+def _check_seen(here: Context, id: str, seen: Approval) -> None:
+    """Raise WebError where a proposal is not what a person saw; if it is gone the gate says so."""
+    gate = here.runtime.control.gate
+    waiting = gate.proposals(here.runtime.clock.now()) if gate is not None else []
+    for command in (each.command for each in waiting if each.command.id == id):
+        if seen.value is not None and seen.value != command.value:
+            raise _changed(f"{command.value:g} is proposed, not {seen.value:g}")
+        if seen.expires is not None and seen.expires != to_iso(command.expires):
+            raise _changed(f"it expires at {to_iso(command.expires)}, not {seen.expires}")
+
+
+def _changed(what: str) -> WebError:
+    return WebError(409, f"it has changed since you looked: {what}", "look again", "changed")
 
 
 def judged(here: Context, outcome: answers.OutcomeAnswer) -> answers.OutcomeAnswer:

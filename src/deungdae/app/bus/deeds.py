@@ -169,7 +169,7 @@ class Desk:
         await self._runtime.control.release(deed.person)
 
     async def _switch(self, deed: Deed) -> None:
-        await self._runtime.control.switch(deed.mode, deed.person)
+        await self._runtime.control.switch(deed.mode, deed.person, deed.reason)
 
     async def _clear(self, deed: Deed) -> None:
         await self._runtime.control.clear(deed.id, deed.person)

@@ -256,9 +256,9 @@ class _Control(Control):
         """Take the kill switch off. Raises Refused."""
         await self._messenger.do("release", object, person=person)
 
-    async def switch(self, mode: Mode, person: str) -> None:
+    async def switch(self, mode: Mode, person: str, reason: str = "") -> None:
         """Go into another mode. Raises Refused."""
-        await self._messenger.do("switch", object, mode=mode, person=person)
+        await self._messenger.do("switch", object, mode=mode, person=person, reason=reason)
 
     async def clear(self, signal: str, person: str) -> None:
         """Let commands to a held signal through again. Raises Refused."""
