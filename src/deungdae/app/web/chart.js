@@ -13,7 +13,7 @@ import { number } from "./format.js";
 import { Drawing } from "./drawing.js";
 import { menu } from "./menu.js";
 import { savable } from "./picture.js";
-import { assetName, assetOf, get, here, known, nameOf, now, unitOf } from "./shell.js";
+import { assetName, assetOf, get, here, known, nameOf, now, unitOf, watch } from "./shell.js";
 import { look } from "./states.js";
 import { save, Table } from "./table.js";
 
@@ -107,12 +107,17 @@ export class Chart {
   }
 
   follow() {
+    this.last(this.span, false);
+  }
+
+  // shows the last so many ms, and follows what is new
+  last(span, anew = true) {
     this.past.push({ ...this.window, live: this.live });
-    const { span } = this;
     this.live = true;
     this.window = { from: now() - span, to: now() };
+    if (anew) this.home = { ...this.window };
     this.widenHome();
-    this.renew();
+    return this.renew();
   }
 
   // ---- what it shows
@@ -126,6 +131,7 @@ export class Chart {
 
   async ask() {
     const turn = ++this.turn;
+    watch(this.signals);
     this.asked = performance.now();
     this.element.setAttribute("aria-busy", "true");
     this.problem = "";
@@ -264,7 +270,7 @@ export class Chart {
       this.limitsTool,
       against,
       this.tableTool,
-      menu("⤓", t.takeSamples, [samples("csv"), samples("parquet")]),
+      menu(t.samplesShort, t.takeSamples, [samples("csv"), samples("parquet")]),
       savable(this.svg, "trend"),
     );
     if (this.table) this.toggleTable(true);

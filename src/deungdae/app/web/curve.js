@@ -151,12 +151,13 @@ export class Curve {
     return all.length <= most && this.shape === "samples" ? all : [];
   }
 
-  // what is not good, [ms, value or null, "bad" | "uncertain"], at most MARKED
+  // what is not good, [ms, value or null, "bad" | "uncertain"], at most MARKED; a bucket of which
+  // a part is not good is uncertain
   marks(from, to) {
     const found = [];
     for (let n = Math.max(0, this.place(from)); n < this.time.length && this.time[n] <= to; n++) {
       if (this.shape === "buckets") {
-        if (this.bad[n]) found.push([this.time[n] + this.every / 2, null, "bad"]);
+        if (this.bad[n]) found.push([this.time[n] + this.every / 2, null, this.count[n] ? "uncertain" : "bad"]);
       } else if (this.status[n] & 3 || this.status[n] & 0x30) found.push([this.time[n], isKnown(this.value[n], this.status[n]) ? this.value[n] : null, (this.status[n] & 3) >= 2 ? "bad" : "uncertain"]);
     }
     const step = Math.ceil(found.length / MARKED);

@@ -157,11 +157,12 @@ export class Drawing {
     const { from, to } = chart.window;
     const n = this.panes.indexOf(pane);
     const parts = [];
-    const values = ticks(pane.low, pane.high, Math.max(2, Math.floor((pane.bottom - pane.top) / 42)));
+    const values = ticks(pane.low, pane.high, Math.max(2, Math.floor((pane.bottom - pane.top) / 32)));
     for (const value of values) {
       parts.push(drawn("line", { class: "grid", x1: box.left, x2: box.right, y1: pane.y(value), y2: pane.y(value) }));
       parts.push(lettered("tick end", box.left - 8, pane.y(value) + 5, tickWords(value, values, here.t.locale)));
     }
+    parts.push(drawn("path", { class: "edge", d: `M${box.left} ${pane.top}V${pane.bottom}H${box.right}` }));
     parts.push(lettered("tick end", box.left - 8, pane.top - 8, unitOf(pane.unit)));
     const inside = drawn("g", { "clip-path": `url(#${this.id}-${n})` });
     for (const gap of this.gapsOf(pane)) inside.append(this.hole(gap, pane));

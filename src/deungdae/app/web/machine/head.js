@@ -1,0 +1,100 @@
+// What a machine does now, since when and why, on which order, and how its connection is.
+
+import { doorsOf } from "../assets.js";
+import { $, element, put } from "../dom.js";
+import { age } from "../format.js";
+import { assetName, assetOf, at, here, known, moment, now } from "../shell.js";
+import { look, stateOf } from "../states.js";
+import { showState } from "./list.js";
+
+const DOORS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■" };
+const WORKING = ["run", "off"]; // states that need no reason
+
+export class Head {
+  constructor(asset) {
+    this.asset = asset;
+  }
+
+  build() {
+    const found = known.assets.find((each) => each.id === this.asset);
+    this.name = element("h2", "title", found?.name || this.asset);
+    this.chip = element("p", "state");
+    this.why = element("p", "why");
+    this.facts = element("dl", "about");
+    this.doors = element("div", "doors");
+    const all = element("a", "", `‹ ${here.t.allMachines}`);
+    all.href = "/machine";
+    $("machine-head").replaceChildren(element("div", "head", all, this.name, element("span", "quiet", found?.name ? this.asset : ""), element("span", "push"), this.chip), this.why, this.facts, this.doors);
+    $("machine-head").hidden = false;
+    document.title = `${assetName(this.asset)} — ${here.factory.name}`;
+    if (!found) put(this.why, here.t.unknownMachine(this.asset));
+    this.showDoors();
+    this.tick();
+  }
+
+  take(changed) {
+    if (!this.facts) return;
+    if (changed("machines")) this.showDoors();
+  }
+
+  tick() {
+    if (!this.facts) return;
+    showState(this.chip, stateOf(this.asset)?.id ?? "");
+    const found = known.assets.some((each) => each.id === this.asset);
+    if (found) this.explain();
+    const facts = this.told();
+    const key = JSON.stringify(facts);
+    if (key === this.facts.dataset.key) return;
+    this.facts.dataset.key = key;
+    this.facts.replaceChildren(...facts.map(([name, words, kind]) => element("div", kind ?? "", element("dt", "", name), element("dd", "", words))));
+  }
+
+  // why it stands: what people said of this stop, and else the alarm of it
+  explain() {
+    const { t } = here;
+    const state = known.events.get(stateOf(this.asset)?.id);
+    const { kind, since } = look(state);
+    const reason = known.events.get(`${this.asset}.reason`);
+    const said = reason && since !== null && reason[1] >= since && reason[0] ? reason : null;
+    const stands = state && !WORKING.includes(kind) && kind !== "none";
+    put(this.why, said ? `${t.why}: ${[said[0], said[4].note, said[4].person && `— ${said[4].person}`].filter(Boolean).join(" ")}` : stands ? (this.alarm(since)?.words ?? (kind === "down" ? t.noReason : "")) : "");
+  }
+
+  // [name, words] of what else is known
+  told() {
+    const { t } = here;
+    const order = known.events.get(`${this.asset}.order`);
+    const part = known.events.get(`${this.asset}.part`) ?? known.events.get(`${this.asset}.product`);
+    const product = part && (part[4].product ?? (part[3] === "text" ? part[0] : ""));
+    const alarm = this.alarm(-Infinity);
+    const facts = [];
+    if (order?.[0] || part?.[4].order) facts.push([t.order, order?.[0] || part[4].order]);
+    if (product) facts.push([t.product, product]);
+    if (part?.[3] === "scan") facts.push([t.lastPart, `${part[0]} · ${t.ago(age((now() - part[1]) / 1000, t.units))}`]);
+    if (alarm) facts.push([t.lastAlarm, alarm.words, "alarm"]);
+    return facts;
+  }
+
+  // the newest alarm of this machine after a moment
+  alarm(since) {
+    const own = [...known.events].filter(([id, event]) => event[3] === "alarm" && assetOf(id) === this.asset && event[1] >= since - 120000);
+    const [newest] = own.sort((a, b) => b[1][1] - a[1][1]);
+    if (!newest) return null;
+    const [, [value, ms, , , data]] = newest;
+    return { ms, words: [value, data.message, moment(new Date(ms).toISOString())].filter(Boolean).join(" · ") };
+  }
+
+  showDoors() {
+    this.doors.replaceChildren(...doorsOf(this.asset).map((door) => this.door(door)));
+  }
+
+  door(door) {
+    const { t } = here;
+    const lines = [element("p", "", element("strong", "", `${DOORS[door.state]} ${t.connection} ${door.name}: ${t.doorStates[door.state]}`), ` · ${t.from(at(door.since, false))}`)];
+    if (door.state === "online") return element("div", "quiet", ...lines);
+    if (door.problem) lines.push(element("p", "", door.problem));
+    for (const [id, problem] of Object.entries(door.signals)) if (assetOf(id) === this.asset) lines.push(element("p", "", `${id}: ${problem}`));
+    if (door.remedy) lines.push(element("p", "quiet", `${t.remedy}: ${door.remedy}`));
+    return element("div", `door ${door.state}`, ...lines);
+  }
+}
