@@ -157,6 +157,16 @@ def test_errors_come_back_as_they_were(far: Remote, historian: Historian) -> Non
         far.events(0, 1)
 
 
+def test_codes_are_found_from_afar(far: Remote, historian: Historian) -> None:
+    assert far.codes_since() is None
+    scans = [Event(id="a.part", time=n, kind="scan", value=f"B{n}") for n in range(3)]
+    historian.append(scans)
+    assert far.find({"B1": None, "B2": 0}, 9) == scans[1:]
+    assert far.codes("B", 2) == ["B0", "B1"]
+    assert far.codes_near("B1", 1) == ["B0", "B2"]
+    assert far.codes_since() == 0
+
+
 def test_not_enough_data_stays_so() -> None:
     class Empty:
         def signals(self) -> list[Signal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import chain, count
 from pathlib import Path
@@ -35,6 +35,26 @@ class Archive(Store, Protocol):
         """Return every signal that was ever registered."""
         ...
 
+    def find(self, codes: Mapping[str, int | None], most: int) -> list[Event]:
+        """Return scans and images that name any of the codes, in order of (time, arrival).
+
+        Of each code at most so many before the moment that stands with it, the newest, and as many
+        from it on, the oldest; None: the newest of all. Raises StoreError.
+        """
+        ...
+
+    def codes(self, prefix: str, most: int) -> list[str]:
+        """Return at most so many codes that begin with a text, in order of letters."""
+        ...
+
+    def codes_near(self, code: str, most: int) -> list[str]:
+        """Return at most so many codes on either side of one, in order of letters."""
+        ...
+
+    def codes_since(self) -> int | None:
+        """Return the time of the oldest scan of a code, or None where there is none."""
+        ...
+
     def sql(self, query: str) -> pa.Table:
         """Return what one SELECT gives. Raises StoreError."""
         ...
@@ -56,6 +76,8 @@ class _Request(msgspec.Struct, frozen=True, array_like=True):
     equal: dict[str, str] = {}
     query: str = ""
     nouns: bytes = b""
+    codes: dict[str, int | None] = {}
+    most: int = 0
 
 
 class _Reply(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +157,22 @@ def _signals(store: Archive, _: _Request) -> bytes:
     return _encode(store.signals())
 
 
+def _find(store: Archive, asked: _Request) -> bytes:
+    return _encode(store.find(asked.codes, asked.most))
+
+
+def _codes(store: Archive, asked: _Request) -> bytes:
+    return wire.dump(store.codes(asked.query, asked.most))
+
+
+def _codes_near(store: Archive, asked: _Request) -> bytes:
+    return wire.dump(store.codes_near(asked.query, asked.most))
+
+
+def _codes_since(store: Archive, _: _Request) -> bytes:
+    return wire.dump([store.codes_since()])
+
+
 def _sql(store: Archive, asked: _Request) -> bytes:
     import pyarrow as pa  # noqa: PLC0415 — 80 MB of memory, only for those who ask in SQL
 
@@ -154,6 +192,10 @@ _METHODS: dict[str, Callable[[Archive, _Request], bytes]] = {
     "findings": _findings,
     "last": _last,
     "signals": _signals,
+    "find": _find,
+    "codes": _codes,
+    "codes_near": _codes_near,
+    "codes_since": _codes_since,
     "sql": _sql,
 }
 
@@ -280,6 +322,34 @@ class Remote:
     def signals(self) -> list[Signal]:
         """Return every signal that was ever registered."""
         return _only(wire.decode(self._ask("signals", _Request())), Signal)
+
+    def find(self, codes: Mapping[str, int | None], most: int) -> list[Event]:
+        """Return scans and images that name any of the codes, as the historian does."""
+        request = _Request(codes=dict(codes), most=most)
+        try:
+            return _only(wire.decode(self._ask("find", request)), Event)
+        except _TooLargeError:
+            if len(codes) == 1:
+                raise
+        both = list(codes.items())
+        parts = (both[: len(both) // 2], both[len(both) // 2 :])
+        # one event may name codes of both halves
+        found = [event for part in parts for event in self.find(dict(part), most)]
+        once = {(event.id, event.time, event.kind, event.value, str(event.data)): event
+                for event in found}  # fmt: skip
+        return sorted(once.values(), key=lambda event: event.time)
+
+    def codes(self, prefix: str, most: int) -> list[str]:
+        """Return at most so many codes that begin with a text, in order of letters."""
+        return wire.load(self._ask("codes", _Request(query=prefix, most=most)), list[str])
+
+    def codes_near(self, code: str, most: int) -> list[str]:
+        """Return at most so many codes on either side of one, in order of letters."""
+        return wire.load(self._ask("codes_near", _Request(query=code, most=most)), list[str])
+
+    def codes_since(self) -> int | None:
+        """Return the time of the oldest scan of a code, or None where there is none."""
+        return wire.load(self._ask("codes_since", _Request()), list[int | None])[0]
 
     def sql(self, query: str) -> pa.Table:
         """Return what one SELECT gives, as the historian does."""

@@ -121,6 +121,18 @@ def read_events(
     return [_event(row) for row in rows]
 
 
+def events_at(cursor: duckdb.DuckDBPyConnection, rows: Sequence[int]) -> list[Event]:
+    """Return the events in these rows, in order of (time, arrival). rows: rising."""
+    if not rows:
+        return []
+    found = cursor.execute(
+        """SELECT * FROM events_raw WHERE rowid BETWEEN $low AND $high
+        AND rowid IN (SELECT unnest($rows::BIGINT[])) ORDER BY time, rowid""",
+        {"rows": list(rows), "low": rows[0], "high": rows[-1]},
+    ).fetchall()
+    return [_event(row) for row in found]
+
+
 def read_findings(
     cursor: duckdb.DuckDBPyConnection, start: int, end: int, equal: Mapping[str, str | None]
 ) -> list[Finding]:

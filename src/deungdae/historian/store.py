@@ -6,8 +6,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import shutil
+import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from deungdae.core.types import DAY, Batch, Event, Finding, IntArray, Signal
 
 from . import events as records
 from . import rollup
+from .codes import Codes
 from .hold import Hold
 from .segments import Retention, Segments
 from .snapshot import NOTHING, Snapshot, as_rows, in_order, joined
@@ -36,6 +38,8 @@ log = logging.getLogger("deungdae.historian")
 
 MEGABYTE = 1_000_000
 FARTHEST = 2**63 - 2 * DAY  # times beyond ±this are kept at the edge: sums must not overflow
+
+STEPS = 20  # of the index of codes that one question waits for
 
 _NEVER = np.iinfo(np.int64).min
 _SIGNALS = "CREATE TABLE IF NOT EXISTS signals (handle INTEGER, id VARCHAR, spec VARCHAR)"
@@ -121,6 +125,8 @@ class Historian:
         self._hot_rows = 0
         self._free = self._kept = 0  # bytes: unused in the database file, in day files
         self._connections: list[duckdb.DuckDBPyConnection] = []
+        self._codes: Codes | None = None  # opened when first asked
+        self._indexing = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._hold = Hold(path / "history.lock", f"the history at {path}")
@@ -196,6 +202,8 @@ class Historian:
             self._let_go()
 
     def _let_go(self) -> None:
+        if self._codes is not None:
+            self._codes.close()
         for connection in reversed(self._connections):
             connection.close()
         self._hold.release()
@@ -342,6 +350,31 @@ class Historian:
         """Return every signal that was ever registered, as last registered, in handle order."""
         return list(self._signals)
 
+    def find(self, codes: Mapping[str, int | None], most: int) -> list[Event]:
+        """Return scans and images that name any of the codes, in order of (time, arrival).
+
+        A code is named as what was read, or in the data: see historian.codes. Of each code at most
+        so many before the moment that stands with it, the newest, and as many from it on, the
+        oldest; None: the newest of all. Raises StoreError.
+        """
+        with self._codes_now() as (index, cursor):
+            return records.events_at(cursor, index.rows(codes, most))
+
+    def codes(self, prefix: str, most: int) -> list[str]:
+        """Return at most so many codes that begin with a text, in order of letters."""
+        with self._codes_now() as (index, _):
+            return index.like(prefix, most)
+
+    def codes_near(self, code: str, most: int) -> list[str]:
+        """Return at most so many codes on either side of one, in order of letters."""
+        with self._codes_now() as (index, _):
+            return index.near(code, most)
+
+    def codes_since(self) -> int | None:
+        """Return the time of the oldest scan of a code, or None where there is none."""
+        with self._codes_now() as (index, _):
+            return index.since()
+
     def sql(self, query: str) -> pa.Table:
         """Return what one SELECT gives. Raises StoreError where it is anything else, or fails.
 
@@ -389,6 +422,8 @@ class Historian:
                     self._fail(error)
                 raise StoreError(f"the history at {self.path} cannot be tidied: {error}") from error
             self._work = None
+            if self._follow_codes(deadline):
+                return True
             self._measure()
             if self._over_cap():
                 self._reclaim()
@@ -405,6 +440,42 @@ class Historian:
         return sum(f.stat().st_size for f in files if f.exists()) - self._free + self._kept
 
     # ---- inside
+
+    @contextmanager
+    def _codes_now(self) -> Iterator[tuple[Codes, duckdb.DuckDBPyConnection]]:
+        """Give the index of codes, up to date, and what reads the events that it names."""
+        try:
+            with self._reading() as state:
+                index = self._index()
+                for n, _ in enumerate(index.follow(state.cursor)):
+                    if n >= STEPS:
+                        raise StoreError(
+                            f"the index of codes at {self.path} is still being made:"
+                            " ask again in some minutes"
+                        )
+                yield index, state.cursor
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the index of codes at {self.path} cannot be read: {error}; remove its file"
+                " codes.sqlite while nothing runs: it is made anew"
+            ) from error
+
+    def _follow_codes(self, deadline: float) -> bool:
+        """Take new scans into the index of codes; return whether there are more."""
+        try:
+            with self._reading() as state:
+                for _ in self._index().follow(state.cursor):
+                    if self._clock.monotonic() >= deadline:
+                        return True
+        except sqlite3.Error as error:
+            log.warning("path=%s index=codes problem=%r", self.path, str(error))  # find() raises
+        return False
+
+    def _index(self) -> Codes:
+        with self._indexing:
+            if self._codes is None:
+                self._codes = Codes(self.path / "codes.sqlite")
+            return self._codes
 
     def _measure(self) -> None:
         with self._reading() as state:

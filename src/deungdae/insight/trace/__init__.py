@@ -15,6 +15,17 @@ to: where it leaves for: customer or shipment, in words;
 serial, sscc: the thing's own code where value is a whole GS1 text.
 
 A thing is in a carrier until its own next scan that names neither that carrier in `into` nor in
-`carrier`. A carrier begins a new tour when it is loaded after it was scanned at another station than
-the one that loads it. docs/explanation/traceability.md tells the whole.
+`carrier`. A carrier begins a new tour when it is loaded after it was scanned under another id than
+those that load it. docs/explanation/traceability.md tells the whole.
 """
+
+from __future__ import annotations
+
+from .genealogy import Find, Genealogy, Link, Node, Reach, Reached, Stay
+from .life import Place, Step, begun, life, place
+from .scan import NAMED, Sight, clean, read
+
+__all__ = [
+    "NAMED", "Find", "Genealogy", "Link", "Node", "Place", "Reach", "Reached", "Sight", "Stay",
+    "Step", "begun", "clean", "life", "place", "read",
+]  # fmt: skip
