@@ -25,7 +25,8 @@ def test_by_itself_it_reads_a_code_each_time() -> None:
 
 def test_at_a_line_it_reads_what_is_brought_and_nothing_else() -> None:
     machine = reader(every=10.0)
-    machine.show("ST0000042", "straight", ())
+    machine.tell("part", "ST0000042")
+    machine.tell("order", "O-000001")
     machine.step(60.0)
     assert machine.take() == ("ST0000042",)
     assert machine.get("code") == "ST0000042"

@@ -116,3 +116,63 @@ batch = 3
     (server,) = now.stations["oven"]
     assert (server.parts, server.elapsed) == (3, 60)
     assert now.buffers == {"b": ("part",)}
+
+
+WORKS = lines.read("""
+[stations.mixer]
+cycle = 60
+yields = 3
+to = "mass"
+[buffers.mass]
+capacity = 5
+[stations.press]
+cycle = 20
+from = "mass"
+to = "green"
+[buffers.green]
+[stations.kiln]
+cycle = 600
+batch = 2
+servers = 3
+from = "green"
+""")
+ONE = {"kiln": ("kiln",)}
+
+
+def scan(id: str, at: float, value: str, **data: str) -> Event:
+    return Event(id=id, time=round(at * SECOND), kind="scan", value=value, data=data)
+
+
+def test_a_lot_is_as_many_parts_as_it_yields_and_no_more_than_have_room() -> None:
+    story = [state("mixer", 0, "running"), scan("mixer.lot", 60, "M-1", parts="3")]
+    assert mirror(WORKS, story, 61 * SECOND).buffers == {"mass": ("part",) * 3}
+    story += [scan("press.part", 70, "1", lot="M-1"), scan("mixer.lot", 120, "M-2"),
+              scan("mixer.lot", 180, "M-3")]  # fmt: skip
+    found = mirror(WORKS, story, 181 * SECOND).buffers
+    assert found == {"mass": ("part",) * 5, "green": ("part",)}
+
+
+def test_of_machines_for_which_one_speaks_each_has_a_carrier() -> None:
+    story = [
+        state("kiln", 0, "running"),
+        *(part("press", 10 * n, str(n), "part") for n in range(5)),
+    ]
+    story += [scan("kiln.loaded", 60, "W-1", parts="2"), scan("kiln.loaded", 70, "W-2")]
+    found = mirror(WORKS, story, 100 * SECOND, ONE)
+    assert found.buffers == {"green": ("part",)}
+    assert [(each.state, each.parts, each.elapsed) for each in found.stations["kiln"]] == [
+        ("running", 2, 40.0), ("running", 2, 30.0), ("starved", 1, 0.0),
+    ]  # fmt: skip
+    story += [
+        scan("kiln.part", 660, "0", carrier="W-1"),
+        scan("kiln.part", 660, "1", carrier="W-1"),
+    ]
+    found = mirror(WORKS, story, 700 * SECOND, ONE)
+    assert [each.state for each in found.stations["kiln"]] == ["running", "starved", "starved"]
+    assert found.buffers == {"green": ("part",)}
+
+
+def test_a_carrier_that_nobody_saw_come_out_makes_room_for_another() -> None:
+    loads = [scan("kiln.loaded", 10 * n, f"W-{n}", parts="x") for n in range(5)]
+    found = mirror(WORKS, [state("kiln", 0, "down"), *loads], 60 * SECOND, ONE)
+    assert [(each.state, each.parts) for each in found.stations["kiln"]] == [("down", 2)] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -24,6 +25,7 @@ PENDING = 2_000_000  # rows; beyond, doors wait: their sources or the network ho
 AHEAD = HOUR  # a source's clock may be so far ahead before its time is not believed
 EARLIEST = 631_152_000_000_000_000  # 1990-01-01: no plant clock that works is before
 RETRY = 2.0  # s between tries while the store refuses
+_MORE = re.compile(r"([^;]+)((?:;[a-z_]{1,20}=[^;]*)+)")  # of a scan: `<code>;<name>=<text>;…`
 
 
 class Sink(Protocol):
@@ -175,8 +177,23 @@ class Intake:
             if value not in words and value not in words.values() and not status & 3:
                 status |= Severity.UNCERTAIN
             value = words.get(value, value)
+        if event.kind == "scan":
+            value, data = _said(value, data)
         changes = {"time": time, "value": value, "status": status, "data": data}
         return msgspec.structs.replace(event, received=received, **changes)
+
+
+def _said(value: str, data: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the code that a scan's text begins with, and what else the text says.
+
+    Many controllers and cameras tell all in one text, `ST0000042;lot=M-000007;result=good`; it is
+    put together again from what is returned. Any other text is a code as it is.
+    """
+    match = _MORE.fullmatch(value)
+    if match is None:
+        return value, data
+    pairs = (part.partition("=") for part in match[2][1:].split(";"))
+    return match[1].strip(), {name: text.strip() for name, _, text in pairs} | data
 
 
 def _merge(items: Sequence[Batch | Event | Finding]) -> list[Batch | Event | Finding]:

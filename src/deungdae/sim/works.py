@@ -7,15 +7,18 @@ share that they spoil, and the pace at which they run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 
 from deungdae.core.types import SECOND
-from deungdae.sim.kernel import Kind, Result, Simulation, Trace
+from deungdae.sim.kernel import Simulation, Trace
+from deungdae.sim.labels import Labels, Left, Scan
 from deungdae.sim.line import Line, Server, Snapshot
-from deungdae.sim.plant.parts import Driven, Plant
+from deungdae.sim.plant.parts import Driven, Plant, Resuming, Told
 
 WARM = 3600.0  # s that the line runs before anybody looks
 HEED = 10.0  # s between two looks at what the machines do to the line
@@ -42,7 +45,7 @@ class Paced(Protocol):
 
 @runtime_checkable
 class Watching(Protocol):
-    """A plant that sees every part that its station finishes: a camera, a reader of codes."""
+    """A plant that sees every part that its station finishes: a camera."""
 
     def show(self, serial: str, product: str, defects: tuple[str, ...]) -> None:
         """Have the part before it from now on."""
@@ -58,18 +61,49 @@ class Metering(Protocol):
         ...
 
 
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """How a works ended: with it another goes on. values: by `<station>/<kind of machine>`.
+
+    said: what was shown last at each station, by name, but for its parts.
+    """
+
+    snapshot: Snapshot
+    left: Left
+    values: dict[str, dict[str, float]]
+    said: dict[str, dict[str, str]]
+
+
 class Works:
     """One line and its machines. `time`: s since somebody began to look; the line ran before."""
 
-    def __init__(self, line: Line, seed: int = 1, origin: int = 0, since: float = 0.0) -> None:
-        """origin: ns since 1970 of time 0, for shifts. since: what another clock shows then, s."""
+    def __init__(
+        self,
+        line: Line,
+        seed: int = 1,
+        origin: int = 0,
+        since: float = 0.0,
+        *,
+        before: Before | None = None,
+        warm: float = WARM,
+    ) -> None:
+        """origin: ns since 1970 of time 0, for shifts. since: what another clock shows then, s.
+
+        before: where another ended, it goes on; else it has run for `warm` s when somebody looks.
+        """
         self.line = line
         self.time = 0.0
+        self.heard: Callable[[Trace, Sequence[Scan]], None] | None = None  # who hears what happens
         self._since = since
         self._random = np.random.default_rng(seed)
-        begun = origin - round(WARM * SECOND)
-        self._simulation = Simulation(line, seed=seed, start=under_way(line), origin=begun)
-        self._simulation.advance(WARM)
+        self._before = before
+        self._warm = warm = 0.0 if before is not None else warm
+        begun = origin - round(warm * SECOND)
+        start = under_way(line) if before is None else before.snapshot
+        self._labels = Labels(line, begun, None if before is None else before.left)
+        self._simulation = Simulation(line, seed=seed, start=start, origin=begun)
+        self._said: dict[str, dict[str, str]] = {} if before is None else deepcopy(before.said)
+        for scan in self._labels.follow(self._simulation.advance(warm)):
+            self._say(scan)
         self._stations = tuple(line.stations)
         self._machines: dict[str, list[Plant]] = {}
         self._phase: dict[str, float] = {}
@@ -82,7 +116,23 @@ class Works:
             known = ", ".join(self.line.stations)
             raise ValueError(f"no station is called {station!r}; known: {known}")
         self._machines.setdefault(station, []).append(machine)
+        if self._before is not None and isinstance(machine, Resuming):
+            machine.resume(self._before.values.get(f"{station}/{type(machine).__name__}", {}))
+        if isinstance(machine, Told):
+            for name, text in {"station": station, **self._said.get(station, {})}.items():
+                machine.tell(name, text)
         self._obey(station, machine)
+
+    def ended(self) -> Before:
+        """Return how it stands now, for another to go on with."""
+        values = {
+            f"{station}/{type(machine).__name__}": _numbers(machine)
+            for station, machines in self._machines.items()
+            for machine in machines
+        }
+        left = self._labels.left(self._simulation.serials())
+        snapshot = self._simulation.snapshot()
+        return Before(snapshot=snapshot, left=left, values=values, said=deepcopy(self._said))
 
     def time_at(self, moment: float) -> float:
         """Return the works' time at a moment of the clock by which it began."""
@@ -92,7 +142,7 @@ class Works:
         """Let time pass up to `until`, s; what has passed already does not pass again."""
         if until <= self.time:
             return
-        trace = self._simulation.advance(WARM + until)
+        trace = self._simulation.advance(self._warm + until)
         self._finish(trace)
         dt, self.time = until - self.time, until
         for station, machines in self._machines.items():
@@ -104,20 +154,27 @@ class Works:
             self._heed()
 
     def _finish(self, trace: Trace) -> None:
-        """Let the machines complete their cycles, and bring parts before those that watch."""
-        batch: tuple[int, int, float] | None = None  # what comes out together is one cycle
-        for row in np.flatnonzero(trace.kind == Kind.DONE).tolist():
-            station = self._stations[trace.station[row]]
-            cycle = (int(trace.station[row]), int(trace.server[row]), float(trace.time[row]))
-            for machine in self._machines.get(station, ()):
-                if isinstance(machine, Driven) and cycle != batch:
-                    product = self.line.product_names[trace.product[row]]
-                    machine.drive("running", 1.0, product)
-                    machine.drive("running", 0.0, product)
-                    self._phase[station] = 0.0
-                if isinstance(machine, Watching):
-                    self._show(machine, trace, row)
-            batch = cycle
+        """Let the machines complete their cycles, and show what is read of parts and orders."""
+        scans = list(self._labels.follow(trace))
+        batch: tuple[str, int, float] | None = None  # what comes out together is one cycle
+        for scan in scans:
+            machines = self._machines.get(scan.station, ())
+            done = scan.name in ("part", "lot")
+            cycle = (scan.station, scan.server, scan.time)
+            for machine in machines:
+                if done and isinstance(machine, Driven) and cycle != batch:
+                    machine.drive("running", 1.0, scan.data["product"])
+                    machine.drive("running", 0.0, scan.data["product"])
+                    self._phase[scan.station] = 0.0
+                if done and isinstance(machine, Watching):
+                    self._show(machine, scan)
+                if isinstance(machine, Told):
+                    machine.tell(scan.name, scan.text)
+            self._say(scan)
+            if done:
+                batch = cycle
+        if self.heard is not None:
+            self.heard(trace, scans)
 
     def _obey(self, station: str, machine: Plant) -> None:
         """Let a machine do what its station does now, and a meter measure what that uses."""
@@ -135,12 +192,15 @@ class Works:
             self._phase[station] = phase
             machine.drive(state, phase, product)
 
-    def _show(self, machine: Watching, trace: Trace, row: int) -> None:
-        """Bring a finished part before a camera or a reader."""
-        product = self.line.product_names[trace.product[row]]
-        serial = f"{product[:2].upper()}{int(trace.part[row]):07d}"
-        bad = trace.value[row] != Result.GOOD
-        machine.show(serial, product, (self._defect(),) if bad else ())
+    def _say(self, scan: Scan) -> None:
+        """Remember what is shown at a station until something else is."""
+        if scan.name != "part":
+            self._said.setdefault(scan.station, {})[scan.name] = scan.text
+
+    def _show(self, machine: Watching, scan: Scan) -> None:
+        """Bring a finished part before a camera."""
+        bad = scan.data.get("result", "good") != "good"
+        machine.show(scan.value, scan.data["product"], (self._defect(),) if bad else ())
 
     def _defect(self) -> str:
         """Return what is wrong with a part that was spoilt: drawn as the machines spoil now."""
@@ -162,6 +222,12 @@ class Works:
                     self._simulation.spoil(station, min(sum(self._spoilt[station].values()), 1.0))
                 if isinstance(machine, Paced):
                     self._simulation.pace(station, 1 / machine.pace)
+
+
+def _numbers(machine: Plant) -> dict[str, float]:
+    """Return everything that a machine tells as a number."""
+    told = {quantity.name: machine.get(quantity.name) for quantity in machine.quantities}
+    return {name: float(value) for name, value in told.items() if not isinstance(value, str)}
 
 
 def under_way(line: Line) -> Snapshot:

@@ -17,7 +17,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from deungdae.core.clock import Clock
 from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Health
-from deungdae.sim.plant import Quantity
+from deungdae.sim.plant import Plant, Quantity
+from deungdae.sim.plant.parts import Alarming
 
 from ._faults import Faults
 from ._machine import MachineOptions, live, machine
@@ -28,8 +29,9 @@ State: TypeAlias = Literal["online", "offline", "stopped"]
 _FORMATS = {
     "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f", "float64": ">d",
 }  # fmt: skip
-_TEXT = 32  # characters of a string
+_TEXT = 96  # characters of a string
 _EXCEPTIONS = 0.25  # share of the answers that are one, of a machine that talks rubbish
+_ALARMS = "alarms"  # the word of alarms: a bit for each, in their order
 _TABLES: dict[int, Table] = {3: "holding", 4: "input", 6: "holding", 16: "holding", 22: "holding"}
 
 
@@ -61,9 +63,10 @@ class Modbus:
 
     Without a `map` the quantities of the model lie in their order, without gaps, from number 0 on:
     what can only be read in the input registers, what can be written in the holding registers;
-    numbers as float32, states as uint16 (0 for the first state), texts as 32 characters. The
-    highest byte comes first (`ABCD`). It answers under every unit id; what it does not hold gets
-    exception 2. `deungdae discover` lists it.
+    numbers as float32, states as uint16 (0 for the first state), texts as 96 characters. The
+    highest byte comes first (`ABCD`). A model with alarms tells them in one more input register
+    behind these, the word of alarms: bit 0 is its first alarm. It answers under every unit id; what
+    it does not hold gets exception 2. `deungdae discover` lists it.
 
     With a `map` it looks like a machine that you have: each quantity lies at the register where the
     maker's manual has it. The second example is an energy meter of the usual kind, with float32
@@ -106,7 +109,7 @@ class Modbus:
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            _cells(machine(self).quantities, self.map)
+            _cells(_offered(machine(self)), self.map)
 
     def __init__(self, name: str, options: Options, clock: Clock) -> None:
         self.name = name
@@ -115,7 +118,7 @@ class Modbus:
         self._log = logging.getLogger(f"deungdae.virtual.{name}")
         self.plant = machine(options)
         self.faults = Faults(clock, options.seed, self.plant)
-        self.cells = _cells(self.plant.quantities, options.map)
+        self.cells = _cells(_offered(self.plant), options.map)
         self._server: ModbusTcpServer | None = None
         self._health = Health(state="stopped", since=clock.now())
 
@@ -192,6 +195,9 @@ class Modbus:
         if self.faults.spoilt(name):
             size = cell.end - cell.first
             return [int(word) for word in self.faults.random.integers(0, 65_536, size)]
+        if name == _ALARMS and isinstance(self.plant, Alarming):
+            bits = sum(1 << n for n, alarm in enumerate(self.plant.alarms()) if alarm.active)
+            return _words(cell, self.faults.shown(name, float(bits)))
         return _words(cell, self.faults.shown(name, self.plant.get(name)))
 
     def _set(self, cell: Cell, words: Sequence[int]) -> bool:
@@ -206,6 +212,14 @@ class Modbus:
     def _turn(self, state: State, problem: str = "", remedy: str = "") -> None:
         self._health = Health(state=state, since=self._clock.now(), problem=problem, remedy=remedy)
         self._log.info("state=%s problem=%s", state, problem or "none")
+
+
+def _offered(plant: Plant) -> tuple[Quantity, ...]:
+    """Return the quantities of a plant, and the word of its alarms behind them."""
+    found = tuple(plant.quantities)
+    if not isinstance(plant, Alarming):
+        return found
+    return (*found, Quantity(name=_ALARMS, low=0, high=65_535, description="one bit each"))
 
 
 def _cells(quantities: Sequence[Quantity], places: Mapping[str, Place]) -> tuple[Cell, ...]:
@@ -237,7 +251,7 @@ def _layout(quantities: Sequence[Quantity]) -> dict[str, Place]:
 
 def _cell(quantity: Quantity, place: Place) -> Cell:
     natural: dict[str, Type] = {"number": "float32", "state": "uint16", "text": "string"}
-    type = place.type or natural[quantity.kind]
+    type = place.type or ("uint16" if quantity.name == _ALARMS else natural[quantity.kind])
     if (type == "string") != (quantity.kind == "text"):
         raise ValueError(f"map: {quantity.name} is a {quantity.kind} and cannot be a {type}")
     size = _TEXT // 2 if type == "string" else struct.calcsize(_FORMATS[type]) // 2

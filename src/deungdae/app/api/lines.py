@@ -70,7 +70,9 @@ def levels(found: Monitor, snapshot: Snapshot) -> dict[str, int | None]:
     silent = {
         place
         for name, station in found.line.stations.items()
-        if not any(f"{each}.part" in signals for each in found.assets[name])
+        if not any(
+            f"{each}.{what}" in signals for each in found.assets[name] for what in ("part", "lot")
+        )
         for place in (*_inputs(station), *_outputs(station))
     }
     return {

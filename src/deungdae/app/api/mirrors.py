@@ -15,7 +15,7 @@ from deungdae.core.ports import Events
 from deungdae.core.types import HOUR, Batch, Event
 from deungdae.sim.line import Snapshot
 from deungdae.twin.monitor import Monitor
-from deungdae.twin.replicate import Mirror
+from deungdae.twin.replicate import TELLING, Mirror
 
 from .lines import asset, levels, twins
 
@@ -59,7 +59,7 @@ class Follower:
         machines = {each for assets in twin.assets.values() for each in assets}
         shown = {asset(twin, station) for station in twin.assets}
         self.ids = frozenset(
-            f"{each}.{what}" for each in machines | shown for what in ("state", "part", DESIRED)
+            f"{each}.{what}" for each in machines | shown for what in (*TELLING, DESIRED)
         )
         self._mirror = Mirror(twin.line, twin.assets)
         self._desired: dict[tuple[str, str], Desire] = {}

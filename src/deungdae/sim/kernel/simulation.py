@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -182,29 +183,44 @@ class Simulation:
             family=families,
         )
 
+    def serials(self) -> list[int]:
+        """Return the serial numbers of all parts, in the order in which a line that begins at the
+        snapshot of this moment makes them: those in buffers, then those in servers.
+        """
+        parts = self._memory.table("parts")
+        servers = self._memory.table("servers")
+        found = [p for place in self._buffer.values() for p in self._standing(place)]
+        for name, station in self.line.stations.items():
+            first = int(self._station(name).first)
+            for n in range(first, first + station.servers):
+                found += reversed(list(self._numbers(int(servers[n].part))))
+        return [int(parts[p].serial) for p in found]
+
     def _station(self, name: str) -> Any:
         return self._memory.table("stations")[self._place[name]]
 
     def _parts(self, p: int) -> int:
-        return max(1, len(self._chain(p)))
+        return max(1, sum(1 for _ in self._numbers(p)))
 
-    def _chain(self, p: int) -> list[str]:
-        """Return the products of a part and those that follow it."""
-        products = []
+    def _numbers(self, p: int) -> Iterator[int]:
+        """Yield a part and those that follow it."""
         while p != NONE:
-            products.append(self._product(p))
+            yield p
             p = int(self._memory.table("parts")[p].next)
-        return products
 
-    def _waiting(self, place: int) -> tuple[str, ...]:
+    def _standing(self, place: int) -> list[int]:
+        """Return the parts in a buffer, and those on their way to it."""
         row = self._memory.table("buffers")[place]
-        products = self._chain(int(row.head)) + self._chain(int(row.moving))
+        found = [*self._numbers(int(row.head)), *self._numbers(int(row.moving))]
         if row.ride != NONE:
-            products += self._chain(int(self._memory.table("rides")[row.ride].head))
+            found += self._numbers(int(self._memory.table("rides")[row.ride].head))
             for vehicle in self._memory.table("vehicles"):
                 if vehicle.ride == row.ride and vehicle.loaded:
-                    products += self._chain(int(vehicle.head))
-        return tuple(products)
+                    found += self._numbers(int(vehicle.head))
+        return found
+
+    def _waiting(self, place: int) -> tuple[str, ...]:
+        return tuple(self._product(p) for p in self._standing(place))
 
     def _product(self, part: int) -> str:
         product: int = self._memory.table("parts")[part].product

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
+from .cycle import COUNT, ENERGY, ORDER, PART, POWER, STATE, Cycle
 from .parts import Alarm, Method, NotNegative, Quantity, clipped, known, length, offered, settable
 from .ware import logistic
 
@@ -25,6 +25,14 @@ _APPROACH, _PRESS, _HOLD, _RETRACT = 0.42, 0.62, 0.72, 0.82
 _FILL = 0.30
 _DENSE = 2165.0  # kg/m3, below which bricks hold together badly
 _USUAL = 80.0  # MPa, the pressure that `wear` is told for
+# what a press stands for when it is down: share of the breakdowns (ours, not measured), severity
+_FAULTS = {
+    "hydraulics": (0.4, 700, "the hydraulic pressure is too low"),
+    "ejector": (0.25, 600, "the ejector has not come back"),
+    "filling": (0.2, 500, "the mould is not filled: a bridge in the hopper"),
+    "guard": (0.15, 800, "the light curtain is interrupted"),
+}
+_SHARES = [share for share, _, _ in _FAULTS.values()]
 
 
 class BrickPressParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +96,15 @@ class BrickPress:
         Quantity(name="cycle_time", unit="s", low=0, high=3600, description="of the last brick"),
         POWER,
         ENERGY,
+        PART,
+        ORDER,
     )  # fmt: skip
 
     def __init__(self, parameters: BrickPressParameters, random: np.random.Generator) -> None:
         self._p = parameters
         self._random = random
+        self._chance = random.spawn(1)[0]  # so what breaks presses no other bricks
+        self._broken = ""  # which of _FAULTS it stands for
         self._cycle = Cycle(parameters.cycle)
         self._setpoint = parameters.thickness
         self._speed = 100.0  # %
@@ -110,8 +122,23 @@ class BrickPress:
             self._finish()
 
     def drive(self, state: str, phase: float, product: str = "") -> None:
+        if state != "down":
+            self._broken = ""
+        elif not self._broken:
+            self._broken = str(self._chance.choice(list(_FAULTS), p=_SHARES))
         if self._cycle.drive(state, phase, product):
             self._finish()
+
+    def tell(self, name: str, text: str) -> None:
+        """Show what a line says of its parts."""
+        self._cycle.told[name] = text
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the counters and the mould of another press."""
+        self._cycle.count = int(values.get("count", self._cycle.count))
+        self._energy = values.get("energy", self._energy)
+        self._wear = values.get("wear", self._wear)
+        self._begin()
 
     def get(self, name: str) -> float | str:
         mass, thickness, density = self._brick
@@ -130,6 +157,8 @@ class BrickPress:
             "wear": self._wear,
             "cycle_time": self._cycle.length,
             "power": self._power(),
+            "part": self._cycle.told.get("part", ""),
+            "order": self._cycle.told.get("order", ""),
             "energy": self._energy + self._work(self._compression()) / self._p.efficiency / 3600,
         }
         return values[known(self.quantities, name).name]
@@ -160,6 +189,13 @@ class BrickPress:
         return {"crack": 0.002 + 0.3 * loose, "chip": 0.002 + 0.01 * worn**2}
 
     def alarms(self) -> tuple[Alarm, ...]:
+        broken = (
+            Alarm(
+                name=name, active=self._broken == name, severity=severity, message=message,
+                quantity="state",
+            )
+            for name, (_, severity, message) in _FAULTS.items()
+        )  # fmt: skip
         return (
             Alarm(
                 name="mould_worn",
@@ -175,6 +211,7 @@ class BrickPress:
                 message="the force reaches its limit; bricks are thicker than set",
                 quantity="peak",
             ),
+            *broken,
         )
 
     def _begin(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Annotated
 
@@ -86,6 +86,12 @@ class Camera:
     def drive(self, state: str, phase: float, product: str = "") -> None:
         if self._cycle.drive(state, phase, product) and not self._shown:
             self._come()
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the pictures of another camera."""
+        self._number = int(values.get("count", self._number))
+        self._burnt = values.get("lamp_time", self._burnt / 3600) * 3600
+        self._energy = values.get("energy", self._energy)
 
     def show(self, serial: str, product: str, defects: Sequence[Defect | str] = ()) -> None:
         """Have this brick before the camera from now on. Raises ValueError for a defect unknown.

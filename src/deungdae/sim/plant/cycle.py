@@ -12,6 +12,10 @@ STATE = Quantity(name="state", kind="state", states=STATES, description="what th
 COUNT = Quantity(name="count", low=0, description="cycles completed in all")
 POWER = Quantity(name="power", unit="kW", low=0, high=10_000, description="electric power")
 ENERGY = Quantity(name="energy", unit="kW.h", low=0, description="electric energy used in all")
+PART = Quantity(name="part", kind="text", description="the last part that it finished")
+LOT = Quantity(name="lot", kind="text", description="the last batch that it made")
+LOADED = Quantity(name="loaded", kind="text", description="the last carrier that went in")
+ORDER = Quantity(name="order", kind="text", description="the order that it works for")
 
 
 class Cycle:
@@ -29,6 +33,7 @@ class Cycle:
         self.count = 0
         self.length = length  # s, of a cycle; once driven, of the last one
         self.driven = False
+        self.told: dict[str, str] = {}  # what a line says of parts and orders
         self._ran = 0.0  # s since the present cycle began
         self._stopped = 0.0  # s that are left of an own stop
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
+from .cycle import COUNT, ENERGY, LOADED, POWER, STATE, Cycle
 from .parts import Alarm, NotNegative, Percent, Quantity, Share, clipped, known, length, settable
 from .ware import logistic
 
@@ -77,6 +77,7 @@ class Dryer:
         Quantity(name="heat_energy", unit="kW.h", low=0, description="heat put in, in all"),
         POWER,
         ENERGY,
+        LOADED,
     )
 
     def __init__(self, parameters: DryerParameters, random: np.random.Generator) -> None:
@@ -105,6 +106,16 @@ class Dryer:
         if self._cycle.drive(state, phase, product):
             self._change()
 
+    def tell(self, name: str, text: str) -> None:
+        """Show what a line says of its parts."""
+        self._cycle.told[name] = text
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the counters of another dryer."""
+        self._cycle.count = int(values.get("count", self._cycle.count))
+        self._energy = values.get("energy", self._energy)
+        self._heat_energy = values.get("heat_energy", self._heat_energy)
+
     def get(self, name: str) -> float | str:
         values: dict[str, float | str] = {
             "state": self._cycle.state,
@@ -119,6 +130,7 @@ class Dryer:
             "heat_energy": self._heat_energy,
             "power": self._power,
             "energy": self._energy,
+            "loaded": self._cycle.told.get("loaded", ""),
         }
         return values[known(self.quantities, name).name]
 

@@ -5,6 +5,7 @@ Parameters are typical orders of magnitude, not measurements of one machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import acos, exp, sqrt, tan
 from typing import Annotated
 
@@ -64,6 +65,10 @@ class Meter:
     def load(self, kw: float) -> None:
         """Take over what the machines behind it draw from now on, in kW."""
         self._told = max(kw, 0.0)
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the register of another meter."""
+        self._energy = values.get("energy", self._energy)
 
     def step(self, dt: float) -> None:
         left = length(dt)

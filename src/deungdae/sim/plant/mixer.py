@@ -6,6 +6,7 @@ docs/explanation/the-virtual-plant.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from math import ceil, pi, sqrt
 from typing import Annotated
@@ -13,8 +14,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
-from .parts import Quantity, clipped, known, length, settable
+from .cycle import COUNT, ENERGY, LOT, ORDER, POWER, STATE, Cycle
+from .parts import Alarm, Quantity, clipped, known, length, settable
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -69,6 +70,9 @@ class Mixer:
         Quantity(name="temperature", unit="Cel", low=-50, high=300, description="of the mix"),
         POWER,
         ENERGY,
+        LOT,
+        ORDER,
+        Quantity(name="alarm", kind="text", description="what is wrong; empty: nothing"),
     )  # fmt: skip
 
     def __init__(self, parameters: MixerParameters, random: np.random.Generator) -> None:
@@ -91,6 +95,26 @@ class Mixer:
         if self._cycle.drive(state, phase, product):
             self._begin()
 
+    def tell(self, name: str, text: str) -> None:
+        """Show what a line says of its parts."""
+        self._cycle.told[name] = text
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the counters of another mixer."""
+        self._cycle.count = int(values.get("count", self._cycle.count))
+        self._energy = values.get("energy", self._energy)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        return (
+            Alarm(
+                name="motor_protection",
+                active=self._cycle.state == "down",
+                severity=700,
+                message="the motor's protection has tripped",
+                quantity="state",
+            ),
+        )
+
     def get(self, name: str) -> float | str:
         power, turning = self._power * (1 + self._shake), self._cycle.running
         values: dict[str, float | str] = {
@@ -105,6 +129,9 @@ class Mixer:
             "temperature": self._temperature,
             "power": power,
             "energy": self._energy,
+            "lot": self._cycle.told.get("lot", ""),
+            "order": self._cycle.told.get("order", ""),
+            "alarm": "; ".join(alarm.message for alarm in self.alarms() if alarm.active),
         }
         return values[known(self.quantities, name).name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import degrees, exp
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from deungdae.sim.robot import Arm, Cell, Round, forward, palletise
 
-from .cycle import COUNT, ENERGY, POWER, STATE, Cycle
+from .cycle import COUNT, ENERGY, PART, POWER, STATE, Cycle
 from .parts import Alarm, NotNegative, Percent, Quantity, clipped, known, length, settable
 
 _JUST = 1e-9  # s, by which a step goes beyond an edge rather than end before it
@@ -58,6 +59,7 @@ class Palletiser:
         Quantity(name="temperature", unit="Cel", low=-50, high=200, description="of its motors"),
         POWER,
         ENERGY,
+        PART,
     )  # fmt: skip
 
     def __init__(self, parameters: PalletiserParameters, random: np.random.Generator) -> None:
@@ -87,6 +89,17 @@ class Palletiser:
         if self._cycle.drive(state, phase, product):
             self._placed()
 
+    def tell(self, name: str, text: str) -> None:
+        """Show the part that it has placed, and the pallet that it is on."""
+        pallet = self._pallets + (self._on > 0)
+        self._cycle.told[name] = f"{text};into=P-{pallet:06d}"
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the counters of another robot."""
+        self._cycle.count = int(values.get("count", self._cycle.count))
+        self._pallets = int(values.get("pallet_count", self._pallets))
+        self._energy = values.get("energy", self._energy)
+
     def get(self, name: str) -> float | str:
         known(self.quantities, name)
         joints, held = self._round.at(self._time)
@@ -106,6 +119,7 @@ class Palletiser:
             "temperature": self._temperature,
             "power": self._power,
             "energy": self._energy,
+            "part": self._cycle.told.get("part", ""),
         }
         return values[name]
 

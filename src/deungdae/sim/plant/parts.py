@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
@@ -65,6 +65,24 @@ class Driven(Protocol):
 
         state: one of sim.line.STATES; phase: how far through the present cycle, 0..1.
         """
+        ...
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A plant that shows what a line says of its parts."""
+
+    def tell(self, name: str, text: str) -> None:
+        """Show it from now on. name: `station`, `part`, `lot`, `loaded` or `order`."""
+        ...
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A plant that can go on where another of its kind ended."""
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Take over counters and wear, by quantity; what it does not keep is passed over."""
         ...
 
 

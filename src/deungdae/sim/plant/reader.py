@@ -40,10 +40,11 @@ class Reader:
             self._next += self._p.every
             self._read(f"PA{self._count + 1:07d}")
 
-    def show(self, serial: str, product: str, defects: tuple[str, ...]) -> None:
-        """Read what the line brings; from now on nothing comes by itself."""
+    def tell(self, name: str, text: str) -> None:
+        """Read the part that the line brings; at a line nothing comes by itself."""
         self._brought = True
-        self._read(serial)
+        if name == "part":
+            self._read(text)
 
     def take(self) -> tuple[str, ...]:
         found = tuple(self._new)

@@ -21,7 +21,7 @@ from deungdae.model.factory import Factory
 from deungdae.sim import line as lines
 from deungdae.sim.line import OUT, Snapshot
 from deungdae.sim.outcome import Outcome
-from deungdae.twin.replicate import Mirror, Twin, decode, forecasts, log_from
+from deungdae.twin.replicate import TELLING, Mirror, Twin, decode, forecasts, log_from
 from deungdae.twin.replicate.fit import deviation_of
 from deungdae.twin.replicate.log import assets_of
 from deungdae.twin.replicate.work import work_of
@@ -140,7 +140,7 @@ class Monitor:
     @property
     def needs(self) -> Needs:
         """Return the states and scans of all stations, over the shifts that are scored."""
-        events = [f"{asset}.{what}" for asset in self._machines() for what in ("state", "part")]
+        events = [f"{asset}.{what}" for asset in self._machines() for what in TELLING]
         declared = tuple(id for id in events if id in self.factory.signals)
         return Needs(
             events=declared or tuple(events),
@@ -301,6 +301,8 @@ class Monitor:
         log = log_from(events, self.assets, start, now, zone=self.factory.zone)
         found = {}
         for name, station in self.line.stations.items():
+            if len(self.assets[name]) < station.servers:
+                continue  # whose cycle it was is not told
             work, _ = work_of(log, name)
             usable = np.isfinite(work.cycle) & (work.cycle > 0)
             if usable.sum() < 2:
@@ -452,5 +454,6 @@ def _quarters(looks: Sequence[int], counted: Mapping[int, int]) -> list[float]:
 
 def _in_line(stand: Snapshot) -> int:
     """Return how many parts are in buffers and machines."""
-    inside = sum(1 for each in stand.stations.values() for server in each if server.product)
+    servers = (server for each in stand.stations.values() for server in each)
+    inside = sum(server.parts for server in servers if server.product)
     return inside + sum(len(parts) for parts in stand.buffers.values())

@@ -7,12 +7,13 @@ gives it as a `line.toml`, `Mirror` follows the line as it runs.
 from .fit import Fit, fit
 from .learn import learn
 from .log import Gap, Log, Parts, StationLog, log_from, log_of
-from .mirror import Mirror, mirror
+from .mirror import TELLING, Mirror, mirror
 from .predict import Interval, capability, forecasts
 from .toml import write
 from .twin import Beliefs, Observed, Twin, decode, encode
 
 __all__ = [
+    "TELLING",
     "Beliefs",
     "Fit",
     "Gap",

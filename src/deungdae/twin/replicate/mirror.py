@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from deungdae.core.types import SECOND, Event
 from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot
@@ -10,6 +11,7 @@ from deungdae.sim.line import OUT, SCRAP, STATES, Line, Server, Snapshot
 from .log import assets_of
 from .timeline import IDLE, code_of
 
+TELLING = ("state", "part", "lot", "loaded")  # what of an asset tells where parts are
 HOLDING = frozenset({"running", "blocked", "down", "setup", "maintenance", "waiting"})
 
 
@@ -17,7 +19,10 @@ class Mirror:
     """Follows a line event by event; `snapshot` is where a simulation may begin.
 
     stations: assets of its stations, where they are not the usual ones (see assets_of). Events must
-    come in order of their time; one older than the newest of its machine is passed over.
+    come in order of their time; one older than the newest of its machine is passed over. Scans are
+    those of docs/explanation/traceability.md; of `<asset>.lot` as many parts come as its station
+    yields. Where one asset stands for all machines of a station, `<asset>.loaded` tells what goes
+    in: carriers are its servers, and parts that name one have come out of it.
     """
 
     def __init__(
@@ -33,6 +38,12 @@ class Mirror:
             name: [_Machine() for _ in range(station.servers)]
             for name, station in line.stations.items()
         }
+        self._alone = {  # stations of several machines for which one asset speaks
+            name
+            for name, assets in assets_of(line, stations or {}).items()
+            if len(assets) < line.stations[name].servers
+        }
+        self._inside: dict[str, dict[str, _Load]] = {name: {} for name in self._alone}
         self._takers: dict[str, list[str]] = {name: [] for name in line.buffers}
         for name, station in line.stations.items():
             for buffer in station.takes_from:
@@ -51,7 +62,13 @@ class Mirror:
             machine = self._machines[name][server]
             if event.kind == "state" and event.time >= machine.since:
                 machine.tell(event)
-            elif event.kind == "scan" and event.time >= machine.since_part:
+            elif event.kind == "scan" and event.id.endswith(".loaded"):
+                self._load(name, event)
+            elif (
+                event.kind == "scan"
+                and event.id.endswith((".part", ".lot"))
+                and event.time >= machine.since_part
+            ):
                 self._finished(name, machine, event)
             self.time = max(self.time, event.time)
 
@@ -60,9 +77,14 @@ class Mirror:
         waiting = self._free()
         stations = {}
         for name, machines in self._machines.items():
+            if self._inside.get(name):
+                stations[name] = self._loads(name, now)
+                continue
             stations[name] = tuple(
                 self._server(name, machine, waiting, now) for machine in machines
             )
+        for name, parts in waiting.items():  # of a batch, what has no room is still in its machine
+            del parts[self.line.buffers[name].capacity or len(parts) :]
         return Snapshot(
             buffers={name: tuple(parts) for name, parts in waiting.items() if parts},
             stations=stations,
@@ -81,6 +103,47 @@ class Mirror:
             name: [product for serial, product in parts.items() if serial not in held]
             for name, parts in self._waiting.items()
         }
+
+    def _loads(self, name: str, now: int) -> tuple[Server, ...]:
+        """Return the machines of a station for which one asset speaks: those with carriers first.
+
+        A station that stands as a whole stands with all its carriers.
+        """
+        state = self._machines[name][0].state
+        state = state if state in HOLDING else "running"
+        servers = [
+            Server(
+                state=state, product=load.product, elapsed=(now - load.since) / SECOND,
+                parts=load.parts,
+            )
+            for load in self._inside[name].values()
+        ]  # fmt: skip
+        count = self.line.stations[name].servers
+        return (*servers[:count], *(Server() for _ in range(count - len(servers))))
+
+    def _load(self, name: str, event: Event) -> None:
+        """Let a carrier go in, with the parts that wait longest."""
+        if name not in self._inside:
+            return
+        parts = count = self._parts_of(name, event)
+        product = event.data.get("product", "")
+        if product not in self.line.product_names:
+            product = self.line.product_names[0]
+        for buffer in self.line.stations[name].takes_from:
+            waiting = self._waiting[buffer]
+            for serial in list(waiting)[:count]:
+                del waiting[serial]
+                self._place.pop(serial, None)
+                count -= 1
+        inside = self._inside[name]
+        inside[event.value] = _Load(event.time, product, parts)
+        while len(inside) > self.line.stations[name].servers:  # one of which nobody told the end
+            del inside[next(iter(inside))]
+
+    def _parts_of(self, name: str, event: Event) -> int:
+        told = event.data.get("parts", "")
+        known = told.isascii() and told.isdigit() and int(told) > 0
+        return int(told) if known else self.line.stations[name].batch
 
     def _server(
         self, name: str, machine: _Machine, waiting: dict[str, list[str]], now: int
@@ -114,19 +177,23 @@ class Mirror:
             product = self.line.product_names[0]
         serial = event.value or f"{name}@{event.time}"
         machine.finished(event.time, serial, product)
+        self._inside.get(name, {}).pop(event.data.get("carrier", ""), None)
         if product in self.line.products:
             self._family[name] = self.line.products[product].family or product
         before = self._place.pop(serial, None)
-        if before is None:
+        if before is None and name not in self._alone:
             before = self._fullest(name)
             if before is not None:  # a part without a serial: the one in front is the one
                 self._waiting[before].pop(next(iter(self._waiting[before])), None)
-        else:
+        elif before is not None:
             self._waiting[before].pop(serial, None)
         target = self._target(name, product, event.data.get("result", "good"))
         if target in self._waiting:
-            self._waiting[target][serial] = product
-            self._place[serial] = target
+            several = event.id.endswith(".lot")
+            count = self.line.stations[name].yields if several else 1
+            for each in [serial] if count == 1 else [f"{serial}/{n}" for n in range(count)]:
+                self._waiting[target][each] = product
+                self._place[each] = target
 
     def _fullest(self, name: str) -> str | None:
         filled = [each for each in self.line.stations[name].takes_from if self._waiting[each]]
@@ -149,6 +216,14 @@ class Mirror:
             return next(iter(behind), OUT)
         shares = station.goes_to
         return max(shares, key=lambda place: shares[place])
+
+
+class _Load(NamedTuple):
+    """A carrier in a machine."""
+
+    since: int
+    product: str
+    parts: int
 
 
 class _Machine:

@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 from msgspec import structs
 
-from deungdae.sim.plant.cycle import ENERGY, POWER, STATE, Cycle
+from deungdae.sim.plant.cycle import ENERGY, LOADED, POWER, STATE, Cycle
 from deungdae.sim.plant.parts import (
     Alarm,
     Method,
@@ -88,6 +88,19 @@ class Tunnel:
         if self._cycle.drive(state, phase, product):
             self._push()
 
+    def tell(self, name: str, text: str) -> None:
+        """Show what a line says of its parts."""
+        self._cycle.told[name] = text
+
+    def resume(self, values: Mapping[str, float]) -> None:
+        """Go on with the counters, wagons and valves of another kiln."""
+        self._energy = values.get("energy", self._energy)
+        self._heat.gas = values.get("gas", self._heat.gas)
+        self._last = self._wagon(int(values.get("wagon.number", self._last.number)))
+        for burner in range(self._p.firing):
+            name = f"zone{self._p.preheat + burner + 1}.valve"
+            self._heat.valve[burner] = values.get(name, self._heat.valve[burner])
+
     def get(self, name: str) -> float | str:
         known(self.quantities, name)
         zone, field = self._places[name]
@@ -104,6 +117,7 @@ class Tunnel:
             "gas": self._heat.gas,
             "power": self._power,
             "energy": self._energy,
+            "loaded": self._cycle.told.get("loaded", ""),
         }
         return values[name]
 
@@ -272,6 +286,7 @@ def _quantities(p: TunnelParameters) -> tuple[Quantity, ...]:
         Quantity(name="gas", unit="m3", low=0, description="gas used in all"),
         POWER,
         ENERGY,
+        LOADED,
     )
 
 
