@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Store
-from deungdae.core.types import MINUTE, Event, Signal
+from deungdae.core.types import MINUTE, Signal
 from deungdae.insight import kpi
 from deungdae.insight.kpi import reporting
 from deungdae.insight.kpi.account import AROUND, Account, account
@@ -66,22 +66,17 @@ def accounts(
     until: when the shift ends, if that is later. Raises NotEnoughData as specs does.
     """
     chosen, options = specs(factory, assets), options_of(factory)
-    alarms = _alarms(store, start - AROUND, end)
+    alarms = store.events(start - AROUND, end, kinds=["alarm"])
     found = []
-    for asset, spec in chosen.items():
-        window = reporting.gather(spec, store, start, end)
-        heard = reporting.heard(spec, store, factory, window, start, end)
-        report = kpi.evaluate(spec, factory, window, start, end, heard)
+    scenes = reporting.gather(list(chosen.values()), store, factory, start, end)
+    for (asset, spec), scene in zip(chosen.items(), scenes, strict=True):
+        report = kpi.evaluate(spec, factory, scene.window, start, end, scene.heard)
         own = [event for event in alarms if f"{event.id}.".startswith(f"{asset}.")]
         found.append(
-            account(report, spec, factory, window, until=max(until, end), now=now,
+            account(report, spec, factory, scene.window, until=max(until, end), now=now,
                     options=options, alarms=own)
         )  # fmt: skip
     return found
-
-
-def _alarms(store: Store, start: int, end: int) -> list[Event]:
-    return store.events(start, end, kinds=["alarm"])
 
 
 def turn_of(factory: Factory, start: int, end: int, now: int) -> Turn:

@@ -7,6 +7,7 @@ from math import isfinite, sqrt
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from deungdae.core.clock import to_iso
 from deungdae.core.ports import Window
@@ -24,6 +25,7 @@ from .spec import KpiOptions
 from .stops import Stop, find, merged, person_reason
 from .timeline import FAILED, Stretch, Times
 
+BACK = 32 * DAY  # how far a stop that reaches into the period is followed back
 _COUNTED = ("PQ", "GQ", "SQ", "RQ")
 
 
@@ -89,8 +91,7 @@ def evaluate(
     meaning = words(spec.model, spec.states)
     told = _told_states(spec, window)
     scene = (spec, factory, window, told, meaning, heard)
-    spells, whole = _stretches(*scene, start - 1, end)  # what was 1 ns before, tells what began
-    line = _from(whole, start)
+    spells, line = _stretches(*scene, start, end)
     earlier = [] if line[0].category == "production" else _since(*scene, start)
     reasons = merged(window.events, (spec.reason, person_reason(spec.asset)))
     standing = [stop for stop in find([*earlier, *line], reasons) if stop.end > start]
@@ -99,7 +100,7 @@ def evaluate(
     ledger = Ledger()
     _enter_times(ledger, spec, times, start, end, factory)
     _enter_setup(ledger, can_tell, times)
-    _enter_failures(ledger, spec, can_tell, times, timeline.failures(whole, start))
+    _enter_failures(ledger, spec, can_tell, times, timeline.failures([*earlier, *line], start))
     _enter_maintenance(ledger, can_tell, times)
     Quantities(spec, factory, window, start, end).enter(ledger, line, times.PBT)
     return Report(
@@ -140,23 +141,16 @@ def _since(
     spec: KpiOptions, factory: Factory, window: Window, told: Told,
     meaning: Mapping[str, Category], heard: TimeArray, start: int,
 ) -> list[Stretch]:  # fmt: skip
-    """Return the stretches of the day before start: a stop is one, whichever shift looks.
+    """Return the stretches before start, as far back as states are known, at most BACK.
 
-    What stood already then began, as far as this goes, when its state was told.
+    So a stop is one, whichever shift looks, and a failure that a break parts is one. Whether the
+    machine was heard is asked of a day before start only: earlier days pass for heard.
     """
-    first = max(window.start, start - DAY)
-    if first >= start:
+    if not len(told.time) or told.time[0] >= start:
         return []
-    _, line = _stretches(spec, factory, window, told, meaning, heard, first, start)
-    if line[0].category not in ("production", "unknown"):
-        since = int(told.time[told.time <= first][-1])
-        line[0] = msgspec.structs.replace(line[0], start=since)
-    return line
-
-
-def _from(line: list[Stretch], start: int) -> list[Stretch]:
-    later = (part for part in line if part.end > start)
-    return [msgspec.structs.replace(part, start=max(part.start, start)) for part in later]
+    first = max(int(told.time[0]), start - BACK)
+    heard = np.append(heard, np.arange(first, start - DAY, DAY // 2, dtype=np.int64))
+    return _stretches(spec, factory, window, told, meaning, heard, first, start)[1]
 
 
 def _enter_times(

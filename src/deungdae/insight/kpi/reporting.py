@@ -43,35 +43,59 @@ def compute(spec: KpiOptions, store: Store, factory: Factory, start: int, end: i
 
     Counters are read from a day before start, so that a bad sample there does not hide the base.
     """
-    window = gather(spec, store, start, end)
-    return evaluate(
-        spec, factory, window, start, end, heard(spec, store, factory, window, start, end)
-    )
+    (scene,) = gather([spec], store, factory, start, end)
+    return evaluate(spec, factory, scene.window, start, end, scene.heard)
 
 
-def gather(spec: KpiOptions, store: Store, start: int, end: int) -> Window:
-    """Return what evaluate needs of [start, end), and what people told of stops in it."""
-    numbers = spec.numbers()
-    words = list(dict.fromkeys([*spec.words(), person_reason(spec.asset)]))
-    asked = [*numbers, spec.state] if spec.state else numbers
-    samples = store.query(asked, start - DAY, end, before=True)
-    events: dict[str, list[Event]] = {id: [] for id in words}
+class Scene(msgspec.Struct, frozen=True, eq=False):
+    """What evaluate needs of one asset: its window, and when anything was heard of it."""
+
+    window: Window
+    heard: TimeArray
+
+
+def gather(
+    specs: Sequence[KpiOptions], store: Store, factory: Factory, start: int, end: int
+) -> list[Scene]:
+    """Return what evaluate needs of [start, end) for each spec, asked of the store together.
+
+    The words of people on stops are in the windows, too, and do not show that a machine was heard.
+    """
+    asked = {id for spec in specs for id in (*spec.numbers(), spec.state) if id}
+    samples = store.query(sorted(asked), start - DAY, end, before=True)
+    words = [list(dict.fromkeys([*spec.words(), person_reason(spec.asset)])) for spec in specs]
+    ids = sorted({id for each in words for id in each})
+    events: dict[str, list[Event]] = {id: [] for id in ids}
     for kinds in (_TELLING, ("gap",)):  # apart: the last event before start is asked of each
-        for event in store.events(start - DAY, end, ids=words, kinds=kinds, before=True):
+        for event in store.events(start - DAY, end, ids=ids, kinds=kinds, before=True):
             events[event.id].append(event)
-    return Window(start - DAY, end, samples, {id: tuple(told) for id, told in events.items()})
+    alive: dict[str, list[int]] = {spec.asset: [] for spec in specs}
+    for sign in store.events(start - DAY, end, ids=[f"{asset}.alive" for asset in alive]):
+        alive[sign.asset].append(sign.time)
+    return [
+        Scene(
+            window := Window(
+                start - DAY,
+                end,
+                {id: samples[id] for id in (*spec.numbers(), spec.state) if id},
+                {id: tuple(events[id]) for id in own},
+            ),
+            _heard(spec, store, factory, window, alive[spec.asset], start, end),
+        )
+        for spec, own in zip(specs, words, strict=True)
+    ]
 
 
-def heard(
-    spec: KpiOptions, store: Store, factory: Factory, window: Window, start: int, end: int
-) -> TimeArray:
+def _heard(
+    spec: KpiOptions, store: Store, factory: Factory, window: Window, alive: Sequence[int],
+    start: int, end: int,
+) -> TimeArray:  # fmt: skip
     """Return when anything was heard of the asset: to the hour for signals that only show that.
 
     Later words count too: they tell that a source was only unavailable before. Where the window
     and our own signs of life show that it was heard on every day, nothing more is looked for.
     """
-    signs = store.events(start - DAY, end, ids=[f"{spec.asset}.alive"])
-    near = np.append(heard_in(window, spec.asset), [event.time for event in signs]).astype(np.int64)
+    near = np.append(heard_in(window, spec.asset), np.asarray(alive, np.int64))
     edges = np.asarray(days(start - DAY, end, factory.zone), np.int64)
     if np.diff(np.searchsorted(np.sort(near), edges)).all():
         return near

@@ -36,8 +36,18 @@ def tell(accounts: Sequence[Account], names: Mapping[str, str], language: Langua
 
     accounts: at least one. names: of the assets, for people.
     """
-    whole = together(accounts) if len(accounts) > 1 else accounts[0]
-    parts = (_good(whole, language), _sure(whole, language), _cost(accounts, names, language))
+    silent = [each for each in accounts if each.planned and each.unknown >= each.planned]
+    heard = [each for each in accounts if each.planned and each not in silent]
+    if not heard:
+        return _nothing(silent, language)
+    name, rated = _measure(heard)
+    whole = together(rated) if len(rated) > 1 else rated[0]
+    parts = (
+        _good(name, whole, len(rated), language),
+        _sure(name, whole, language),
+        _cost(heard, names, language),
+        _silent([names.get(each.asset, each.asset) for each in silent], language),
+    )
     return " ".join(part for part in parts if part)
 
 
@@ -69,57 +79,73 @@ def duration(seconds: float, language: Language) -> str:
     return " ".join(x for x in (f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes)) if x)
 
 
-def _good(whole: Account, language: Language) -> str:
-    korean = language == "ko"
-    if not whole.planned:
-        return "계획된 시간이 없습니다." if korean else "No time was planned."
-    if whole.unknown >= whole.planned:
-        if korean:
-            return "이 시간의 설비 상태는 데이터가 없어 알 수 없습니다."
+def _measure(accounts: Sequence[Account]) -> tuple[str, list[Account]]:
+    """Return by which indicator to judge, and the machines that have it: all, where none has."""
+    for name in ("oee", "availability"):
+        having = [each for each in accounts if _value(each, name) is not None]
+        if having:
+            return name, having
+    return "", list(accounts)
+
+
+def _value(account: Account, name: str) -> float | None:
+    result = account.results.get(name)
+    return None if result is None else result.value
+
+
+def _nothing(silent: Sequence[Account], language: Language) -> str:
+    if silent:
+        if language == "ko":
+            return "데이터가 없어 이 시간에 대해 아는 것이 없습니다."
         return "There are no data: nothing is known of this time."
-    for name, called in _NAMES[language]:
-        result = whole.results.get(name)
-        if result is not None and result.value is not None:
-            return called.format(f"{result.value:.1f}")
-    return "지표를 계산할 수 없습니다." if korean else "No indicator can be given."
+    return "계획된 시간이 없습니다." if language == "ko" else "No time was planned."
 
 
-_NAMES: dict[Language, tuple[tuple[str, str], ...]] = {
-    "ko": (
-        ("oee", "종합설비효율은 {} %입니다."),
-        (
-            "availability",
-            "시간가동률은 {} %입니다. 사이클이나 수량을 몰라 종합설비효율은 계산하지 못합니다.",
-        ),
-    ),
-    "en": (
-        ("oee", "The OEE was {} %."),
-        (
-            "availability",
-            "Availability was {} %; without a cycle time and counts there is no OEE.",
-        ),
-    ),
-}
+def _good(name: str, whole: Account, count: int, language: Language) -> str:
+    korean, value = language == "ko", _value(whole, name)
+    if value is None:
+        return "지표를 계산할 수 없습니다." if korean else "No indicator can be given."
+    together_ = (f"(설비 {count}대)" if korean else f" ({count} machines)") if count > 1 else ""
+    if name == "oee":
+        return (
+            f"종합설비효율{together_}은 {value:.1f} %입니다."
+            if korean
+            else f"The OEE{together_} is {value:.1f} %."
+        )
+    return (
+        f"시간가동률{together_}은 {value:.1f} %입니다. 사이클이나 수량을 몰라"
+        " 종합설비효율은 계산하지 못합니다."
+        if korean
+        else f"Availability{together_} is {value:.1f} %; without cycle time and counts there is no"
+        " OEE."
+    )
 
 
-def _sure(whole: Account, language: Language) -> str:
+def _sure(name: str, whole: Account, language: Language) -> str:
     """Return how much is not known, and what the figure can be for that; '' where all is known."""
-    if not whole.planned or not 0 < whole.unknown < whole.planned:
+    if whole.unknown < 1:
         return ""
     share = 100 * whole.unknown / whole.planned
     told = "<0.1" if share < 0.1 else f"{share:.1f}"
-    result = next(
-        (r for n, _ in _NAMES[language] if (r := whole.results.get(n)) and r.value is not None),
-        None,
-    )
-    between = ""
+    result, between = whole.results.get(name), ""
     if result is not None and result.low is not None and result.high is not None:
         between = f"{result.low:.1f}–{result.high:.1f} %"
     if language == "ko":
-        known = f" 그 시간에 따라 실제 값은 {between} 사이입니다." if between else ""
+        known = f" 실제 값은 {between} 사이입니다." if between else ""
         return f"계획 시간의 {told} %는 데이터가 없습니다.{known}"
-    known = f", so it lies between {between}" if between else ""
+    known = f", so the true value lies within {between}" if between else ""
     return f"Of the planned time {told} % has no data{known}."
+
+
+def _silent(names: Sequence[str], language: Language) -> str:
+    if not names:
+        return ""
+    listed = ", ".join(names[:4])
+    if language == "ko":
+        more = f" 외 {len(names) - 4}대" if len(names) > 4 else ""
+        return f"데이터가 전혀 없는 설비: {listed}{more}."
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"No data at all of {listed}{more}."
 
 
 def _cost(accounts: Sequence[Account], names: Mapping[str, str], language: Language) -> str:

@@ -180,7 +180,7 @@ def times(line: Sequence[Stretch]) -> Times:
 def failures(line: Sequence[Stretch], start: int) -> Failures:
     """Return the failure events that begin at or after start, and the time to restore.
 
-    line: from at least 1 ns before start, so that a failure that was there before is not counted.
+    line: from before start, where that is known: a failure that was there then is not counted.
     Planned stops and unknown time neither end nor begin a failure; without a known state before it
     a failure did not begin in the period.
     """
