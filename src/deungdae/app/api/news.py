@@ -113,6 +113,7 @@ class News:
             "assets": answers.assets(runtime),
             "rules": answers.rules(),
             "analyses": {name: each.type for name, each in factory.room("insight").items()},
+            "layout": factory.layout,
             "lines": {name: lines.told(twin) for name, twin in lines.twins(runtime).items()},
         }
         self._whole = {name: msgspec.Raw(encode(part)) for name, part in whole.items()}
