@@ -59,17 +59,18 @@ def states(
         raise NotEnoughData("no asset in this store has a signal that tells its state")
     rows = []
     for asset, signal in chosen.items():
-        spells = _spells(store, signals, signal, start, end, zone)
+        found = spells(store, signals, signal, start, end, zone)
         edges = _edges(start, end, by, zone)
-        for (since, _), lengths in zip(pairwise(edges), held.durations(spells, edges), strict=True):
+        for (since, _), lengths in zip(pairwise(edges), held.durations(found, edges), strict=True):
             label = _label(since, by, zone)
             rows += [StateRow(asset, label, s, ns / SECOND) for s, ns in sorted(lengths.items())]
     return rows
 
 
-def _spells(
+def spells(
     store: Archive, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
 ) -> list[held.Spell]:
+    """Return what an asset did over [start, end) by its state signal; see insight.states."""
     told = held.told(
         store.events(start, end, ids=[signal.id], kinds=["state", "text"], before=True)
     )

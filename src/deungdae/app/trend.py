@@ -84,9 +84,8 @@ def curve(
     """
     every = bucket(end - start, points)
     hours = _widened(start, end, HOUR)
-    told = store.rollup(signal.id, *hours, HOUR) if end - start < DAY * 8 else None
-    if told is not None:
-        many = float(_counts(told).sum()) * (end - start) / (hours[1] - hours[0])
+    if end - start < 8 * DAY:
+        many = amount(store, signal.id, start, end)
         if many <= points * 2 or (every % MINUTE and many <= READ):
             return _read(store, signal, start, end, points=points, now=now, state=state)
         every = max(every, MINUTE)
@@ -100,6 +99,15 @@ def curve(
     holes = _holes(times, good, lengths, (start, min(end, now)), _limit(signal, usual))
     gaps = (*_recorded(store, signal, state, start, end), *holes)
     return Curve(every=every, buckets=found, before=before, gaps=gaps)
+
+
+def amount(store: Store, id: str, start: int, end: int) -> float:
+    """Return about how many samples a signal has over [start, end), from whole hours."""
+    low, high = _widened(start, end, HOUR)
+    if low == high:
+        return 0.0
+    told = store.rollup(id, low, high, HOUR)
+    return float(_counts(told).sum()) * min(1.0, (end - start) / (high - low))
 
 
 def events(store: Store, signal: Signal, start: int, end: int) -> list[Event]:

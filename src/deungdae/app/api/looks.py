@@ -241,7 +241,7 @@ async def report_kpi(
     )
     told = [(found, result) for found in reports for result in found.results]
     _bound(len(told))
-    return Json([_indicator(found, result) for found, result in told])
+    return Json([indicator(found, result) for found, result in told])
 
 
 @router.get("/gate", **answer(answers.GateAnswer))
@@ -287,7 +287,8 @@ def _spell(here: Context, since: str, until: str, by: Period) -> tuple[int, int]
     return start, end
 
 
-def _indicator(found: Report, result: KpiResult) -> IndicatorAnswer:
+def indicator(found: Report, result: KpiResult) -> IndicatorAnswer:
+    """Return an indicator of a report as it is told."""
     parts = msgspec.structs.asdict(result)
     return IndicatorAnswer(
         asset=found.asset, start=to_iso(found.start), end=to_iso(found.end), **parts

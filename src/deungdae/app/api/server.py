@@ -26,6 +26,7 @@ from . import (
     alarms,
     blobs,
     deeds,
+    documents,
     errors,
     faults,
     files,
@@ -33,6 +34,7 @@ from . import (
     knows,
     live,
     looks,
+    machine,
     pages,
     schema,
     session,
@@ -94,6 +96,8 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         faults,
         files,
         inspections,
+        machine,
+        documents,
         shifts,
         tables,
         trend,
@@ -104,7 +108,8 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
     ):
         app.include_router(part.router)
     errors.handle(app)
-    app.add_middleware(Shield, largest=knows.LARGEST | tables.LARGEST | files.LARGEST)
+    largest = knows.LARGEST | tables.LARGEST | files.LARGEST | documents.LARGEST
+    app.add_middleware(Shield, largest=largest)
     app.openapi = lambda: schema.describe(app)  # type: ignore[method-assign]
     return app
 
