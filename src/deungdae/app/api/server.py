@@ -25,8 +25,10 @@ from deungdae.historian.journal import Journal
 from . import (
     alarms,
     blobs,
+    dashboards,
     deeds,
     documents,
+    entries,
     errors,
     faults,
     files,
@@ -40,6 +42,7 @@ from . import (
     session,
     shifts,
     tables,
+    trace,
     trend,
     twins,
     users,
@@ -89,6 +92,7 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         session,
         users,
         alarms,
+        entries,
         looks,
         knows,
         deeds,
@@ -98,8 +102,10 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         inspections,
         machine,
         documents,
+        dashboards,
         shifts,
         tables,
+        trace,
         trend,
         twins,
         whatifs,
@@ -108,8 +114,9 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
     ):
         app.include_router(part.router)
     errors.handle(app)
-    largest = knows.LARGEST | tables.LARGEST | files.LARGEST | documents.LARGEST
-    app.add_middleware(Shield, largest=largest)
+    app.add_middleware(
+        Shield, largest=knows.LARGEST | tables.LARGEST | files.LARGEST | documents.LARGEST
+    )
     app.openapi = lambda: schema.describe(app)  # type: ignore[method-assign]
     return app
 
