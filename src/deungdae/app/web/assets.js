@@ -1,23 +1,37 @@
-// The signals of each asset, and what contains it: looked up once for each description of a factory.
+// What belongs to an asset: its signals, findings and doors. Plants have thousands of them.
 
 import { assetOf, known } from "./shell.js";
 
-let described = null; // the signals that `own` was made from
-let own = new Map();
+// a function that groups what known has of a name by what `of` says, once for all until it changes
+function grouped(name, of) {
+  let all = null;
+  let groups = new Map();
+  return (asset) => {
+    if (all !== known[name]) {
+      all = known[name];
+      groups = Map.groupBy(all.values(), of);
+    }
+    return groups.get(asset) ?? [];
+  };
+}
 
 // the signals that are about an asset itself
-export function signalsOf(asset) {
-  if (described !== known.signals) {
-    described = known.signals;
-    own = Map.groupBy(known.signals.values(), (signal) => assetOf(signal.id));
-  }
-  return own.get(asset) ?? [];
-}
+export const signalsOf = grouped("signals", (signal) => assetOf(signal.id));
+
+// the newest findings about an asset
+export const findingsOf = grouped("findings", (finding) => finding.asset);
+
+let described = null; // the assets of which `standing` was made
+let standing = [];
 
 // what stands in the plant: equipment that contains no other, in the order of the file
 export function machines() {
-  const parents = new Set(known.assets.map((asset) => asset.parent));
-  return known.assets.filter((asset) => !parents.has(asset.id) && !(asset.level !== "unit" && !signalsOf(asset.id).length));
+  if (described !== known.assets) {
+    described = known.assets;
+    const parents = new Set(described.map((asset) => asset.parent));
+    standing = described.filter((asset) => !parents.has(asset.id) && (asset.level === "unit" || signalsOf(asset.id).length));
+  }
+  return standing;
 }
 
 // the doors by which an asset's signals come

@@ -1,27 +1,21 @@
-// A card for each machine: its state, its signals, and what is wrong with its connection.
+// A card for each machine: its state, its first signals, and what is wrong with its connection.
 
-import { $, button, element, put } from "../dom.js";
+import { doorsOf, signalsOf } from "../assets.js";
+import { $, element, put } from "../dom.js";
 import { age, clock, isCounted, number } from "../format.js";
-import { assetOf, here, known, nameOf, now, unitOf } from "../shell.js";
+import { assetOf, here, known, nameOf, now, unitOf, watch } from "../shell.js";
 import { look, stateOf } from "../states.js";
+import { MANY, placeOf } from "./places.js";
 
-const MANY = 60; // signals; a page of more is denser
+const SHOWN = 4; // signals of a card; its machine's page has them all
+const TROUBLES = 1; // signals of a door that are told; the page of connections tells them all
 const MARKS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■" };
 
-// choose: called with the id of the signal that a person picked
 export class Machines {
-  constructor(choose) {
-    this.choose = choose;
-  }
-
   build() {
-    const cards = [];
-    for (const asset of known.assets) {
-      const signals = [...known.signals.values()].filter((signal) => assetOf(signal.id) === asset.id);
-      if (signals.length) cards.push(this.card(asset, signals));
-    }
-    $("machines").replaceChildren(...cards);
-    $("machines").classList.toggle("many", Object.keys(known.lines).length > 0 || known.signals.size > MANY);
+    const told = known.assets.filter((asset) => signalsOf(asset.id).length);
+    $("machines").hidden = told.length > MANY;
+    $("machines").replaceChildren(...($("machines").hidden ? [] : told.map((asset) => this.card(asset))));
     this.showDoors();
     this.showAims();
     this.tick();
@@ -37,29 +31,21 @@ export class Machines {
     for (const row of document.querySelectorAll("[data-signal]")) showReading(row);
   }
 
-  card(asset, signals) {
+  card(asset) {
     const state = stateOf(asset.id);
+    const signals = signalsOf(asset.id).filter((signal) => signal !== state);
+    const shown = signals.slice(0, SHOWN);
+    watch(shown.map((signal) => signal.id));
     const chip = element("p", "state");
     chip.dataset.state = state?.id ?? "";
     const aims = element("p", "aims quiet");
     aims.dataset.aims = asset.id;
-    const rows = element("tbody", "", ...signals.filter((signal) => signal !== state).map((signal) => this.row(signal)));
-    const head = element("div", "head", element("h2", "", asset.name || asset.id), element("span", "push"), aims, chip);
-    const made = element("article", "card machine", head, element("div", "rows", element("table", "", rows)), element("div", "doors"));
+    const head = element("div", "head", element("h2", "", link(asset.name || asset.id, placeOf(asset.id))), element("span", "push"), aims, chip);
+    const rows = element("table", "", element("tbody", "", ...shown.map(row)));
+    const more = signals.length > SHOWN ? link(here.t.moreSignals(signals.length - SHOWN), placeOf(asset.id), "more") : null;
+    const made = element("article", "card machine", head, rows, more, element("div", "doors"));
     made.dataset.asset = asset.id;
-    made.id = `machine-${asset.id}`;
     return made;
-  }
-
-  row(signal) {
-    const name = button("link", nameOf(signal.id), () => this.choose(signal.id));
-    name.title = signal.id;
-    name.disabled = signal.kind !== "number";
-    const head = element("th", "", name);
-    head.scope = "row";
-    const row = element("tr", "", head, element("td", "value"), element("td", "unit", unitOf(signal.unit)), element("td", "age"));
-    row.dataset.signal = signal.id;
-    return row;
   }
 
   showDoors() {
@@ -80,9 +66,20 @@ export class Machines {
   }
 }
 
-function doorsOf(asset) {
-  const names = new Set([...known.signals.values()].filter((signal) => assetOf(signal.id) === asset).map((signal) => signal.source.split(":")[0]));
-  return known.machines.filter((each) => each.room === "machines" && names.has(each.name));
+function link(words, target, kind = "") {
+  const made = element("a", kind, words);
+  made.href = target;
+  return made;
+}
+
+function row(signal) {
+  const name = link(nameOf(signal.id), `${placeOf(assetOf(signal.id))}?signal=${encodeURIComponent(signal.id)}`, "link");
+  name.title = signal.id;
+  const head = element("th", "", name);
+  head.scope = "row";
+  const made = element("tr", "", head, element("td", "value"), element("td", "unit", unitOf(signal.unit)), element("td", "age"));
+  made.dataset.signal = signal.id;
+  return made;
 }
 
 function showState(chip) {
@@ -129,9 +126,9 @@ function trouble(each, asset) {
   const since = clock(Date.parse(each.since), here.t.locale, here.factory.timezone);
   const lines = [element("p", "", element("strong", "", `${MARKS[each.state]} ${each.name}: ${here.t.doorStates[each.state]}`), ` · ${here.t.from(since)}`)];
   if (each.problem) lines.push(element("p", "", each.problem));
-  for (const [id, problem] of Object.entries(each.signals)) {
-    if (assetOf(id) === asset) lines.push(element("p", "", `${nameOf(id)}: ${problem}`));
-  }
+  const own = Object.entries(each.signals).filter(([id]) => assetOf(id) === asset);
+  for (const [id, problem] of own.slice(0, TROUBLES)) lines.push(element("p", "", `${nameOf(id)}: ${problem}`));
+  if (own.length > TROUBLES) lines.push(link(here.t.moreTroubles(own.length - TROUBLES), "/connections"));
   if (each.remedy) lines.push(element("p", "quiet", `${here.t.remedy}: ${each.remedy}`));
   return lines;
 }

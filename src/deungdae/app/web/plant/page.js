@@ -1,9 +1,13 @@
-// The plant: the line as it runs now, and what each machine tells.
+// The plant at one glance: what runs, what stands, why, since when.
 
-import { Line } from "../line.js";
+import { Figures } from "./figures.js";
+import { Floor } from "./floor.js";
+import { Glance } from "./glance.js";
 import { Machines } from "./machines.js";
-import { go } from "../shell.js";
+import { Tiles } from "./tiles.js";
+import { Why } from "./why.js";
 
-const place = (asset) => `/machine/${encodeURIComponent(asset)}`;
-
-export default () => [new Line(place), new Machines((id) => go(`${place(id.slice(0, id.lastIndexOf(".")))}?signal=${encodeURIComponent(id)}`))];
+export default () => {
+  const why = new Why();
+  return [why, new Glance(why), new Floor(why), new Tiles(why), new Figures(), new Machines()];
+};
