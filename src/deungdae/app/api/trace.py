@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -191,13 +192,15 @@ async def search(
 @router.get("/trace/{code:path}/forward", **answer(ReachAnswer, 404))
 async def forward(here: Here, code: str, at: At = "") -> Json:
     """Say where a thing went: what was made of it, what it was put into, and all behind."""
-    return Json(await _asked(here, code, at, lambda told, found: _reach(told, found, forward=True)))
+    tell = partial(_reach, forward=True)
+    return Json(await _asked(here, code, at, tell))
 
 
 @router.get("/trace/{code:path}/backward", **answer(ReachAnswer, 404))
 async def backward(here: Here, code: str, at: At = "") -> Json:
     """Say what went into a thing, and all behind."""
-    return Json(await _asked(here, code, at, lambda told, found: _reach(told, found, forward=False)))
+    tell = partial(_reach, forward=False)
+    return Json(await _asked(here, code, at, tell))
 
 
 @router.get("/trace/{code:path}/recall", **answer(RecallAnswer, 404))
