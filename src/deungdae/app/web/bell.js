@@ -13,11 +13,11 @@ export function ring() {
   $("bell").hidden = !alarms;
   if (!alarms) return;
   const count = Object.values(alarms.waiting).reduce((sum, n) => sum + n, 0);
-  const words = count ? t.alarmsWait(count, t.priorities[alarms.highest]) : t.noAlarms;
+  const words = count ? t.bellWords(count, t.priorities[alarms.highest]) : t.bellQuiet;
   $("bell").className = count ? `waiting ${alarms.highest}` : "";
   $("bell").title = alarms.flood ? `${words} ${t.flood}` : words;
   $("bell").setAttribute("aria-label", $("bell").title);
-  $("bell").replaceChildren(count ? mark(alarms.highest) : element("span", "", "✓"), element("b", "", t.alarmCount(count)));
+  $("bell").replaceChildren(count ? mark(alarms.highest) : element("span", "", "✓"), element("b", "", t.bellCount(count)));
   if (before !== null && count > before) chime();
   // each one would drown what else is read out
   if (before === null || !count !== !before) put($("bell-said"), words);
