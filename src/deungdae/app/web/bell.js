@@ -15,7 +15,7 @@ export function ring() {
   const count = Object.values(alarms.waiting).reduce((sum, n) => sum + n, 0);
   const words = count ? t.bellWords(count, t.priorities[alarms.highest]) : t.bellQuiet;
   $("bell").className = count ? `waiting ${alarms.highest}` : "";
-  $("bell").title = alarms.flood ? `${words} ${t.flood}` : words;
+  $("bell").title = alarms.flood ? `${words} ${t.bellFlood}` : words;
   $("bell").setAttribute("aria-label", $("bell").title);
   $("bell").replaceChildren(count ? mark(alarms.highest) : element("span", "", "✓"), element("b", "", t.bellCount(count)));
   if (before !== null && count > before) chime();
