@@ -46,7 +46,10 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 async def live(socket: WebSocket) -> None:
     """Send everything, then changes, until the client goes."""
     here: Context = socket.app.state.context
-    if refusal := await _refusal(socket):
+    refusal = await _refusal(socket)
+    if refusal and refusal != "site":  # browsers tell pages why only of what was accepted
+        await socket.accept()
+    if refusal:
         await socket.close(1008, refusal)
         return
     if len(here.watchers) >= CLIENTS:

@@ -42,7 +42,8 @@ class NewPassword(BaseModel):
 class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Who looks, and with which role: '' for nobody.
 
-    must_change: nothing but another password is taken. oidc: where else one can log in; '': nowhere
+    must_change: nothing but another password is taken. oidc: where else one can log in; '': nowhere.
+    language: of the factory.
     """
 
     user: str = ""
@@ -50,14 +51,16 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     role: str = ""
     must_change: bool = False
     oidc: str = ""
+    language: str
 
 
 def told(here: Context, caller: Caller | None) -> Json:
     """Return the answer that tells a caller of itself."""
     oidc = here.keeper.options.oidc
     label = (oidc.label or "OpenID Connect") if oidc else ""
+    language = here.runtime.factory.identity.language
     if caller is None:
-        return Json(SessionAnswer(oidc=label))
+        return Json(SessionAnswer(oidc=label, language=language))
     return Json(
         SessionAnswer(
             user=caller.user,
@@ -65,6 +68,7 @@ def told(here: Context, caller: Caller | None) -> Json:
             role=caller.role.word,
             must_change=caller.must_change,
             oidc=label,
+            language=language,
         )
     )
 

@@ -6,8 +6,10 @@
 // take(changed), called with a function that says whether news of a name came; tick(), called four
 // times a second; and leave(), called before another page takes its place.
 
+import { ring } from "./bell.js";
 import { $, button, drawn, element } from "./dom.js";
 import { clock, day, unit } from "./format.js";
+import { Login, PersonMenu, session } from "./login.js";
 import { placeOf, places } from "./places.js";
 import { words } from "./words.js";
 
@@ -18,6 +20,7 @@ const ALL = JSON.stringify({ watch: null });
 // what is told by change: the things of a name that are the same by these
 const SAME = { machines: ["room", "name"], findings: ["origin", "asset", "name"] };
 const ROLES = ["viewer", "operator", "engineer", "administrator"]; // each may what those before may
+const REFUSED = 1008; // of a websocket: who hears is not logged in
 const THEMES = ["auto", "light", "dark"];
 
 export const known = {
@@ -28,10 +31,12 @@ export const known = {
   machines: [],
   findings: [],
   loops: [],
+  alarms: null,
   waiting: {},
   rules: {},
   analyses: {},
   lines: {},
+  layout: {}, // where equipment stands on the plan: { asset: [x, y] }
   twins: {},
   gate: null,
   history: null,
@@ -56,8 +61,12 @@ let socket = null;
 let wait = 1000;
 let ticked = 0; // when the parts last ticked, by the same clock
 let wanted = null; // ids of the signals that the page shows, or null for all
-let asked = ALL; // what the server was last asked to tell
+let agreed = ALL; // what the server was last asked to tell
 let narrowing = 0;
+let entering = null; // until whoever must log in has
+
+const login = new Login(() => language, turnLanguage);
+const menu = new PersonMenu($("person"), async () => entered(await login.change(here.session)));
 
 export const now = () => Date.now() + skew;
 
@@ -75,7 +84,7 @@ function frame() {
     link.id = `to-${to.name}`;
     $("places").append(link);
   }
-  $("person").addEventListener("click", () => here.session.role || login(here.t.loginText));
+  $("person").addEventListener("click", () => here.session.user || enter({ closable: true }));
   $("language").addEventListener("click", turnLanguage);
   $("theme").addEventListener("click", turnTheme);
   $("kill").addEventListener("click", killOrRelease);
@@ -157,13 +166,20 @@ function style(path) {
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  asked = ALL;
+  agreed = ALL;
   socket = new WebSocket(`${scheme}://${location.host}/live`);
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
   socket.addEventListener("close", again);
 }
 
-function again() {
+async function again(event) {
+  if (event.code === REFUSED) {
+    here.live = false;
+    document.body.classList.add("gone");
+    await enter({ note: "expired" });
+    connect();
+    return;
+  }
   lose();
   setTimeout(connect, wait);
   wait = Math.min(wait * 1.7, 5000);
@@ -181,7 +197,7 @@ function attend() {
   if (here.live && performance.now() - heard > SILENCE) socket.close();
 }
 
-async function hear(news) {
+function hear(news) {
   heard = performance.now();
   wait = 1000;
   skew = news.now - Date.now();
@@ -191,7 +207,6 @@ async function hear(news) {
     here.live = true;
     $("lost").hidden = true;
     document.body.classList.remove("gone");
-    await learnSession();
   }
 }
 
@@ -208,8 +223,8 @@ function narrow() {
     if (socket?.readyState !== WebSocket.OPEN || known.signals.size <= FEW) return;
     const wish = wanted ? JSON.stringify({ watch: [...wanted] }) : ALL;
     const said = wish.length > LARGEST ? ALL : wish;
-    if (said !== asked) socket.send(said);
-    asked = said;
+    if (said !== agreed) socket.send(said);
+    agreed = said;
   });
 }
 
@@ -228,6 +243,7 @@ function meet(news) {
   known.rules = news.rules;
   known.analyses = news.analyses;
   known.lines = news.lines;
+  known.layout = news.layout;
   for (const name of Object.keys(SAME)) known[name] = [];
   known.readings.clear();
   known.events.clear();
@@ -238,13 +254,14 @@ function take(news) {
   for (const [id, reading] of Object.entries(news.readings ?? {})) known.readings.set(id, reading);
   for (const [id, event] of Object.entries(news.events ?? {})) known.events.set(id, event);
   for (const name of Object.keys(SAME)) if (news[name]) known[name] = merged(name, news[name]);
-  for (const name of ["loops", "waiting", "gate", "history", "twins"]) {
+  for (const name of ["loops", "alarms", "waiting", "gate", "history", "twins"]) {
     if (news[name] !== undefined) known[name] = news[name];
   }
   each("take", (name) => news[name]);
   if (news.machines || news.factory) summarise();
   if (news.gate || news.factory) warn();
   if (news.history) unkept();
+  if (news.alarms || news.factory) ring();
   if (news.factory) build();
   else tick();
 }
@@ -318,9 +335,11 @@ function turnLanguage() {
   const other = isKorean() ? "en" : "ko";
   localStorage.setItem("language", other);
   speak(other);
+  login.draw();
   if (!here.factory) return;
   summarise();
   warn();
+  ring();
   each("build");
 }
 
@@ -382,11 +401,19 @@ export function may(role) {
   return ROLES.indexOf(here.session.role) >= ROLES.indexOf(role);
 }
 
+// whose login has ended is asked to log in, and only what changes nothing is then sent by itself
+async function reach(path, options) {
+  const answer = await fetch(`/api/v1/${path}`, options);
+  if (answer.status !== 401) return answer;
+  await enter({ note: "expired" });
+  if (!options?.method || options.method === "GET") return fetch(`/api/v1/${path}`, options);
+  throw Object.assign(new Error(here.t.sendAgain), { status: 401 });
+}
+
 // returns the answer, or throws an Error that says in words why there is none; its `status` is HTTP's
 export async function get(path, options) {
-  const answer = await fetch(`/api/v1/${path}`, options);
+  const answer = await reach(path, options);
   const told = await answer.json();
-  if (answer.status === 401) await learnSession();
   if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
   return told;
 }
@@ -394,7 +421,7 @@ export async function get(path, options) {
 // returns what the API gives as a file, or throws as get() does
 export async function fetched(path, options = {}) {
   const headers = { "Content-Type": "application/json", "X-Deungdae": "1" };
-  const answer = await fetch(`/api/v1/${path}`, { headers, ...options });
+  const answer = await reach(path, { headers, ...options });
   if (answer.ok) return answer.blob();
   const told = await answer.json();
   throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
@@ -405,35 +432,38 @@ export function send(path, body, method = "POST") {
   return get(path, { method, headers, body: JSON.stringify(body) });
 }
 
-export async function learnSession() {
-  try {
-    const answer = await fetch("/api/v1/session");
-    here.session = await answer.json();
-  } catch {
-    return; // the connection is gone, and that is told already
+// asks to log in over whatever is open, which stays; settings: those of Login.ask
+function enter(settings) {
+  entering ??= asked(settings).finally(() => (entering = null));
+  return entering;
+}
+
+async function asked(settings) {
+  const found = await whoLooks();
+  const isIn = found.user && !found.must_change; // with a new password, or on another tab
+  return entered(isIn ? found : await login.ask({ session: found, ...settings }));
+}
+
+async function entered(found) {
+  if (!found) return;
+  // what somebody else was writing is not for this person's eyes and name
+  if (here.factory && here.session.user !== found.user) {
+    location.reload();
+    await new Promise(() => {});
   }
+  here.session = found;
   showSession();
-  if (here.factory) {
-    warn();
-    each("take", (name) => name === "session");
-  }
-  if (location.hash === "#used" && !may("operator")) {
-    history.replaceState(null, "", location.pathname);
-    login(here.t.loginUsed);
-  } else if (!here.session.role) login(here.t.loginText);
+  if (!here.factory) return;
+  warn();
+  each("take", (name) => name === "session");
 }
 
 function showSession() {
   const { t, session } = here;
   $("person").textContent = session.user ? session.name || session.user : t.login;
   $("person").title = session.role ? t.roles[session.role] : "";
+  menu.show(session, t.roles, language);
   for (const to of places) $(`to-${to.name}`)?.toggleAttribute("hidden", Boolean(to.role) && !may(to.role));
-}
-
-function login(text) {
-  const { t } = here;
-  const fields = [["token", t.token, "password"]];
-  ask({ title: t.loginTitle, text, yes: t.login, path: "session", fields, done: () => location.reload() });
 }
 
 // asks a person in a dialog and sends what was given; fields: [name, label, kind, value]
@@ -478,8 +508,33 @@ function field([name, label, kind, value]) {
   return element("label", "", label, input);
 }
 
-frame();
-open();
-setInterval(() => performance.now() - ticked > 240 && tick(), 250);
-setInterval(attend, 1000);
-connect();
+// ---- beginning: nothing of the factory is asked for before it is known who looks
+
+async function begin() {
+  frame();
+  here.session = await whoLooks();
+  speak(localStorage.getItem("language") ?? here.session.language);
+  const note = location.hash.slice(1);
+  const told = ["used", "refused", "failed"].includes(note);
+  if (told) history.replaceState(null, "", location.pathname);
+  if (!here.session.role || here.session.must_change) await enter({ whole: true, note: told ? note : "" });
+  else if (told && !here.session.user) enter({ closable: true, note });
+  showSession();
+  open();
+  setInterval(() => performance.now() - ticked > 240 && tick(), 250);
+  setInterval(attend, 1000);
+  connect();
+}
+
+async function whoLooks() {
+  for (;;) {
+    try {
+      return await session();
+    } catch {
+      lose();
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
+begin();
