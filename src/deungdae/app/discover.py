@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import tomllib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -67,7 +67,7 @@ def options(cls: Any, table: Mapping[str, object], file: str = "settings") -> An
     return found
 
 
-async def browse(driver: Driver) -> AsyncIterator[Node]:
+async def browse(driver: Driver) -> AsyncGenerator[Node, None]:
     """Connect, yield everything that a server offers, and close. Raises DoorError."""
     try:
         await driver.connect()

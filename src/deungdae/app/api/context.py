@@ -21,6 +21,7 @@ from deungdae.historian.journal import Journal
 
 from .apart import Apart
 from .failure import WebError
+from .jobs import Jobs
 from .mirrors import Mirrors
 from .news import News
 
@@ -43,6 +44,7 @@ class Context:
         self.news = News(runtime, self.mirrors, self.alarms)
         self.apart = Apart(180.0)  # the first question of all waits for the compiler
         self.planner = Apart(600.0)
+        self.jobs = Jobs()
 
     @property
     def store(self) -> Archive:
@@ -50,7 +52,8 @@ class Context:
         return cast(Archive, self.runtime.store)
 
     def close(self) -> None:
-        """End the processes that answer heavy questions."""
+        """End what takes a while, and the processes that answer heavy questions."""
+        self.jobs.close()
         self.apart.close()
         self.planner.close()
 

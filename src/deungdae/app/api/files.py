@@ -137,15 +137,15 @@ class LayoutAnswer(msgspec.Struct, frozen=True):
 @router.get("/files", dependencies=[act], **answer(FilesAnswer))
 async def files(here: Here) -> Json:
     """Return the files that describe this factory, and all that is wrong in them."""
-    found, faults = await _call(here, lambda path: (rewrite.read(path), rewrite.check(path, {})))
-    told = [_fault(each) for each in faults]
+    found, faults = await on_disk(here, lambda path: (rewrite.read(path), rewrite.check(path, {})))
+    told = [tell(each) for each in faults]
     return Json(FilesAnswer(folder=str(found.folder), files=list(found.files), faults=told))
 
 
 @router.get("/files/export", dependencies=[act], **binary(("application/zip",)))
 async def export(here: Here) -> Response:
     """Give all files of the description as one archive."""
-    data = await _call(here, lambda path: _zipped(rewrite.read(path)))
+    data = await on_disk(here, lambda path: _zipped(rewrite.read(path)))
     name = f"{here.runtime.factory.id}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(data, media_type="application/zip", headers=headers)
@@ -154,8 +154,8 @@ async def export(here: Here) -> Response:
 @router.post("/files/check", dependencies=[act], **answer(list[FaultAnswer]))
 async def check(here: Here, drafts: Drafts) -> Json:
     """Tell every fault that the description would have with these texts; changes nothing."""
-    faults = await _call(here, lambda path: rewrite.check(path, drafts.files))
-    return Json([_fault(each) for each in faults])
+    faults = await on_disk(here, lambda path: rewrite.check(path, drafts.files))
+    return Json([tell(each) for each in faults])
 
 
 @router.put("/files", dependencies=[act], **answer(SavedAnswer, 409))
@@ -167,7 +167,7 @@ async def save(here: Here, who: Who, change: Change) -> Json:
 @router.get("/files/versions", dependencies=[act], **answer(list[VersionAnswer]))
 async def versions(here: Here) -> Json:
     """List the changes that were made through Deungdae, newest first."""
-    found = await _call(here, rewrite.history)
+    found = await on_disk(here, rewrite.history)
     return Json(
         [VersionAnswer(id=e.id, time=e.time, person=e.person, files=sorted(e.after)) for e in found]
     )
@@ -177,7 +177,7 @@ async def versions(here: Here) -> Json:
 async def version(here: Here, id: str) -> Json:
     """Return what a change replaced, and what it wrote."""
     saved = await _find(here, id)
-    before, after = await _call(
+    before, after = await on_disk(
         here, lambda path: (rewrite.before(path, saved), rewrite.after(path, saved))
     )
     told = {name: after.get(name) for name in before}
@@ -190,7 +190,7 @@ async def version(here: Here, id: str) -> Json:
 async def restore(here: Here, who: Who, id: str, restoring: Restoring) -> Json:
     """Put back what a change replaced; a file that it made stays."""
     saved = await _find(here, id)
-    before = await _call(here, lambda path: rewrite.before(path, saved))
+    before = await on_disk(here, lambda path: rewrite.before(path, saved))
     texts = {name: text for name, text in before.items() if saved.before[name]}
     if not texts:
         raise WebError(404, "nothing was there before this change", "edit the files instead")
@@ -200,14 +200,14 @@ async def restore(here: Here, who: Who, id: str, restoring: Restoring) -> Json:
 @router.get("/layout", dependencies=[look], **answer(LayoutAnswer))
 async def layout(here: Here) -> Json:
     """Say where equipment stands on the plan."""
-    found = await _call(here, rewrite.read)
+    found = await on_disk(here, rewrite.read)
     return Json(LayoutAnswer(here.runtime.factory.layout, found.files[0].version))
 
 
 @router.put("/layout", dependencies=[act], **answer(LayoutAnswer, 409))
 async def place(here: Here, who: Who, given: Layout) -> Json:
     """Say anew where equipment stands; written into the factory file, which stays as it is else."""
-    found = await _call(here, rewrite.read)
+    found = await on_disk(here, rewrite.read)
     file = found.files[0]
     text = rewrite.edited(file.text, lambda document: _place(document, given.positions))
     told = await _saved(
@@ -218,7 +218,7 @@ async def place(here: Here, who: Who, given: Layout) -> Json:
     return await layout(here)
 
 
-async def _call(here: Context, work: Callable[[Path], S]) -> S:
+async def on_disk(here: Context, work: Callable[[Path], S]) -> S:
     """Do something with the factory's files. Raises WebError where the disk does not let it."""
     try:
         return await here.runtime.clock.call(work, here.runtime.factory.path)
@@ -227,7 +227,7 @@ async def _call(here: Context, work: Callable[[Path], S]) -> S:
 
 
 async def _find(here: Context, id: str) -> rewrite.Saved:
-    found = await _call(here, rewrite.history)
+    found = await on_disk(here, rewrite.history)
     for each in found:
         if each.id == id:
             return each
@@ -246,7 +246,7 @@ async def _saved(
         return before, rewrite.save(path, texts, versions, moment=moment, person=who)
 
     try:
-        before, after = await _call(here, save)
+        before, after = await on_disk(here, save)
     except rewrite.Conflict as error:
         return Json(_conflict(error, texts), 409)
     changes = []
@@ -270,7 +270,8 @@ def _conflict(error: rewrite.Conflict, texts: Mapping[str, str]) -> ConflictAnsw
     )
 
 
-def _fault(fault: Fault) -> FaultAnswer:
+def tell(fault: Fault) -> FaultAnswer:
+    """Return a fault as it is answered."""
     return FaultAnswer(
         file=fault.file,
         line=fault.line,

@@ -39,6 +39,7 @@ from . import (
     machine,
     pages,
     schema,
+    search,
     session,
     shifts,
     tables,
@@ -99,6 +100,7 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         blobs,
         faults,
         files,
+        search,
         inspections,
         machine,
         documents,
@@ -115,7 +117,8 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         app.include_router(part.router)
     errors.handle(app)
     app.add_middleware(
-        Shield, largest=knows.LARGEST | tables.LARGEST | files.LARGEST | documents.LARGEST
+        Shield,
+        largest=knows.LARGEST | tables.LARGEST | files.LARGEST | search.LARGEST | documents.LARGEST,
     )
     app.openapi = lambda: schema.describe(app)  # type: ignore[method-assign]
     return app
