@@ -144,7 +144,7 @@ async def test_rubbish_is_not_found_and_harms_nothing(traced: httpx.AsyncClient)
         for rest in ("", "/forward", "/recall"):
             answer = await traced.get(f"/api/v1/trace/{raw}{rest}")
             assert answer.status_code == 404, answer.text
-        like = code[:4000].encode("utf-8", "replace")
+        like = code[:4000].encode("utf-8", "replace").decode()
         near = await traced.get("/api/v1/trace", params={"near": like})
         assert near.status_code == 200
     assert (await got(traced, EVIL))["code"] == EVIL
