@@ -26,6 +26,7 @@ from deungdae.historian import rollup
 
 Why: TypeAlias = Literal["bad", "silent", "away", "lost"]
 
+FEW = 100_000  # samples that are read whatever the buckets: then gaps are known exactly
 READ = 2_000_000  # samples that are read for one curve; of more, minutes are shown
 PEEK = MINUTE  # how far beyond the end the next sample is looked for
 PATIENCE = 10  # times the usual time between two samples: a longer silence is a gap
@@ -86,7 +87,7 @@ def curve(
     hours = _widened(start, end, HOUR)
     if end - start < 8 * DAY:
         many = amount(store, signal.id, start, end)
-        if many <= points * 2 or (every % MINUTE and many <= READ):
+        if many <= (READ if every % MINUTE else FEW):
             return _read(store, signal, start, end, points=points, now=now, state=state)
         every = max(every, MINUTE)
     # whole hours are rolled up: what they hold is not read sample by sample
@@ -165,7 +166,7 @@ def _holes(
         why: Why = "silent" if good[at] else "bad"
         since = int(ends[at] if good[at] else times[at])
         until = int(starts[at + 1])
-        if found and found[-1].why == why and found[-1].end == since:
+        if found and why == found[-1].why == "bad" and found[-1].end == since:
             since = found.pop().start
         found.append(Gap(since, until, why))
     return [
