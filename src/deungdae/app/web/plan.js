@@ -380,8 +380,9 @@ function between(places, block, buffer) {
   const to = centre(block.stations.filter((station) => station.inputs.includes(buffer.name)));
   if (!from && !to) return;
   const beside = STATION.own / 2 + BUFFER / 2;
-  const x = from && to ? (from.x + to.x) / 2 : from ? from.x + beside : Math.max(BOX.width / 2 + EDGE, to.x - beside);
-  const y = (((from ?? to).y + (to ?? from).y) / 2) - BOX.height / 2;
+  const onward = from && (!to || to.x < from.x - STATION.own); // to another row: it stands at the end of this one
+  const x = onward ? from.x + beside : from ? (from.x + to.x) / 2 : Math.max(BOX.width / 2 + EDGE, to.x - beside);
+  const y = (onward || !to ? from.y : from ? (from.y + to.y) / 2 : to.y) - BOX.height / 2;
   places.set(block.key(buffer.name), { x, y, ...ofBuffer(x, y) });
 }
 
@@ -389,6 +390,8 @@ function straight([from, to, back], at) {
   const [a, b] = [at(from), at(to)];
   if (!a || !b) return "";
   const [dx, dy] = [b.centre - a.centre, b.middle - a.middle];
+  const gutter = b.y - ROW / 2;
+  if (dx < 0 && gutter > a.bottom && !back) return way(`M${a.centre + a.half} ${a.middle}h12V${gutter}H${b.centre}V${b.y - 4}`, back);
   if (Math.abs(dx) > a.half + b.half + 8) {
     const side = Math.sign(dx);
     const [x1, x2] = [a.centre + side * a.half, b.centre - side * (b.half + 4)];

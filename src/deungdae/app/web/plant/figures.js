@@ -71,7 +71,7 @@ function alarms() {
   const { t } = here;
   if (!known.alarms) return null;
   const waiting = Object.values(known.alarms.waiting).reduce((sum, each) => sum + each, 0);
-  const words = known.alarms.flood ? t.flood : waiting ? t.alarmsWait : t.noAlarms;
+  const words = known.alarms.flood ? t.flood : waiting ? t.alarmsToSee : t.noAlarms;
   return card("/alarms", t.titles.alarms, big(number(waiting, t.locale), "", waiting ? "wrong" : ""), element("p", "quiet", words));
 }
 

@@ -68,7 +68,7 @@ function sentence(standing) {
   if (!standing.length) return looks.every((shown) => shown.kind === "other") ? t.noStates : running === all.length ? t.allRun(running) : t.someRun(running);
   const [worst] = [...standing].sort((a, b) => ORDER.indexOf(a.look.kind) - ORDER.indexOf(b.look.kind));
   const what = [worst.name, worst.look.label, lasting(worst)].filter(Boolean).join(" ");
-  const why = worst.cause.kind === "unknown" ? what : `${what} — ${worst.cause.text}`;
+  const why = worst.cause.kind === "unknown" ? what : `${what} — ${worst.cause.short ?? worst.cause.text}`;
   return [t.someRun(running), why, standing.length > 1 ? t.andMore(standing.length - 1) : ""].filter(Boolean).join(" · ");
 }
 

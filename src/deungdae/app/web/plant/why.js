@@ -110,14 +110,14 @@ export class Why {
     return alarm ? alarm.text || nameOf(alarm.id) : "";
   }
 
-  // why an asset stands: { text, kind: person, alarm, door, neighbour or unknown }
+  // why an asset stands: { text, kind: person, alarm, door, neighbour or unknown, short: of a long text }
   cause(asset, shown) {
     const { t } = here;
     const reason = this.reasonOf(asset);
     if (reason) return { kind: "person", text: reason };
     const alarm = this.alarmOf(asset);
     if (alarm) return { kind: "alarm", text: alarm };
-    if (shown.kind === "none") return { kind: "door", text: troubleOf(asset) };
+    if (shown.kind === "none") return { kind: "door", ...troubleOf(asset) };
     if (shown.kind === "idle") {
       const text = this.neighbour(asset);
       if (text) return { kind: "neighbour", text };
@@ -166,8 +166,9 @@ function beside(asset, before) {
 function troubleOf(asset) {
   const { t } = here;
   const door = doorsOf(asset).find((each) => each.state !== "online");
-  if (!door) return t.tellsNothing;
-  return [`${door.name} ${t.doorStates[door.state]}`, door.problem].filter(Boolean).join(" — ");
+  if (!door) return { text: t.tellsNothing, short: t.tellsNothing };
+  const short = `${door.name} ${t.doorStates[door.state]}`;
+  return { text: [short, door.problem].filter(Boolean).join(" — "), short };
 }
 
 // the kind of a state as the API tells it
