@@ -67,6 +67,7 @@ def accounts(
     """
     chosen, options = specs(factory, assets), options_of(factory)
     alarms = store.events(start - AROUND, end, kinds=["alarm"])
+    orders = store.events(start, end, ids=[f"{asset}.order" for asset in chosen], before=True)
     found = []
     scenes = reporting.gather(list(chosen.values()), store, factory, start, end)
     for (asset, spec), scene in zip(chosen.items(), scenes, strict=True):
@@ -74,7 +75,8 @@ def accounts(
         own = [event for event in alarms if f"{event.id}.".startswith(f"{asset}.")]
         found.append(
             account(report, spec, factory, scene.window, until=max(until, end), now=now,
-                    options=options, alarms=own)
+                    options=options, alarms=own,
+                    orders=[event for event in orders if event.asset == asset])
         )  # fmt: skip
     return found
 

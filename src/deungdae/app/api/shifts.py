@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -101,10 +102,11 @@ class MachineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a machine's planned time, in s: planned = effective + all parts.
 
     asset: '' for all machines together. curve: [time, good parts so far]; plan: [time, parts that
-    should be there]; ribbon: [start, end, category].
+    should be there]; ribbon: [start, end, category]. summary: in words, by language.
     """
 
     asset: str
+    summary: dict[str, str]
     planned: float
     effective: float
     rated: bool
@@ -230,9 +232,9 @@ async def account(here: Here, since: From, until: To = "", assets: Assets = None
             until=to_iso(turn.end),
             label={"ko": label(turn.name, start, turn.end, factory.zone, "ko"),
                    "en": label(turn.name, start, turn.end, factory.zone, "en")},
-            summary={"ko": tell(found, names, "ko"), "en": tell(found, names, "en")},
-            whole=_machine(together(found), stops=False) if len(found) > 1 else None,
-            machines=[_machine(each) for each in found],
+            summary=_told(found, names),
+            whole=_machine(together(found), {}, stops=False) if len(found) > 1 else None,
+            machines=[_machine(each, _told([each], names)) for each in found],
         )
     )  # fmt: skip
 
@@ -341,9 +343,14 @@ def _note(id: str, time: int, value: str, data: dict[str, str], now: int) -> Eve
     return Event(id=id, time=time, kind="note", value=value, received=now, data=data)
 
 
-def _machine(found: Account, *, stops: bool = True) -> MachineAnswer:
+def _told(found: Sequence[Account], names: Mapping[str, str]) -> dict[str, str]:
+    return {"ko": tell(found, names, "ko"), "en": tell(found, names, "en")}
+
+
+def _machine(found: Account, summary: dict[str, str], *, stops: bool = True) -> MachineAnswer:
     return MachineAnswer(
         asset=found.asset,
+        summary=summary,
         planned=found.planned,
         effective=found.effective,
         rated=found.rated,

@@ -6,7 +6,7 @@ Page, command, PDF and API show the same account.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isfinite
 from typing import Literal, TypeAlias
 
@@ -29,7 +29,7 @@ Kind: TypeAlias = Literal[
     "failure", "repair", "setup", "delay", "idle", "unknown", "uncounted", "slower", "rejected",
     "unrated",
 ]  # fmt: skip
-Basis: TypeAlias = Literal["target", "cycle", ""]
+Basis: TypeAlias = Literal["target", "order", "cycle", ""]
 KINDS: tuple[Kind, ...] = (
     "failure", "repair", "setup", "delay", "idle", "unknown", "uncounted", "slower", "rejected",
     "unrated",
@@ -58,7 +58,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Parts of a period; None where nobody counts them.
 
     target: good parts that are planned until the end of the shift, due: until now; basis: what
-    says so, the option `target` or the `cycle`, '' for nothing. lacking: why what is not there.
+    says so: the option `target`, the orders' cycle, the option `cycle`, or '' for nothing. lacking:
+    why what is not there.
     """
 
     made: float | None = None
@@ -148,14 +149,16 @@ def account(
     now: int,
     options: StopOptions,
     alarms: Sequence[Event] = (),
+    orders: Sequence[Event] = (),
 ) -> Account:
     """Return the account of a report.
 
     window: that of the report. until: when the shift ends. alarms: of the asset, around its stops.
+    orders: `<asset>.order`, from the last one before start on; their `cycle` is the plan's.
     """
     groups = options.listed(factory.identity.language)
     standing = [(stop, seconds) for stop in report.standing if (seconds := _seconds(stop, report))]
-    plan, basis = _plan(spec, factory, report.start, until)
+    plan, basis = _plan(spec, factory, orders, report.start, until)
     return Account(
         asset=report.asset,
         start=report.start,
@@ -169,7 +172,7 @@ def account(
         results={result.name: result for result in report.results if result.name in SHOWN},
         counts=_counts(report, plan, basis),
         stops=tuple(
-            _standing(stop, seconds, report, now, groups, options, alarms)
+            _standing(stop, seconds, report, now, groups, options, _alarm(stop, alarms, factory))
             for stop, seconds in standing
             if seconds >= LISTED or stop.told
         ),
@@ -248,7 +251,7 @@ def _seconds(stop: Stop, report: Report) -> float:
 
 def _standing(
     stop: Stop, seconds: float, report: Report, now: int, groups: Mapping[str, tuple[str, ...]],
-    options: StopOptions, alarms: Sequence[Event],
+    options: StopOptions, alarm: str,
 ) -> Standing:  # fmt: skip
     told = [event for event in stop.told if event.value]
     piece = stop.longest
@@ -264,13 +267,13 @@ def _standing(
         group=group_of(stop.reasons[0], groups) if stop.reasons else "",
         person=told[-1].data.get("person", "") if told else "",
         note=told[-1].data.get("note", "") if told else "",
-        alarm=_alarm(stop, alarms),
+        alarm=alarm,
         wants=wants(stop, options),
         told=tuple((event.time, event.value) for event in told),
     )
 
 
-def _alarm(stop: Stop, alarms: Sequence[Event]) -> str:
+def _alarm(stop: Stop, alarms: Sequence[Event], factory: Factory) -> str:
     """Return what the alarm said that was raised about when the stop began: the nearest."""
     near = [
         event
@@ -281,7 +284,10 @@ def _alarm(stop: Stop, alarms: Sequence[Event]) -> str:
         return ""
     event = min(near, key=lambda each: abs(each.time - stop.start))
     said = next((event.data[key] for key in ("message", "text") if event.data.get(key)), "")
-    return said or event.data.get("nativeCode", "") or event.value
+    signal = factory.signals.get(event.id)
+    plain = event.value.upper() in ("1", "TRUE", "ACTIVE", "ALARM", "FAULT", "WARNING", "TRIGGERED")
+    named = signal.name if signal is not None and plain else ""
+    return said or event.data.get("nativeCode", "") or named or event.value
 
 
 def _caused(
@@ -356,22 +362,38 @@ def _scrap(report: Report) -> float | None:
 
 
 def _plan(
-    spec: KpiOptions, factory: Factory, start: int, end: int
+    spec: KpiOptions, factory: Factory, orders: Sequence[Event], start: int, end: int
 ) -> tuple[tuple[tuple[int, float], ...], Basis]:
     """Return the good parts that should be there, flat where no work is planned; and what says so.
 
-    target: parts of a planned hour; else as many as the cycle allows, which is the most there is.
+    target: parts of a planned hour; else as many as the cycle of the order allows, or the machine's
+    own, which is the most there is.
     """
-    rate = spec.target or (3600 / spec.cycle if spec.cycle else 0.0)
-    if not rate:
+    own = spec.target or (3600 / spec.cycle if spec.cycle else 0.0)
+    rates = [(start, own)]
+    if not spec.target:
+        rates += [(max(event.time, start), rate) for event in orders if (rate := _rate(event))]
+    if not any(rate for _, rate in rates):
         return (), ""
     points, made = [(start, 0.0)], 0.0
     for since, until, _ in factory.calendar.planned(start, end, factory.zone, spec.asset):
+        edges = sorted({since, until, *(time for time, _ in rates if since < time < until)})
         points.append((since, made))
-        made += rate * (until - since) / HOUR
-        points.append((until, made))
+        for a, b in pairwise(edges):
+            made += next(rate for time, rate in reversed(rates) if time <= a) * (b - a) / HOUR
+            points.append((b, made))
     points.append((end, made))
-    return tuple(dict.fromkeys(points)), "target" if spec.target else "cycle"
+    basis: Basis = "target" if spec.target else "order" if len(rates) > 1 else "cycle"
+    return tuple(dict.fromkeys(points)), basis
+
+
+def _rate(order: Event) -> float:
+    """Return the parts an hour that an order plans, 0 where it does not say."""
+    try:
+        cycle = float(order.data.get("cycle", "0"))
+    except ValueError:
+        return 0.0
+    return 3600 / cycle if isfinite(cycle) and cycle > 0 else 0.0
 
 
 def _at(points: Sequence[tuple[int, float]], moment: int) -> float:

@@ -10,6 +10,7 @@ import msgspec
 
 from deungdae.core.types import SECOND, Event
 
+from .categories import plain_word
 from .stops import Stop, newest
 
 Language = Literal["ko", "en"]
@@ -35,6 +36,9 @@ DEFAULTS: dict[Language, dict[str, tuple[str, ...]]] = {
         "Planned": ("Planned stop", "Preventive maintenance", "No order"),
     },
 }  # fmt: skip
+
+
+NEIGHBOURS = frozenset({"starved", "blocked", "suspended", "투입대기", "배출대기"})
 
 
 class StopOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,11 +72,11 @@ class StopOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     idle: Annotated[
         float,
         msgspec.Meta(
-            description="Idle or waiting time wants a reason when it is longer",
+            description="Idle time wants a reason when it is longer; waiting for parts or room never does",
             ge=0,
             extra={"unit": "s"},
         ),
-    ] = 300.0
+    ] = 600.0
     unknown: Annotated[
         float,
         msgspec.Meta(
@@ -88,12 +92,16 @@ class StopOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def wants(stop: Stop, options: StopOptions) -> bool:
-    """Return whether somebody should say why; set-ups, breaks and short stops need no word."""
+    """Return whether somebody should say why.
+
+    Set-ups, breaks and short stops need no word, nor does a machine that says itself that it waits
+    for those before or behind it.
+    """
     if stop.reasons:
         return False
     lengths = Counter[str]()
     for piece in stop.pieces:
-        if piece.busy:
+        if piece.busy and plain_word(piece.state) not in NEIGHBOURS:
             lengths[piece.category] += piece.length
     return (
         lengths["unknown"] > options.unknown * SECOND

@@ -1,5 +1,5 @@
-// The shift: how good it is, and what costs most.
+// The shift: how good it is, what costs most, why machines stood, and what is handed over.
 
-import { Indicators } from "./indicators.js";
+import { Shift } from "./shift.js";
 
-export default () => [new Indicators()];
+export default () => [new Shift()];
