@@ -410,11 +410,11 @@ async function reach(path, options) {
   throw Object.assign(new Error(here.t.sendAgain), { status: 401 });
 }
 
-// returns the answer, or throws an Error that says in words why there is none; its `status` is HTTP's
+// returns the answer, or throws an Error that says in words why there is none; its `status` is HTTP's, `told` all that came
 export async function get(path, options) {
   const answer = await reach(path, options);
   const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status, told });
   return told;
 }
 
