@@ -5,7 +5,7 @@ import { PRIORITIES, badge } from "../priority.js";
 import { ask, at, here, may } from "../shell.js";
 import { Table } from "../table.js";
 import { isQuiet } from "./frame.js";
-import { about, acknowledge, acknowledged, began, link, priority, rank, refill, shelve, service, state, text, title } from "./rows.js";
+import { about, acknowledge, acknowledged, began, link, priority, rank, refill, seldom, shelve, state, text, title } from "./rows.js";
 
 const LEAST = 3; // places in PRIORITIES from which on an alarm is folded away in a flood
 const AGES = 5000; // ms after which ages are told anew
@@ -34,7 +34,7 @@ export class Present {
       { key: "since", title: t.began, kind: "time", show: began },
       { key: about, title: t.machineOf, show: link },
       { key: (alarm) => [title(alarm), alarm.text].join(" "), title: t.alarm, show: text },
-      { key: () => null, title: t.deeds, show: (alarm) => [element("div", "deeds", acknowledge(alarm, frame), shelve(alarm, frame), service(alarm, frame, true))] },
+      { key: () => null, title: t.deeds, show: (alarm) => [element("div", "deeds", acknowledge(alarm, frame), shelve(alarm, frame), seldom(alarm, frame))] },
     ];
   }
 
@@ -85,6 +85,7 @@ export class Present {
 
   draw() {
     const { t } = here;
+    if (this.element.querySelector(".deeds .menu[open]")) return; // it would close under the hand
     this.drawn = performance.now();
     const alarms = this.chosen();
     const waiting = alarms.filter(isWaiting);
@@ -148,7 +149,7 @@ export class Present {
 
   allOf(own) {
     const waiting = own.filter(isWaiting);
-    if (!waiting.length) return null;
+    if (own.length < 2 || !waiting.length) return null;
     const made = button("", here.t.acknowledgeAll(waiting.length), () => acknowledged(waiting, this.frame));
     made.disabled = !may("operator");
     made.setAttribute("aria-label", `${made.textContent}: ${about(own[0])}`);
@@ -157,7 +158,7 @@ export class Present {
 
   item(alarm, isFirst) {
     const mark = isFirst ? element("span", "chip first", `① ${here.t.firstUp}`) : null;
-    return element("li", alarm.state, element("div", "line", priority(alarm), state(alarm), began(alarm), mark), element("div", "", ...text(alarm)), element("div", "deeds", acknowledge(alarm, this.frame), shelve(alarm, this.frame)));
+    return element("li", alarm.state, element("div", "line", priority(alarm), state(alarm), began(alarm), mark), element("div", "", ...text(alarm)), element("div", "deeds", acknowledge(alarm, this.frame), shelve(alarm, this.frame), seldom(alarm, this.frame)));
   }
 
   askAll() {

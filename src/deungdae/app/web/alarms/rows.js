@@ -2,6 +2,7 @@
 
 import { button, element } from "../dom.js";
 import { age } from "../format.js";
+import { menu } from "../menu.js";
 import { PRIORITIES, badge } from "../priority.js";
 import { ask, assetName, at, here, known, may, moment, nameOf, now, send } from "../shell.js";
 
@@ -135,11 +136,22 @@ export function unshelve(alarm, frame) {
   return act("unshelve", t.unshelve, alarm, "operator", () => ask(wish));
 }
 
+// what is seldom done with an alarm
+export function seldom(alarm, frame) {
+  const made = menu("⋯", `${here.t.moreDeeds}: ${title(alarm)}`, [[here.t.takeOut, () => ask(serving(alarm, frame, true))]]);
+  made.hidden = !may("engineer");
+  made.querySelector("summary").dataset.act = `seldom ${alarm.id}`;
+  return made;
+}
+
 export function service(alarm, frame, out) {
+  return act("service", out ? here.t.takeOut : here.t.putBack, alarm, "engineer", () => ask(serving(alarm, frame, out)));
+}
+
+function serving(alarm, frame, out) {
   const { t } = here;
   const words = out ? t.takeOut : t.putBack;
-  const wish = { title: `${words}: ${title(alarm)}`, text: out ? t.takeOutText : t.putBackText, yes: words, path: "alarms/service", body: { alarm: alarm.id, out }, reason: true, done: () => frame.renew() };
-  return act("service", words, alarm, "engineer", () => ask(wish));
+  return { title: `${words}: ${title(alarm)}`, text: out ? t.takeOutText : t.putBackText, yes: words, path: "alarms/service", body: { alarm: alarm.id, out }, reason: true, done: () => frame.renew() };
 }
 
 // fills a table anew without taking the keys away from the button that a person stands on
