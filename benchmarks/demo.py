@@ -8,8 +8,6 @@ demo (pages that they share count twice), at its highest until then and after so
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import statistics
 import subprocess
 import sys
@@ -22,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from measure import Row, arguments, free_port, report, row
+from measure import Row, arguments, free_port, present, report, row
 
 PATIENCE = 120.0  # s until the picture must live
 
@@ -36,10 +34,10 @@ def main() -> None:
 def measured(rounds: int, settle: float) -> list[Row]:
     lives, peaks = [], []
     for turn in range(rounds):
-        with demo() as (process, port):
+        with demo() as (process, history):
             watch = Memory(process)
             begun = time.perf_counter()
-            while wanted := missing(port):
+            while wanted := missing(history):
                 if time.perf_counter() - begun > PATIENCE or process.poll() is not None:
                     raise SystemExit(f"the demo never showed {', '.join(sorted(wanted))}")
                 time.sleep(0.1)
@@ -61,30 +59,27 @@ def measured(rounds: int, settle: float) -> list[Row]:
 
 
 @contextmanager
-def demo() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run a fresh demo; give its process and the port of its page."""
+def demo() -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run a fresh demo; give its process and the folder of its history."""
     with tempfile.TemporaryDirectory() as name:
-        port = free_port()
-        command = [str(Path(sys.executable).with_name("deungdae")), "demo", "--port", str(port)]
+        works = Path(name) / "works"
+        words = ["demo", "--keep", str(works), "--port", str(free_port())]
+        command = [str(Path(sys.executable).with_name("deungdae")), *words]
         with (Path(name) / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            yield process, port
+            yield process, works / "history"
         finally:
             process.terminate()
             process.wait(30)
 
 
-def missing(port: int) -> set[str]:
+def missing(history: Path) -> set[str]:
     """Return what the picture does not show yet."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        link.request("GET", "/api/v1/live")
-        found = json.loads(link.getresponse().read())["findings"]
-    except (OSError, http.client.HTTPException, ValueError):
+        found = present(history)["findings"]
+    except (OSError, ValueError):
         found = []
-    finally:
-        link.close()
     shown = {
         each["name"]
         for each in found

@@ -9,8 +9,6 @@ Ready: from the start of the process until the API shows every signal with a goo
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json
 import statistics
 import struct
 import subprocess
@@ -24,7 +22,7 @@ from pathlib import Path
 import psutil
 from asyncua import Server, ua
 
-from measure import Row, arguments, free_port, report, row, running
+from measure import Row, arguments, free_port, present, report, row, running
 
 SIGNALS = 500
 TAGS = SIGNALS - 3  # beside them a state, a count and a valve
@@ -127,7 +125,7 @@ def house(protocol: str, server: int) -> Iterator[tuple[psutil.Process, float]]:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            while not is_ready(port):
+            while not is_ready(folder / "history"):
                 passed = time.perf_counter() - begun
                 if process.poll() is not None or passed > PATIENCE:
                     raise SystemExit((folder / "log").read_text(encoding="utf-8"))
@@ -138,16 +136,12 @@ def house(protocol: str, server: int) -> Iterator[tuple[psutil.Process, float]]:
             process.wait(20)
 
 
-def is_ready(port: int) -> bool:
+def is_ready(history: Path) -> bool:
     """Return whether the factory knows a good value of every signal."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        link.request("GET", "/api/v1/live")
-        known = json.loads(link.getresponse().read())
-    except OSError:
+        known = present(history)
+    except (OSError, ValueError):
         return False
-    finally:
-        link.close()
     good = [reading for reading in known["readings"].values() if reading["quality"] == "good"]
     return len(good) + len(known["events"].keys() & {"cell.state"}) == SIGNALS
 

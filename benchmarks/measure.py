@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import shutil
@@ -116,3 +117,17 @@ def wait_for(port: int, within: float, process: subprocess.Popen[bytes] | None =
         if time.monotonic() > end or (process is not None and process.poll() is not None):
             raise TimeoutError(f"nothing listens on port {port}")
         time.sleep(0.02)
+
+
+def present(history: Path) -> dict[str, Any]:
+    """Return what the instance that has a history open knows now. Raises OSError, ValueError."""
+    found = json.loads((history / "running.json").read_bytes())
+    link = http.client.HTTPConnection(found["url"].partition("://")[2], timeout=5)
+    try:
+        link.request("GET", "/api/v1/live", headers={"Authorization": f"Bearer {found['token']}"})
+        known: dict[str, Any] = json.loads(link.getresponse().read())
+    except http.client.HTTPException as error:
+        raise OSError(str(error)) from error
+    finally:
+        link.close()
+    return known

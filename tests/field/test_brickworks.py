@@ -38,11 +38,15 @@ class Demo:
             )
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
-            return json.loads(answer.read())
+        return json.loads(self.bytes(path))
 
     def bytes(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+        running = json.loads((self.folder / "history" / "running.json").read_bytes())
+        ask = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"Authorization": f"Bearer {running['token']}"},
+        )
+        with urllib.request.urlopen(ask, timeout=20) as answer:
             return bytes(answer.read())
 
     def wait(self, what: str, there: Callable[[], Any]) -> Any:

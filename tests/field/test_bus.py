@@ -157,15 +157,18 @@ class Plant:
     async def get(self, path: str, **query: str) -> Any:
         """Return what the pages answer, or None where they do not."""
         try:
-            return (await self.client.get(path, params=query)).json()
-        except httpx.TransportError:
+            return (await self.client.get(path, params=query, headers=self.bearer())).json()
+        except (httpx.TransportError, FileNotFoundError):
             return None
+
+    def bearer(self) -> dict[str, str]:
+        """Return what lets a program in."""
+        found = json.loads((self.folder / "history" / "running.json").read_text())
+        return {"Authorization": f"Bearer {found['token']}"}
 
     async def act(self, path: str, **deed: object) -> httpx.Response:
         """Do something in a person's name."""
-        found = json.loads((self.folder / "history" / "running.json").read_text())
-        headers = {"Authorization": f"Bearer {found['token']}"}
-        return await self.client.post(path, json={"person": "Kim", **deed}, headers=headers)
+        return await self.client.post(path, json={"person": "Kim", **deed}, headers=self.bearer())
 
     async def value(self, id: str) -> float | None:
         live = await self.get("/live")
