@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from deungdae.app.auth import Role, User
+from deungdae.app.auth import PROGRAM, Role, User
 
 from .context import Context, Here, Json, Who, needs, person
 from .deeds import Name
@@ -45,10 +45,11 @@ class Change(BaseModel):
     person: Name | None = None
 
 
-class Deed(BaseModel):
-    """For whom a program acts."""
+class Reset(BaseModel):
+    """A new password: a random one, or what somebody chose at the keyboard of this machine."""
 
     model_config = ConfigDict(extra="forbid")
+    password: Annotated[str, Field(max_length=1000)] | None = None
     person: Name | None = None
 
 
@@ -64,7 +65,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A user with the password for the next login, which is told this once."""
+    """A user with the password for the next login, which is told this once; '' if they chose it."""
 
     user: UserAnswer
     password: str
@@ -122,12 +123,21 @@ async def change(here: Here, who: Who, name: str, given: Change) -> Json:
     return Json(told(after))
 
 
-@router.post("/{name}/password", **answer(FirstAnswer, 404))
-async def reset(here: Here, who: Who, name: str, given: Deed) -> Json:
-    """Give a user a new password for the next login; their sessions end."""
+@router.post("/{name}/password", **answer(FirstAnswer, 404, 409))
+async def reset(here: Here, who: Who, name: str, given: Reset) -> Json:
+    """Give a user a new password for the next login; their sessions end.
+
+    password: for programs of this machine alone: nobody else shall know another's.
+    """
     acting = person(who, given.person)
     user = _found(here, name)
-    password = await here.runtime.clock.call(here.keeper.users.reset, user.name)
+    clock, known, password = here.runtime.clock, here.keeper.users, ""
+    if given.password is None:
+        password = await clock.call(known.reset, user.name)
+    elif who is PROGRAM:
+        await clock.call(known.choose, user.name, given.password)
+    else:
+        raise WebError(403, "nobody chooses another's password", "leave `password` away", "role")
     await _end(here, user.name)
     await here.note("user", {"action": "reset", "user": user.name}, acting)
     return Json(FirstAnswer(user=told(_found(here, name)), password=password))

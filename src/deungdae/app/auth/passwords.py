@@ -47,6 +47,8 @@ def check(password: str, known: Iterable[str]) -> None:
     Raises Refused naming the rule. There are no rules of composition, as SP 800-63B demands.
     """
     password = normal(password)
+    if not password.isprintable():  # half of a surrogate pair, a line's end
+        raise Refused("password-letters", "a password has characters that can be typed and seen")
     plain = password.casefold()
     if len(password) < SHORTEST:
         raise Refused("password-short", f"a password needs at least {SHORTEST} characters")
@@ -69,7 +71,7 @@ def fits(kept: str, password: str) -> bool:
     """Return whether a password is the one of which that was kept. Takes some 50 ms."""
     try:
         return HASHER.verify(kept, normal(password))
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):  # half of a surrogate pair
         return False
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from deungdae.core.clock import Clock, RealClock, to_iso
 from deungdae.core.errors import Refused, StoreError
+from deungdae.core.types import SECOND
 
 from . import passwords, vault
 from .options import RoleWord
@@ -120,8 +121,8 @@ class Users:
     # ---- who there shall be
 
     def first(self) -> str:
-        """Make the first administrator, `admin`, where there is nobody; return the password."""
-        if self._users or self.problem:
+        """Make the first administrator, `admin`, where there is none; return the password, or ''."""
+        if self.problem or self.administrator() or self.find("admin"):
             return ""
         return self.add("admin", "admin", Role.ADMINISTRATOR)
 
@@ -144,7 +145,7 @@ class Users:
                 shown=self._shown(shown or name, name),
                 role=role.word,  # type: ignore[arg-type]
                 password=kept,
-                created=to_iso(self._clock.now()),
+                created=to_iso(self._clock.now() // SECOND * SECOND),
                 must_change=True,
             )
             self._put(self._users | {name: user})
