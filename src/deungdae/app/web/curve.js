@@ -3,7 +3,6 @@
 import { isCounted } from "./format.js";
 import { known } from "./shell.js";
 
-const MARKED = 400; // bad samples that are marked one by one
 const TAIL = 5000; // readings that are kept until the API is asked anew
 
 export class Curve {
@@ -151,8 +150,8 @@ export class Curve {
     return all.length <= most && this.shape === "samples" ? all : [];
   }
 
-  // what is not good, [ms, value or null, "bad" | "uncertain"], at most MARKED; a bucket of which
-  // a part is not good is uncertain
+  // what is not good, [ms, value or null, "bad" | "uncertain"]; a bucket of which a part is not
+  // good is uncertain
   marks(from, to) {
     const found = [];
     for (let n = Math.max(0, this.place(from)); n < this.time.length && this.time[n] <= to; n++) {
@@ -160,8 +159,7 @@ export class Curve {
         if (this.bad[n]) found.push([this.time[n] + this.every / 2, null, this.count[n] ? "uncertain" : "bad"]);
       } else if (this.status[n] & 3 || this.status[n] & 0x30) found.push([this.time[n], isKnown(this.value[n], this.status[n]) ? this.value[n] : null, (this.status[n] & 3) >= 2 ? "bad" : "uncertain"]);
     }
-    const step = Math.ceil(found.length / MARKED);
-    return found.filter((_, n) => n % step === 0);
+    return found;
   }
 
   // rows of a table of what is drawn

@@ -9,6 +9,7 @@ const [LEFT, RIGHT] = [68, 14];
 const [HEAD, FOOT, LANE, STRIP] = [22, 26, 24, 44]; // px: above a pane, the time axis, a lane, the strip
 const BETWEEN = 10;
 const LEAST = 90; // px of a pane
+const APART = 14; // px between two marks of what is not good
 const NEAR = 7; // px within which an event is told
 const SHAPES = [ // of a signal's marks, so that it is known without its colour
   "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
@@ -217,7 +218,13 @@ export class Drawing {
   // samples that are not good: a cross at the bottom for bad, an open diamond for uncertain
   doubts(curve, pane) {
     const { from, to } = this.chart.window;
-    return curve.marks(from, to).map(([ms, value, kind]) => {
+    let [drawnAt, drawnKind] = [-Infinity, ""];
+    const apart = curve.marks(from, to).filter(([ms, , kind]) => {
+      const fits = this.x(ms) - drawnAt >= APART || kind !== drawnKind;
+      if (fits) [drawnAt, drawnKind] = [this.x(ms), kind];
+      return fits;
+    });
+    return apart.map(([ms, value, kind]) => {
       const [x, y] = [this.x(ms), value === null ? pane.bottom - 7 : pane.y(value)];
       const d = kind === "bad" ? `M${x - 4} ${y - 4}l8 8M${x + 4} ${y - 4}l-8 8` : `M${x} ${y - 5}l5 5l-5 5l-5-5z`;
       return drawn("path", { class: `doubt ${kind}`, d }, drawn("title", {}, `${this.chart.tell(ms)}: ${here.t.flags[kind]}`));

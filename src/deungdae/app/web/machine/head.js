@@ -3,11 +3,13 @@
 import { doorsOf } from "../assets.js";
 import { $, element, put } from "../dom.js";
 import { age } from "../format.js";
-import { assetName, assetOf, at, here, known, moment, now } from "../shell.js";
+import { assetName, assetOf, at, here, known, moment, nameOf, now } from "../shell.js";
 import { look, stateOf } from "../states.js";
 import { showState } from "./list.js";
 
 const DOORS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■" };
+const CALM = ["", "0", "false", "normal", "inactive", "ok"]; // an alarm that says so is over
+const BITS = [...CALM, "1", "true", "active", "fault", "warning", "triggered"]; // words that say less than its name
 const WORKING = ["run", "off"]; // states that need no reason
 
 export class Head {
@@ -57,7 +59,14 @@ export class Head {
     const reason = known.events.get(`${this.asset}.reason`);
     const said = reason && since !== null && reason[1] >= since && reason[0] ? reason : null;
     const stands = state && !WORKING.includes(kind) && kind !== "none";
-    put(this.why, said ? `${t.why}: ${[said[0], said[4].note, said[4].person && `— ${said[4].person}`].filter(Boolean).join(" ")}` : stands ? (this.alarm(since)?.words ?? (kind === "down" ? t.noReason : "")) : "");
+    put(this.why, said ? `${t.why}: ${[said[0], said[4].note, said[4].person && `— ${said[4].person}`].filter(Boolean).join(" ")}` : stands ? this.supposed(since, kind) : "");
+  }
+
+  // what an alarm says where nobody has said anything
+  supposed(since, kind) {
+    const alarm = this.alarm(since);
+    if (alarm && !alarm.over) return `▲ ${alarm.words}`;
+    return kind === "down" ? here.t.noReason : "";
   }
 
   // [name, words] of what else is known
@@ -80,8 +89,10 @@ export class Head {
     const own = [...known.events].filter(([id, event]) => event[3] === "alarm" && assetOf(id) === this.asset && event[1] >= since - 120000);
     const [newest] = own.sort((a, b) => b[1][1] - a[1][1]);
     if (!newest) return null;
-    const [, [value, ms, , , data]] = newest;
-    return { ms, words: [value, data.message, moment(new Date(ms).toISOString())].filter(Boolean).join(" · ") };
+    const [id, [value, ms, , , data]] = newest;
+    const text = data.message || (BITS.includes(value.toLowerCase()) ? nameOf(id) : value);
+    const over = CALM.includes(value.toLowerCase());
+    return { over, words: [text, over ? here.t.alarmOver : "", moment(new Date(ms).toISOString())].filter(Boolean).join(" · ") };
   }
 
   showDoors() {
