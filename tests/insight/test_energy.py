@@ -28,11 +28,14 @@ from deungdae.core.types import (
     Signal,
 )
 from deungdae.insight.energy import (
+    Carrier,
     Energy,
     EnergyOptions,
+    Factor,
     Meter,
     from_counter,
     from_power,
+    products,
     total,
     within,
 )
@@ -364,3 +367,88 @@ def test_findings_are_finite_or_explained() -> None:
 def test_meters_that_make_no_sense_are_faults(meters: dict[str, Meter], problem: str) -> None:
     with pytest.raises(FactoryError, match=problem):
         analysis(meters)
+
+
+# ---- over any period
+
+
+class Memory:
+    """A store of what a test says."""
+
+    def __init__(self, samples: dict[str, Samples], events: Sequence[Event] = ()) -> None:
+        self._samples = samples
+        self._events = events
+
+    def query(
+        self, ids: Sequence[str], start: int, end: int, *, before: bool = False
+    ) -> dict[str, Samples]:
+        return {id: self._samples.get(id, column()) for id in ids}
+
+    def events(self, start: int, end: int, *, ids: Sequence[str], before: bool) -> list[Event]:
+        return [event for event in self._events if event.id in ids]
+
+
+def scan(id: str, time: int, product: str) -> Event:
+    return Event(id=id, time=time, kind="scan", value="1", data={"product": product})
+
+
+def test_an_account_is_told_by_state_product_and_carbon() -> None:
+    counter = column(*((MIDNIGHT + n * 15 * MINUTE, 100.0 + 5 * n) for n in range(9)))
+    states = [
+        Event(id="press.state", time=MIDNIGHT, kind="state", value="running"),
+        Event(id="press.state", time=MIDNIGHT + HOUR, kind="state", value="idle"),
+    ]
+    parts = [
+        scan("press.part", MIDNIGHT + 30 * MINUTE, "arch"),
+        scan("press.part", MIDNIGHT + 60 * MINUTE, "straight"),
+    ]
+    gas = column((MIDNIGHT, 10.0), (MIDNIGHT + 2 * HOUR, 16.0))
+    options = {
+        "meters": {"press": Meter(energy="press.energy", state="press.state")},
+        "co2": Factor(factor=0.4173, year=2023),
+        "carriers": {"gas": Carrier(asset="kiln", counter="kiln.gas")},
+    }
+    store: Any = Memory({"press.energy": counter, "kiln.gas": gas}, [*states, *parts])
+    found = analysis(**options).account(store, MIDNIGHT, MIDNIGHT + 2 * HOUR)
+    (press,) = found.machines
+    assert found.energy.value == 40.0
+    assert {state: each.value for state, each in press.states.items()} == {
+        "running": 20.0,
+        "idle": 20.0,
+    }
+    made = {product: each.value for product, each in press.products.items()}
+    assert made == {"arch": 10.0, "straight": 10.0, "": 20.0}  # what comes next nobody knows yet
+    assert found.co2 == pytest.approx(40 * 0.4173)
+    assert [block.value for block in found.load] == [20.0] * 8
+    assert (found.carriers[0].amount.value, found.carriers[0].co2) == (6.0, None)
+
+
+def test_a_quarter_in_which_a_meter_was_silent_has_no_load() -> None:
+    counter = column((MIDNIGHT + 15 * MINUTE, 1.0), (MIDNIGHT + 45 * MINUTE, 3.0))
+    meters = {"press": Meter(energy="press.energy")}
+    found = analysis(meters=meters).account(
+        Memory({"press.energy": counter}),  # type: ignore[arg-type]
+        MIDNIGHT,
+        MIDNIGHT + HOUR,
+    )
+    assert [block.value for block in found.load] == [None, 4.0, 4.0, None]
+    assert found.peak == found.load[1]
+    assert found.co2 is None
+
+
+def test_an_account_of_silence_is_none() -> None:
+    meters = {"press": Meter(energy="press.energy")}
+    with pytest.raises(NotEnoughData, match=r"press\.energy"):
+        analysis(meters=meters).account(Memory({}), MIDNIGHT, MIDNIGHT + HOUR)  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 25), st.sampled_from(["a", "b", ""])), max_size=12).map(
+        sorted
+    )
+)
+def test_products_fill_the_period_once(parts: list[tuple[int, str]]) -> None:
+    found = products([scan("x.part", time, product) for time, product in parts], 0, 20)
+    spans = sorted(span for each in found.values() for span in each)
+    assert (spans[0][0], spans[-1][1]) == (0, 20)
+    assert all(first[1] == second[0] for first, second in pairwise(spans))

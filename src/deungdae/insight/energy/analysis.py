@@ -12,8 +12,8 @@ import numpy as np
 
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
-from deungdae.core.ports import Needs, Samples, Window
-from deungdae.core.types import DAY, HOUR, MINUTE, SECOND, Event, Finding
+from deungdae.core.ports import Needs, Samples, Store, Window
+from deungdae.core.types import DAY, HOUR, SECOND, Event, Finding
 from deungdae.core.units import UnknownUnitError, conversion
 from deungdae.insight import states
 from deungdae.insight.kpi import timeline
@@ -21,9 +21,10 @@ from deungdae.insight.kpi.counters import increments
 from deungdae.model.calendar import days_between, local_midnight
 from deungdae.model.factory import Factory
 
+from .account import QUARTER, Account, CarrierUse, MachineUse, load, products, readings, shares
+from .carbon import Carrier, Factor
 from .pieces import Amount, Pieces, from_counter, from_power, total, within
 
-QUARTER = 15 * MINUTE  # over which Korean suppliers, as many others, measure demand
 _NOTHING = Samples(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.uint8))
 _WORTH_TELLING = 0.01  # share of a period of which nothing is known
 
@@ -83,6 +84,14 @@ class EnergyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["shift", "day"],
         msgspec.Meta(description="Over what is counted; `shift` is `day` where there are none"),
     ] = "day"
+    co2: Annotated[
+        Factor | None,
+        msgspec.Meta(description="Greenhouse gas of a kW.h of electricity from the grid"),
+    ] = None
+    carriers: Annotated[
+        dict[str, Carrier],
+        msgspec.Meta(description="By name, as `gas`: what else is used than electricity"),
+    ] = {}
     every: Annotated[
         float,
         msgspec.Meta(description="How often it is told", ge=1, extra={"unit": "s"}),
@@ -109,7 +118,12 @@ class Energy:
     period = "shift"
     meters.press1 = { energy = "press1.energy", state = "press1.state", good = "press1.good" }
     meters.kiln1 = { power = "kiln1.power", rated = 120 }
+    co2 = { factor = 0.4173, year = 2023, source = "Korean grid, fixed 2025-12-17" }
+    carriers.gas = { asset = "kiln1", counter = "kiln1.gas" }
     ```
+
+    `co2` states the factor with its year; without it no carbon is told. Gas and the like have
+    factors of their own, per unit of their counter.
     """
 
     Options = EnergyOptions
@@ -158,6 +172,73 @@ class Energy:
             findings.append(self._peak(measured, period))
         findings.append(self._demand(measured, now))
         return findings
+
+    def account(self, store: Store, start: int, end: int) -> Account:
+        """Return what was used in [start, end), as far as it was told. Raises NotEnoughData."""
+        window = self._window(store, start, end)
+        meters = {asset: self._pieces(m, window) for asset, m in self.options.meters.items()}
+        main = self._pieces(self.options.main, window) if self.options.main else None
+        measured = list(meters.values()) if main is None else [main]
+        if not any(pieces.known.any() for pieces in (*meters.values(), *measured)):
+            ids = ", ".join(meter.source for meter in self._meters())
+            raise NotEnoughData(f"no energy was told in this period by {ids}")
+        period = _Period(start, end)
+        parts = [within(pieces, [period]) for pieces in meters.values()]
+        return Account(
+            start=start,
+            end=end,
+            energy=total(parts) if main is None else within(main, [period]),
+            machines=tuple(
+                self._use(asset, meter, meters[asset], window, period)
+                for asset, meter in self.options.meters.items()
+            ),
+            carriers=tuple(self._carrier(name, window, period) for name in self.options.carriers),
+            load=load(measured, start, end),
+            factor=self.options.co2,
+        )
+
+    def _window(self, store: Store, start: int, end: int) -> Window:
+        """Return all that an account needs of a period."""
+        meters = self._meters()
+        told = [meter.state for meter in meters if meter.state]
+        counters = [meter.energy for meter in meters if meter.energy]
+        counters += [carrier.counter for carrier in self.options.carriers.values()]
+        powers = [meter.power for meter in meters if meter.power]
+        samples = readings(
+            store, counters, powers, start, end + 1
+        )  # one at the end closes the last
+        coded = [id for id in told if self._is_number(id)]
+        samples |= store.query(coded, start, end, before=True) if coded else {}
+        ids = [id for id in told if not self._is_number(id)]
+        ids += [_parts_of(asset) for asset in self.options.meters]
+        events: dict[str, list[Event]] = {id: [] for id in ids}
+        for event in store.events(start, end, ids=ids, before=True):
+            events[event.id].append(event)
+        return Window(start, end, samples, {id: tuple(each) for id, each in events.items()})
+
+    def _use(
+        self, asset: str, meter: Meter, pieces: Pieces, window: Window, period: _Period
+    ) -> MachineUse:
+        made = [part for part in window.events[_parts_of(asset)] if part.kind == "scan"]
+        return MachineUse(
+            asset=asset,
+            energy=within(pieces, [period]),
+            states=shares(pieces, self._spans(meter, window, period)),
+            products=shares(pieces, products(made, *period)) if made else {},
+        )
+
+    def _carrier(self, name: str, window: Window, period: _Period) -> CarrierUse:
+        carrier = self.options.carriers[name]
+        signal = self.factory.signals.get(carrier.counter)
+        samples = window.samples.get(carrier.counter, _NOTHING)
+        pieces = from_counter(samples, window.start, window.end, wrap=carrier.wrap)
+        return CarrierUse(
+            name=name,
+            asset=carrier.asset,
+            unit=signal.unit if signal else "1",
+            amount=within(pieces, [period]),
+            factor=carrier.co2,
+        )
 
     def _pieces(self, meter: Meter, window: Window) -> Pieces:
         samples = window.samples.get(meter.source, _NOTHING)
@@ -357,6 +438,11 @@ class Energy:
     def _fault(self, option: str, value: object, problem: str) -> Fault:
         key = f"insight.{self.name}.{option}"
         return Fault(file=str(self.factory.path), key=key, value=value, problem=problem)
+
+
+def _parts_of(asset: str) -> str:
+    """Return the id of the scans of a machine's finished parts, by the house's convention."""
+    return f"{asset}.part"
 
 
 def _power(meters: list[Pieces], start: int, end: int) -> Amount:

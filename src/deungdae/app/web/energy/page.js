@@ -1,4 +1,4 @@
-// Energy: what machines draw and have used.
+// Energy: what machines have used, by state and product, the load curve, and the carbon of it.
 
 import { Energy } from "./energy.js";
 
