@@ -466,8 +466,9 @@ function showSession() {
   for (const to of places) $(`to-${to.name}`)?.toggleAttribute("hidden", Boolean(to.role) && !may(to.role));
 }
 
-// asks a person in a dialog and sends what was given; fields: [name, label, kind, value]
-export function ask({ title, text, yes, path, method = "POST", body = {}, fields = [], reason = false, done = () => {} }) {
+// asks a person in a dialog and sends what was given; fields: [name, label, kind, value], where kind
+// may be a list of [value, word] to choose from; whole: makes of what was given what is sent
+export function ask({ title, text, yes, path, method = "POST", body = {}, fields = [], reason = false, whole = (given) => given, done = () => {} }) {
   const box = $("dialog");
   $("dialog-title").textContent = title;
   $("dialog-text").textContent = text;
@@ -486,7 +487,7 @@ export function ask({ title, text, yes, path, method = "POST", body = {}, fields
     }
     let told = null;
     try {
-      told = await send(path, given, method);
+      told = await send(path, whole(given), method);
     } catch (problem) {
       $("dialog-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
       return;
@@ -498,6 +499,7 @@ export function ask({ title, text, yes, path, method = "POST", body = {}, fields
 }
 
 function field([name, label, kind, value]) {
+  if (Array.isArray(kind)) return choice(name, label, kind, value);
   const input = element("input");
   input.id = `field-${name}`;
   input.type = kind;
@@ -506,6 +508,12 @@ function field([name, label, kind, value]) {
   if (kind === "number") input.step = "any";
   input.value = value ?? "";
   return element("label", "", label, input);
+}
+
+function choice(name, label, all, value) {
+  const made = element("select", "", ...all.map(([each, word]) => new Option(word, each, false, each === value)));
+  made.id = `field-${name}`;
+  return element("label", "", label, made);
 }
 
 // ---- beginning: nothing of the factory is asked for before it is known who looks

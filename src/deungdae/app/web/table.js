@@ -10,7 +10,7 @@ const SHOWN = 300; // rows at first; more come when asked for
 export class Table {
   // name: of the file. columns: [{ key, title, kind: "text" | "number" | "time", unit, show }] where
   // show(row) may give what stands in the cell; key is a name in a row, or a function of a row that
-  // gives the plain value. empty: said where there is no row. label: for those who do not see it.
+  // gives the plain value; one that is `aside` is not taken away. empty: said where there is no row. label: for those who do not see it.
   constructor({ name, columns, empty = "", label = name, select = null }) {
     Object.assign(this, { name, columns, empty, select });
     this.rows = [];
@@ -91,8 +91,9 @@ export class Table {
   }
 
   async take(form) {
-    const columns = this.columns.map(({ title, kind = "text", unit = "" }) => ({ title, kind, unit }));
-    const rows = this.sorted().map((row) => this.columns.map((column) => plain(column, row)));
+    const told = this.columns.filter((column) => !column.aside);
+    const columns = told.map(({ title, kind = "text", unit = "" }) => ({ title, kind, unit }));
+    const rows = this.sorted().map((row) => told.map((column) => plain(column, row)));
     const body = JSON.stringify({ name: this.name, columns, rows });
     await save(`tables?format=${form}`, `${this.name}.${form}`, { method: "POST", body });
   }
