@@ -1,6 +1,8 @@
-// Control: the gate, what waits for a person, and the loops.
+// Control: what waits for a person, the loops, the gate's mode, and what was done.
 
+import { Commands } from "./commands.js";
 import { Gate } from "./gate.js";
-import { Trend } from "./loop.js";
+import { Loops } from "./loops.js";
+import { Proposals } from "./proposals.js";
 
-export default () => [new Trend(), new Gate()];
+export default () => [new Proposals(), new Loops(), new Gate(), new Commands()];

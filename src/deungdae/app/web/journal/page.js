@@ -1,3 +1,5 @@
-// The page journal.
+// The journal: who did what, why and when, in a chain of hashes that can be verified.
 
-export default () => [];
+import { Journal } from "./entries.js";
+
+export default () => [new Journal()];
