@@ -29,6 +29,7 @@ def test_where_did_the_lot_go(shown: Page) -> None:
     look_up(shown, "M-7")
     expect(shown.locator("#trace-kind")).to_have_text("로트")
     expect(shown.locator("#trace-forward .chain")).to_have_text("M-7 → 제품 16개 → 운반구 2개")
+    expect(shown.locator("#trace-now")).to_contain_text("제품 16개가 되었습니다: → 한일제철 9개")
     where = shown.locator("#trace-where li")
     expect(where.first).to_contain_text("한일제철")
     expect(where.first).to_contain_text("9")
@@ -41,7 +42,7 @@ def test_the_life_of_a_brick_and_the_data_of_a_step(shown: Page) -> None:
     look_up(shown, "t-2")
     expect(shown).to_have_title("이력 추적 — 벽돌 공장")
     expect(shown.locator("#trace-title")).to_have_text("T-2")
-    expect(shown.locator("#trace-now")).to_contain_text("한일제철(으)로 출하")
+    expect(shown.locator("#trace-now")).to_contain_text("한일제철 앞으로 출하")
     steps = shown.locator("#trace-line .step")
     expect(steps).to_have_count(5)
     expect(steps.nth(2)).to_have_attribute("aria-label", re.compile("W-3에 실려"))
@@ -71,7 +72,7 @@ def test_the_tree_opens_a_generation_at_a_time(shown: Page) -> None:
 
 def test_a_code_that_nobody_scanned(shown: Page) -> None:
     look_up(shown, "T-99")
-    expect(shown.locator("#trace-lost-title")).to_have_text("“T-99”은(는) 읽힌 적이 없습니다")
+    expect(shown.locator("#trace-lost-title")).to_have_text("“T-99” — 읽힌 기록이 없습니다")
     expect(shown.locator("#trace-lost-text")).to_contain_text("부터 있습니다")
     shown.locator("#trace-near").get_by_role("button").first.click()
     expect(shown.locator("#trace-told")).to_be_visible()

@@ -125,6 +125,13 @@ def test_where_it_is_now() -> None:
     assert (scrapped.asset, scrapped.carriers, scrapped.result) == ("camera", (), "scrap")
 
 
+def test_a_carrier_that_nobody_scans_is_where_it_was_loaded_last() -> None:
+    genealogy = of(scan("robot", "B1", 1, into="P"), scan("robot", "B2", 2, into="P", to="no"))
+    found = place(genealogy, only(genealogy, "P"))
+    assert found is not None
+    assert (found.asset, found.time, found.to) == ("robot", 2 * MINUTE, "")
+
+
 def test_kinds() -> None:
     genealogy = of(*works(), scan("press", "B9", 300, order="O-1"))
     wanted = {"M1": "lot", "B1": "serial", "P1": "carrier", "O-1": "order"}

@@ -24,7 +24,7 @@ from deungdae.insight.trace import (
 
 from .remote import Archive
 
-MOST = 5000  # things that one answer follows, unless more is asked for
+MOST = 2000  # things that one answer follows, unless more is asked for
 LOOK_BACK = 6 * HOUR  # for the part before, where a scan does not tell when its work began
 STEPS = 60  # whose beginning is looked up so
 _MEANT = ("sscc", "serial", "lot", "gtin")  # what a GS1 text may name, the narrowest first

@@ -171,9 +171,8 @@ class Genealogy:
 
     def at(self, code: str, time: int) -> Node:
         """Return the life of a code that a moment falls into."""
-        self.learn({code: time})
-        starts = self._known[code].starts
-        return Node(code, starts[self._known[code].life(time)])
+        known = self._of(Node(code, time))
+        return Node(code, known.starts[known.life(time)])
 
     def sights(self, node: Node) -> list[Sight]:
         """Return every scan that names a thing in this life, by time."""
@@ -203,7 +202,9 @@ class Genealogy:
         return "order" if seen else "unknown"
 
     def _of(self, node: Node) -> _Known:
-        self.learn({node.code: node.start})
+        known = self._known.get(node.code)
+        if known is None or not known.covers(node.start):
+            self.learn({node.code: node.start})
         return self._known[node.code]
 
     # ---- links

@@ -57,19 +57,25 @@ def life(genealogy: Genealogy, node: Node) -> list[Step]:
 
 
 def place(genealogy: Genealogy, node: Node) -> Place | None:
-    """Return where a thing was last seen, or None where it never was itself."""
+    """Return where a thing was last seen, or None where neither it nor what it carries was."""
     own = genealogy.own(node)
     inside = _open(genealogy, node)
-    seen = [*own[-1:], *(sight for stay in inside for sight in _during(genealogy, stay)[-1:])]
+    carried = [s for s in genealogy.sights(node) if node.code in (s.into, s.carrier)]
+    seen = [
+        *own[-1:],
+        *carried[-1:],
+        *(sight for stay in inside for sight in _during(genealogy, stay)[-1:]),
+    ]
     if not seen:
         return None
     last = max(seen, key=lambda sight: sight.time)
     results = [sight.told("result") for sight in own]
+    carriers = tuple(stay.carrier.code for stay in inside)
     return Place(
         asset=last.asset,
         time=last.time,
-        carriers=tuple(stay.carrier.code for stay in inside),
-        to=last.told("to"),
+        carriers=carriers,
+        to=last.told("to") if last.code == node.code or last.code in carriers else "",
         result=next((result for result in reversed(results) if result), ""),
     )
 

@@ -34,13 +34,14 @@ export class Life {
     const width = this.svg.clientWidth || 900;
     const perRow = Math.max(1, Math.floor((width + GAP) / (BOX.width + GAP)));
     const rows = Math.ceil(steps.length / perRow);
+    const height = rows * ROW - (ROW - BOX.height) + 2 * TOP;
     const parts = steps.flatMap((step, n) => {
       const x = (n % perRow) * (BOX.width + GAP);
       const y = TOP + Math.floor(n / perRow) * ROW;
       return [...this.arrow(step, n, x, y, perRow), this.box(step, n, x, y)];
     });
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${rows * ROW + TOP}`);
-    this.svg.setAttribute("height", rows * ROW + TOP);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.setAttribute("height", height);
     this.svg.replaceChildren(...parts);
   }
 

@@ -73,7 +73,7 @@ function values(told, step, data) {
       { key: (row) => row.means.filter((value) => value !== null).length, title: t.course, kind: "number", show: spark },
     ],
   });
-  table.fill(data.signals);
+  table.fill([...data.signals].sort((a, b) => Number(!a.count) - Number(!b.count)));
   return table.element;
 }
 

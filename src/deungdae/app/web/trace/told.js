@@ -11,7 +11,8 @@ import { show } from "./step.js";
 import { Tree, chain } from "./tree.js";
 
 const CARDS = ["told", "lost", "life-card", "whereabouts", "forward", "backward", "recall"];
-const MOST = 5000; // things of the recall set that are asked for
+const MOST = 2000; // things of the recall set that are asked for at first
+const NAMED = 4; // places that the sentence names
 
 export class Told {
   constructor(code) {
@@ -93,15 +94,17 @@ export class Told {
   async recall(told) {
     const turn = this.turn;
     const answer = await get(this.path("/recall", `limit=${MOST}`)).catch(() => null);
-    if (turn !== this.turn || !answer || answer.total < 2) return;
+    if (turn !== this.turn || !answer) return;
     const { t } = here;
-    const rows = answer.rows.filter((row) => row.code !== told.code || row.steps);
+    const rows = answer.rows.filter((row) => row.steps);
+    if (!rows.some((row) => row.kind === "serial" || row.kind === "lot")) return; // nothing was made of it
     $("trace-recall").hidden = false;
     $("trace-recall-note").textContent = answer.more ? t.recallMore(number(rows.length, t.locale)) : t.recallAll(number(rows.length, t.locale));
     const table = new Table({ name: `recall-${told.code}`, columns: columns(), label: t.recall });
     table.fill(rows);
     $("trace-recall-rows").replaceChildren(table.element);
-    whereabouts(rows, answer.more);
+    const places = whereabouts(rows, answer.more);
+    if (places && told.kind !== "serial") $("trace-now").textContent = places;
   }
 
   async miss(problem) {
@@ -149,18 +152,19 @@ function columns() {
   ];
 }
 
-// how many of the things themselves are where
+// shows how many of the things themselves are where, and returns it in a sentence
 function whereabouts(rows, more) {
   const { t } = here;
   const things = rows.filter((row) => row.kind === "serial");
-  if (things.length < 2) return;
+  if (!things.length) return "";
   const counts = new Map();
   for (const row of things) {
     const name = whereOf(row);
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const most = Math.max(...counts.values());
-  const items = [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => {
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  const items = sorted.map(([name, count]) => {
     const fill = element("span", "fill");
     fill.style.width = `${(count / most) * 100}%`;
     const rail = element("span", "rail", fill);
@@ -169,6 +173,9 @@ function whereabouts(rows, more) {
   $("trace-where").replaceChildren(...items);
   $("trace-where-note").textContent = more ? t.atLeast(number(things.length, t.locale)) : t.ofAll(number(things.length, t.locale));
   $("trace-whereabouts").hidden = false;
+  const places = sorted.slice(0, NAMED).map(([name, count]) => t.placed(name, number(count, t.locale)));
+  const said = t.became(number(things.length, t.locale), [...places, ...(sorted.length > NAMED ? ["…"] : [])].join(", "));
+  return more ? `${said} (${t.thereIsMore})` : said;
 }
 
 function whereOf(row) {
