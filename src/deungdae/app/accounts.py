@@ -65,19 +65,39 @@ def accounts(
 
     until: when the shift ends, if that is later. Raises NotEnoughData as specs does.
     """
+    (found,) = of_periods(store, factory, [(start, end)], now=now, until=until, assets=assets)
+    return found
+
+
+def of_periods(
+    store: Store, factory: Factory, periods: Sequence[tuple[int, int]], *,
+    now: int, until: int = 0, assets: Sequence[str] = (),
+) -> list[list[Account]]:  # fmt: skip
+    """Return the accounts of each period, for which the store is asked once; see accounts."""
     chosen, options = specs(factory, assets), options_of(factory)
+    start, end = min(start for start, _ in periods), max(end for _, end in periods)
     alarms = store.events(start - AROUND, end, kinds=["alarm"])
     orders = store.events(start, end, ids=[f"{asset}.order" for asset in chosen], before=True)
-    found = []
     scenes = reporting.gather(list(chosen.values()), store, factory, start, end)
+    found: list[list[Account]] = [[] for _ in periods]
     for (asset, spec), scene in zip(chosen.items(), scenes, strict=True):
-        report = kpi.evaluate(spec, factory, scene.window, start, end, scene.heard)
-        own = [event for event in alarms if f"{event.id}.".startswith(f"{asset}.")]
-        found.append(
-            account(report, spec, factory, scene.window, until=max(until, end), now=now,
-                    options=options, alarms=own,
-                    orders=[event for event in orders if event.asset == asset])
-        )  # fmt: skip
+        own_alarms = [event for event in alarms if f"{event.id}.".startswith(f"{asset}.")]
+        own_orders = [event for event in orders if event.asset == asset]
+        for (since, to), told in zip(periods, found, strict=True):
+            report = kpi.evaluate(spec, factory, scene.window, since, to, scene.heard)
+            told.append(
+                account(
+                    report,
+                    spec,
+                    factory,
+                    scene.window,
+                    until=max(until, to),
+                    now=now,
+                    options=options,
+                    alarms=own_alarms,
+                    orders=[event for event in own_orders if event.time < max(until, to)],
+                )
+            )
     return found
 
 

@@ -17,6 +17,7 @@ from deungdae.model.factory import Factory, Plugin
 from .auth import WebOptions
 from .bus import BusOptions
 from .compute import ComputeOptions
+from .reports import ReportOptions
 from .thinking import examples, is_thinker
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -25,6 +26,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "bus": BusOptions,
     "compute": ComputeOptions,
     "stops": StopOptions,
+    "reports": ReportOptions,
     "alarms": AlarmOptions,
 }
 

@@ -25,6 +25,7 @@ from .bus import role
 from .bus.role import Role
 from .control import Control, Ledger
 from .live import Live
+from .reports import Reports
 from .runtime import Runtime
 
 log = logging.getLogger("deungdae.house")
@@ -60,6 +61,9 @@ class House:
         async with self._opened() as (runtime, journal), asyncio.TaskGroup() as group:
             group.create_task(runtime.run(), name="runtime")
             await runtime.ready.wait()
+            if journal is not None and self.role.kind in ("all", "history"):
+                reports = Reports(runtime, cast(Journal, journal))
+                group.create_task(reports.run(), name="reports")
             if self.role.kind in ("all", "pages"):
                 group.create_task(self._serve(runtime, journal), name="api")
             group.create_task(self._watch(runtime), name="watch")

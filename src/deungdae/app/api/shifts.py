@@ -7,16 +7,17 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
 from pydantic import Field
 
-from deungdae.app import accounts
+from deungdae.app import accounts, papers
 from deungdae.app.auth import Role
 from deungdae.core import strict
 from deungdae.core.clock import to_iso
 from deungdae.core.types import DAY, Event
 from deungdae.insight.kpi import KpiResult
 from deungdae.insight.kpi.account import Account, Counts, Part, Standing, together
-from deungdae.insight.kpi.reasons import used
+from deungdae.insight.kpi.reasons import Language, used
 from deungdae.insight.kpi.shifts import shifts_of
 from deungdae.insight.kpi.stops import person_reason
 from deungdae.insight.kpi.telling import label, tell
@@ -25,7 +26,7 @@ from .context import Context, Here, Json, Who, needs, person
 from .deeds import Deed
 from .failure import WebError
 from .moments import moment, period
-from .schema import answer
+from .schema import answer, binary
 
 MOST = 400 * DAY  # of shifts in one answer
 LONGEST = 32 * DAY  # of one account
@@ -39,6 +40,7 @@ operators = [Depends(needs(Role.OPERATOR))]
 
 From = Annotated[str, Query(alias="from", description="ISO 8601, ns, or e.g. -8h; inclusive")]
 To = Annotated[str, Query(alias="to", description="as `from`; exclusive; empty: now")]
+Tongue = Annotated[Language | None, Query(description="else the factory's")]
 Assets = Annotated[list[str] | None, Query(max_length=100, description="ids of assets; else all")]
 
 
@@ -212,12 +214,7 @@ async def shifts(here: Here, since: From, until: To = "") -> Json:
 async def account(here: Here, since: From, until: To = "", assets: Assets = None) -> Json:
     """Say what became of a shift, or of any period: losses, stops, causes, parts against plan."""
     factory, now = here.runtime.factory, here.runtime.clock.now()
-    start, end = period(since, until, factory, now)
-    end = min(end, now)
-    if start >= end:
-        raise WebError(422, "the period is empty, or has not begun", "give from before to")
-    if end - start > LONGEST:
-        raise WebError(413, "more than 32 days", "ask for a shorter time")
+    start, end = _bounded(here, since, until, now)
     turn = accounts.turn_of(factory, start, end, now)
     found = await here.runtime.clock.call(
         lambda: accounts.accounts(
@@ -316,6 +313,52 @@ async def see(here: Here, who: Who, seen: Seen) -> Json:
     name = person(who, seen.person)
     await here.keep(_note(f"{seen.id}_seen", time, name, {"at": str(now)}, now))
     return Json(msgspec.structs.replace(found[-1], seen=name))
+
+
+@router.get("/reports/shift", response_class=Response, **binary(["application/pdf"], 404))
+async def shift_report(
+    here: Here, since: From, until: To = "", assets: Assets = None, language: Tongue = None
+) -> Response:
+    """Return the report of a shift, or of any period up to 32 days, as PDF."""
+    factory, now = here.runtime.factory, here.runtime.clock.now()
+    start, end = _bounded(here, since, until, now)
+    turn = accounts.turn_of(factory, start, end, now)
+    content = await here.runtime.clock.call(
+        papers.shift_report, here.store, factory, turn, now,
+        language or factory.identity.language, assets or (),
+    )  # fmt: skip
+    return _pdf(content, "shift", start, here)
+
+
+@router.get("/reports/week", response_class=Response, **binary(["application/pdf"], 404))
+async def week_report(
+    here: Here, until: To = "", assets: Assets = None, language: Tongue = None
+) -> Response:
+    """Return the report of the seven whole days before `to`, as PDF."""
+    factory, now = here.runtime.factory, here.runtime.clock.now()
+    end = min(moment(until, factory, now) if until else now, now)
+    content = await here.runtime.clock.call(
+        papers.week_report, here.store, factory, end, now,
+        language or factory.identity.language, assets or (),
+    )  # fmt: skip
+    return _pdf(content, "week", papers.week_before(factory, end)[0][0], here)
+
+
+def _pdf(content: bytes, kind: str, start: int, here: Context) -> Response:
+    name = f"{kind}-{to_iso(start, here.runtime.factory.zone)[:10]}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _bounded(here: Context, since: str, until: str, now: int) -> tuple[int, int]:
+    """Return a period that has begun and is not too long. Raises WebError."""
+    start, end = period(since, until, here.runtime.factory, now)
+    end = min(end, now)
+    if start >= end:
+        raise WebError(422, "the period is empty, or has not begun", "give from before to")
+    if end - start > LONGEST:
+        raise WebError(413, "more than 32 days", "ask for a shorter time")
+    return start, end
 
 
 async def _handed_over(here: Context, start: int, end: int) -> list[NoteAnswer]:

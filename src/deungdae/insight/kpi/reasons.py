@@ -72,7 +72,7 @@ class StopOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     idle: Annotated[
         float,
         msgspec.Meta(
-            description="Idle time wants a reason when it is longer; waiting for parts or room never does",
+            description="Idle time wants a reason when it is longer; starved or blocked never",
             ge=0,
             extra={"unit": "s"},
         ),

@@ -66,6 +66,11 @@ def label(name: str, start: int, end: int, zone: ZoneInfo, language: Language) -
     return f"{day} {clocks[0]} – {_day(last, language)} {clocks[1]}"
 
 
+def day(moment: int, zone: ZoneInfo, language: Language) -> str:
+    """Return what people call the local day of a moment."""
+    return _day(_local(moment, zone), language)
+
+
 def duration(seconds: float, language: Language) -> str:
     """Return a length of time as people say it."""
     minutes = round(seconds / 60)
