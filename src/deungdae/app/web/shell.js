@@ -467,8 +467,9 @@ function showSession() {
 }
 
 // asks a person in a dialog and sends what was given; fields: [name, label, kind, value], where kind
-// may be a list of [value, word] to choose from; whole: makes of what was given what is sent
-export function ask({ title, text, yes, path, method = "POST", body = {}, fields = [], reason = false, whole = (given) => given, done = () => {} }) {
+// may be a list of [value, word] to choose from; whole: makes of what was given what is sent;
+// problems: words for the rules that may forbid it
+export function ask({ title, text, yes, path, method = "POST", body = {}, fields = [], reason = false, whole = (given) => given, problems = {}, done = () => {} }) {
   const box = $("dialog");
   $("dialog-title").textContent = title;
   $("dialog-text").textContent = text;
@@ -489,7 +490,7 @@ export function ask({ title, text, yes, path, method = "POST", body = {}, fields
     try {
       told = await send(path, whole(given), method);
     } catch (problem) {
-      $("dialog-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
+      $("dialog-error").textContent = problem instanceof TypeError ? here.t.failed : (problems[problem.told?.rule] ?? problem.message);
       return;
     }
     box.close();

@@ -74,7 +74,7 @@ export class Users {
     const { t } = here;
     const roles = ROLES.map((role) => [role, t.roles[role]]);
     const fields = [["name", t.userName, "text"], ["shown", t.userShown, "text"], ["role", t.userRole, roles]];
-    ask({ title: t.userAdd, text: t.userAddText, yes: t.userAdd, path: "users", fields, done: (told) => this.give(told) });
+    ask({ title: t.userAdd, text: t.userAddText, yes: t.userAdd, path: "users", fields, problems: t.userProblems, done: (told) => this.give(told) });
   }
 
   change(row) {
@@ -84,7 +84,7 @@ export class Users {
     const fields = [["shown", t.userShown, "text", row.shown], ["role", t.userRole, roles, row.role], ["disabled", t.userState, states, row.disabled ? "disabled" : ""]];
     const path = `users/${encodeURIComponent(row.name)}`;
     const whole = (given) => ({ ...given, disabled: given.disabled === "disabled" });
-    ask({ title: t.userChangeTitle(row.shown), text: t.userChangeText, yes: t.apply, path, method: "PATCH", fields, whole, done: () => this.load() });
+    ask({ title: t.userChangeTitle(row.shown), text: t.userChangeText, yes: t.apply, path, method: "PATCH", fields, whole, problems: t.userProblems, done: () => this.load() });
   }
 
   reset(row) {
@@ -96,7 +96,7 @@ export class Users {
   remove(row) {
     const { t } = here;
     const path = `users/${encodeURIComponent(row.name)}`;
-    ask({ title: t.userRemoveTitle(row.shown), text: t.userRemoveText, yes: t.userRemove, path, method: "DELETE", done: () => this.load() });
+    ask({ title: t.userRemoveTitle(row.shown), text: t.userRemoveText, yes: t.userRemove, path, method: "DELETE", problems: t.userProblems, done: () => this.load() });
   }
 
   give(told) {

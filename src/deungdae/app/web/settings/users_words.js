@@ -29,6 +29,12 @@ export const words = {
     userCopied: "복사했습니다",
     userSeen: "확인했습니다",
     userNone: "아직 사용자가 없습니다.",
+    userProblems: {
+      "user-name": "사용자 이름은 글자나 숫자로 시작하고, 64자까지 글자, 숫자와 . _ @ - 를 쓸 수 있습니다.",
+      "user-exists": "같은 이름의 사용자가 이미 있습니다.",
+      "user-shown": "표시 이름은 60자까지이고, 다른 사용자와 달라야 합니다.",
+      "last-administrator": "마지막 관리자입니다. 먼저 다른 관리자를 만드십시오.",
+    },
   },
   en: {
     usersTitle: "Users",
@@ -58,5 +64,11 @@ export const words = {
     userCopied: "Copied",
     userSeen: "Done",
     userNone: "Nobody yet.",
+    userProblems: {
+      "user-name": "A user name begins with a letter or digit, and has up to 64 letters, digits and . _ @ -",
+      "user-exists": "There is a user of that name already.",
+      "user-shown": "A shown name has at most 60 characters, and must differ from those of others.",
+      "last-administrator": "This is the last administrator: make another first.",
+    },
   },
 };
