@@ -1,9 +1,10 @@
 // What was written, refused, asked and decided in the last day, from the journal.
 
 import { $, button, element } from "../dom.js";
+import { because as said } from "../reason.js";
 import { get, here, known, may, moment } from "../shell.js";
 import { Table } from "../table.js";
-import { because as said, result, rule, signalName, value, who } from "./words-of.js";
+import { result, rule, signalName, value, who } from "./words-of.js";
 
 const PAGE = 200;
 // kinds of entries of the journal that each choice shows

@@ -1,9 +1,10 @@
 // The gate: a scale of modes, each with what it means; who set it; what it last decided.
 
 import { $, button, element, put } from "../dom.js";
+import { because } from "../reason.js";
 import { at, get, here, known, may, moment } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
-import { because, change, result, rule, who } from "./words-of.js";
+import { change, result, rule, who } from "./words-of.js";
 
 const MODES = ["off", "shadow", "advise", "approve", "auto"]; // each lets more through
 const LOGGED = 8; // last decisions that are shown

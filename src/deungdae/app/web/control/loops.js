@@ -3,9 +3,10 @@
 import { $, button, element, put } from "../dom.js";
 import { Chart } from "../chart.js";
 import { number } from "../format.js";
+import { because } from "../reason.js";
 import { assetName, assetOf, at, here, known, may, nameOf, unitOf, watch } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
-import { because, result, rule, value } from "./words-of.js";
+import { result, rule, value } from "./words-of.js";
 
 const SHOWN = 3; // loops whose trend is drawn at once
 

@@ -3,9 +3,10 @@
 import { $, button, element, put } from "../dom.js";
 import { Chart } from "../chart.js";
 import { age, number } from "../format.js";
+import { because } from "../reason.js";
 import { ask, at, here, known, may, nameOf, now, unitOf } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
-import { because, change, signalName, value, who } from "./words-of.js";
+import { change, signalName, value, who } from "./words-of.js";
 
 export class Proposals {
   constructor() {

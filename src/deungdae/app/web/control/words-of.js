@@ -30,12 +30,6 @@ export function who(origin) {
   return known.loops.some((loop) => loop.name === origin) ? here.t.loopNamed(origin) : origin;
 }
 
-// the reason of a command; that of a loop is said in the reader's language
-export function because({ because: words }) {
-  const found = /^set-point (\S+) (\S+), measured (\S+) (\S+)$/.exec(words);
-  return found ? here.t.loopBecause(value(Number(found[1]), found[2]), value(Number(found[3]), found[4])) : words;
-}
-
 export function result(kind) {
   return element("strong", `result ${kind}`, `${MARKS[kind] ?? "●"} ${here.t.results[kind] ?? here.t.entryKinds[kind] ?? kind}`);
 }

@@ -1,6 +1,7 @@
 // Says in words what an entry of the journal tells.
 
 import { number } from "../format.js";
+import { because } from "../reason.js";
 import { assetName, assetOf, here, isKorean, known, nameOf, unitOf } from "../shell.js";
 
 // kinds of entries that people look for together
@@ -48,7 +49,7 @@ function told(data) {
     readBack: data.read_back === null || data.read_back === undefined ? "" : `${number(data.read_back, t.locale)} ${unitOf(unit)}`.trim(),
     rule,
     reason: plain(data.reason),
-    because: plain(data.because),
+    because: because(data),
     note: plain(data.note),
     what: plain(data.what),
     mode: t.modes[data.what] ?? plain(data.what),
