@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import tomlkit
@@ -64,6 +64,13 @@ class Layout(Deed):
     """Where equipment stands: [x, y] by asset. version: as it was read."""
 
     positions: Annotated[dict[str, tuple[Finite, Finite]], Field(max_length=10_000)]
+    version: str
+
+
+class Speech(Deed):
+    """Another language of the factory. version: of the factory file, as it was read."""
+
+    language: Literal["ko", "en"]
     version: str
 
 
@@ -195,6 +202,18 @@ async def restore(here: Here, who: Who, id: str, restoring: Restoring) -> Json:
     if not texts:
         raise WebError(404, "nothing was there before this change", "edit the files instead")
     return await _saved(here, person(who, restoring.person), texts, restoring.versions)
+
+
+@router.put("/language", dependencies=[act], **answer(SavedAnswer, 409))
+async def language(here: Here, who: Who, speech: Speech) -> Json:
+    """Let the factory speak another language, to whom has not chosen one."""
+    file = (await on_disk(here, rewrite.read)).files[0]
+
+    def speak(document: tomlkit.TOMLDocument) -> None:
+        document["factory"]["language"] = speech.language
+
+    texts = {file.name: rewrite.edited(file.text, speak)}
+    return await _saved(here, person(who, speech.person), texts, {file.name: speech.version})
 
 
 @router.get("/layout", dependencies=[look], **answer(LayoutAnswer))

@@ -1,3 +1,9 @@
-// The page settings.
+// Settings: the factory's files, what changed in them, language and brightness, backup, version.
 
-export default () => [];
+import { About } from "./about.js";
+import { Backup } from "./backup.js";
+import { Changes } from "./changes.js";
+import { Editor } from "./editor.js";
+import { Looks } from "./looks.js";
+
+export default () => [new Editor(), new Changes(), new Looks(), new Backup(), new About()];
