@@ -23,11 +23,13 @@ from deungdae.core.errors import Unreachable
 from deungdae.historian.journal import Journal
 
 from . import (
+    about,
     alarms,
     blobs,
     dashboards,
     deeds,
     documents,
+    energy,
     entries,
     errors,
     faults,
@@ -99,9 +101,11 @@ def create(runtime: Runtime, keeper: Doorkeeper, journal: Journal | None = None)
         deeds,
         blobs,
         faults,
+        about,
         files,
         search,
         inspections,
+        energy,
         machine,
         documents,
         dashboards,
