@@ -318,6 +318,27 @@ def test_a_report_of_a_history_without_states_says_so(ask: Asked, tmp_path: Path
     assert "not enough data" in ask.json(*asked, code=1)["error"]
 
 
+def test_the_trace_of_a_code(ask: Asked, tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    told = [("press.part", "B1", {"lot": "M1"}), ("robot.part", "B1", {"into": "P1"})]
+    with Historian(folder) as store:
+        store.append(
+            [
+                Event(id=id, time=BEGIN + n * MINUTE, kind="scan", value=code, data=data)
+                for n, (id, code, data) in enumerate(told)
+            ]
+        )
+    asked = ("--store", str(folder))
+    life = ask.json("report", "trace", "b1", *asked)
+    assert [step["station"] for step in life["steps"]] == ["press", "robot"]
+    assert (life["backward"], life["forward"]) == ({"lot": 1}, {"carrier": 1})
+    assert "went into: 1 serial, 1 carrier" in ask("report", "trace", "M1", *asked)
+    rows = ask.json("report", "trace", "M1", "--recall", *asked)
+    assert [(row["code"], row["in"]) for row in rows] == [("M1", ""), ("B1", "P1"), ("P1", "")]
+    assert "codes like it: B1" in ask.json("report", "trace", "B9", *asked, code=1)["error"]
+    assert "needs a code" in ask.json("report", "trace", *asked, code=2)["error"]
+
+
 # ---- verify
 
 

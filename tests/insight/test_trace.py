@@ -263,6 +263,7 @@ def test_a_start_is_taken_from_the_part_before_only_where_that_fits() -> None:
     genealogy = of(scan("press", "B", 10))
     (step,) = life(genealogy, only(genealogy, "B"))
     assert begun(step, 5 * MINUTE, 8 * MINUTE).start == 8 * MINUTE
+    assert begun(step, 5 * MINUTE, 8 * MINUTE).inferred
     assert begun(step, 5 * MINUTE, 8 * MINUTE).wait == 3 * MINUTE
     assert begun(step, 9 * MINUTE, 8 * MINUTE).start is None
     assert begun(step, 0, None).start is None

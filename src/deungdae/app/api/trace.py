@@ -66,13 +66,17 @@ class PlaceAnswer(msgspec.Struct, frozen=True):
 
 
 class StepAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened at one station. start, wait (s): null where the beginning is not known."""
+    """What happened at one station. start, wait (s): null where the beginning is not known.
+
+    inferred: the beginning is when the station was done with the part before.
+    """
 
     id: str
     asset: str
     start: str | None
     end: str
     wait: float | None
+    inferred: bool
     product: str
     result: str
     order: str
@@ -298,6 +302,7 @@ def _step(known: Step) -> StepAnswer:
         start=None if known.start is None else to_iso(known.start),
         end=to_iso(known.end),
         wait=None if known.wait is None else known.wait / SECOND,
+        inferred=known.inferred,
         product=known.product,
         result=known.result,
         order=known.order,

@@ -1,4 +1,4 @@
-"""The verb report: states and KPIs over any period of a history."""
+"""The verb report: states, KPIs, losses, shifts and the trace of a code, from a history."""
 
 from __future__ import annotations
 
@@ -12,25 +12,37 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
+from . import shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
 
 def add(verbs: Any) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("report", help="states, kpi: over any period of a history")
-    verb.add_argument("what", choices=("states", "kpi"), metavar="states|kpi")
+    verb = verbs.add_parser("report", help="states, kpi, losses, shift, week; trace: of a code")
+    whats = ("states", "kpi", "losses", "shift", "week", "trace")
+    verb.add_argument("what", choices=whats, metavar="|".join(whats))
+    verb.add_argument("code", nargs="?", default="", metavar="CODE", help="with trace")
+    verb.add_argument("--recall", action="store_true", help="with trace: all that it went into")
     verb.add_argument("--asset", action="append", default=[], metavar="A", help="else all")
     verb.add_argument(
         "--by", choices=("day", "hour", "all"), help="states: day; kpi: all, one period"
     )
     verb.add_argument("--factory", type=Path, metavar="F", help="shifts, counters, cycle times")
+    verb.add_argument("--pdf", type=Path, metavar="FILE", help="shift, week: write it there")
+    verb.add_argument("--language", choices=("ko", "en"), help="of it; else the factory's")
     add_store(verb)
     add_period(verb)
     verb.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace, output: Output) -> int:
+    if bool(options.code) != (options.what == "trace"):
+        raise ValueError("report trace CODE needs a code, the others take none")
+    if options.what == "trace":
+        return trace.report(options, output)
+    if options.what in ("losses", "shift", "week"):
+        return shift.report(options, output)
     return _states(options, output) if options.what == "states" else _kpis(options, output)
 
 

@@ -18,6 +18,7 @@ TOGETHER = 10 * MINUTE  # a part's image and its scan at one station are one ste
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What happened at one station. start: None where it was not told; end: when it was done; ns.
 
+    inferred: the start was not told, but the station finished the part before it then.
     id: of the scan. via: the carrier whose scan it was, '' for the thing's own. wait: ns since the
     step before, None where the start is not known. doubts: `scrapped`, `product` or
     `places`: what contradicts the steps before it.
@@ -35,6 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     via: str = ""
     image: str = ""
     wait: int | None = None
+    inferred: bool = False
     doubts: tuple[str, ...] = ()
 
 
@@ -209,4 +211,4 @@ def begun(step: Step, earlier: int, before: int | None) -> Step:
     if step.start is not None or before is None or not earlier <= before < step.end:
         return step
     wait = before - earlier if earlier else None
-    return msgspec.structs.replace(step, start=before, wait=wait)
+    return msgspec.structs.replace(step, start=before, wait=wait, inferred=True)

@@ -86,7 +86,7 @@ export class Life {
   arrow(step, n, x, y, perRow) {
     if (!n) return [];
     const middle = y + BOX.height / 2;
-    const words = step.wait === null ? "" : age(step.wait, here.t.units);
+    const words = step.wait === null ? "" : about(step) + age(step.wait, here.t.units);
     if (n % perRow === 0) {
       // from the end of the row above to the beginning of this one
       const end = (perRow - 1) * (BOX.width + GAP) + BOX.width / 2;
@@ -106,8 +106,13 @@ function head(x, y, turn) {
   return drawn("path", { class: "tip", d: "M0 0L-8-5V5Z", transform: `translate(${x} ${y}) rotate(${turn})` });
 }
 
+// the beginning was not told, but follows from the part before
+function about({ inferred }) {
+  return inferred ? "≈ " : "";
+}
+
 function spent(step) {
-  return here.t.took(age((Date.parse(step.end) - Date.parse(step.start)) / 1000, here.t.units));
+  return here.t.took(about(step) + age((Date.parse(step.end) - Date.parse(step.start)) / 1000, here.t.units));
 }
 
 function cut(text, most) {

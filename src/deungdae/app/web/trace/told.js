@@ -65,8 +65,8 @@ export class Told {
     this.life?.leave();
     this.life = new Life($("trace-line"), told, (step, n) => show(told, step, n));
     $("trace-save").replaceChildren(savable($("trace-line"), `trace-${told.code}`));
-    this.follow("forward");
-    this.follow("backward");
+    this.follow("forward", t.forward);
+    this.follow("backward", told.kind === "carrier" ? t.contents : t.backward);
     this.recall(told);
   }
 
@@ -79,14 +79,14 @@ export class Told {
     choice.onchange = () => open(told.code, choice.value);
   }
 
-  async follow(way) {
+  async follow(way, title) {
     const turn = this.turn;
     const card = $(`trace-${way}`);
     const reach = await get(this.path(`/${way}`)).catch(() => null);
     if (turn !== this.turn || !reach) return;
     card.hidden = false;
     const { t } = here;
-    const head = element("div", "head", element("h2", "", t[way]));
+    const head = element("div", "head", element("h2", "", title));
     const counts = reach.counts.length ? chain(reach) : element("p", "quiet", t[`${way}None`]);
     card.replaceChildren(head, counts, new Tree(way, reach).element);
   }

@@ -28,7 +28,7 @@ export class Tree {
       rest.firstChild.disabled = shown >= links.length;
       list.append(rest);
     };
-    const rest = element("li", "", button("", "", grow));
+    const rest = element("li", "rest", button("", "", grow));
     grow();
     return list;
   }
@@ -42,7 +42,8 @@ export class Tree {
     const name = Object.assign(element("a", "code", link.code), { href: `/trace/${encodeURIComponent(link.code)}?at=${encodeURIComponent(link.at)}` });
     const look = lookOf(link.result);
     const words = [t.kinds[link.kind], link.product, link.until ? t.untilWord(moment(link.until)) : moment(link.time)];
-    const item = element("li", "", opener, name, link.result ? element("span", `chip ${look.kind}`, `${look.mark} ${look.label}`) : null, element("span", "quiet", words.filter(Boolean).join(" · ")));
+    const chip = link.result ? element("span", `chip ${look.kind}`, `${look.mark} ${look.label}`) : null;
+    const item = element("li", "", opener, element("div", "twig", name, chip, element("span", "quiet", words.filter(Boolean).join(" · "))));
     return item;
   }
 
