@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.app import intake as module
-from deungdae.app.intake import AHEAD, EARLIEST, Intake, _said
+from deungdae.app.intake import AHEAD, EARLIEST, Intake, said
 from deungdae.app.live import Live
 from deungdae.core.clock import SimulatedClock
 from deungdae.core.errors import StoreError
@@ -375,8 +375,8 @@ def test_signals_that_go_are_still_taken_from_a_door_that_has_not_closed_yet(ben
 def test_a_scan_that_says_more_than_a_code_is_split(
     text: str, value: str, data: dict[str, str]
 ) -> None:
-    assert _said(text, {}) == (value, data)
+    assert said(text, {}) == (value, data)
 
 
 def test_what_the_door_has_read_of_a_scan_counts_more_than_its_text() -> None:
-    assert _said("ST1;lot=M-1", {"lot": "M-2"}) == ("ST1", {"lot": "M-2"})
+    assert said("ST1;lot=M-1", {"lot": "M-2"}) == ("ST1", {"lot": "M-2"})

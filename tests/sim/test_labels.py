@@ -39,7 +39,7 @@ ORIGIN = from_iso("2026-11-20T00:00:00Z")
 
 def read(works: Works, seconds: float) -> list[Scan]:
     found: list[Scan] = []
-    works.heard = lambda _, scans: found.extend(scans)
+    works.heard = found.append
     works.advance(works.time + seconds)
     return found
 

@@ -13,6 +13,7 @@ from deungdae.core.clock import RealClock
 from deungdae.core.errors import Unreachable
 from deungdae.core.ports import Bridge
 from deungdae.sim import plant
+from deungdae.sim.plant.parts import Alarming, Driven
 from deungdae.virtual._faults import Fault
 from deungdae.virtual.modbus import Modbus
 
@@ -43,13 +44,25 @@ def test_it_is_a_bridge() -> None:
 @pytest.mark.parametrize("model", plant.models())
 def test_without_a_map_everything_lies_in_order_without_gaps(model: str) -> None:
     machine = make(model=model)
-    assert {cell.quantity.name for cell in machine.cells} == {
+    alarms = {"alarms"} if isinstance(machine.plant, Alarming) else set()
+    assert {cell.quantity.name for cell in machine.cells} - alarms == {
         quantity.name for quantity in machine.plant.quantities
     }
     for table in ("input", "holding"):
         cells = [cell for cell in machine.cells if cell.table == table]
         assert [cell.first for cell in cells] == [0, *(cell.end for cell in cells)][: len(cells)]
         assert all((cell.quantity.access == "rw") == (table == "holding") for cell in cells)
+
+
+async def test_the_word_of_alarms_lies_behind_all_and_has_a_bit_for_each() -> None:
+    machine = make(model="palletiser")
+    (cell,) = [cell for cell in machine.cells if cell.quantity.name == "alarms"]
+    assert (cell.type, cell.first) == ("uint16", max(c.first for c in machine.cells))
+    assert isinstance(machine.plant, Driven)
+    for state, word in (("running", 0), ("down", 1), ("running", 0)):
+        machine.plant.drive(state, 0.5)
+        words, _ = await act(machine, READ_INPUT, cell.first, 1)
+        assert words == [word]
 
 
 async def test_reads_give_what_the_plant_says_now() -> None:

@@ -178,12 +178,12 @@ class Intake:
                 status |= Severity.UNCERTAIN
             value = words.get(value, value)
         if event.kind == "scan":
-            value, data = _said(value, data)
+            value, data = said(value, data)
         changes = {"time": time, "value": value, "status": status, "data": data}
         return msgspec.structs.replace(event, received=received, **changes)
 
 
-def _said(value: str, data: dict[str, str]) -> tuple[str, dict[str, str]]:
+def said(value: str, data: dict[str, str]) -> tuple[str, dict[str, str]]:
     """Return the code that a scan's text begins with, and what else the text says.
 
     Many controllers and cameras tell all in one text, `ST0000042;lot=M-000007;result=good`; it is

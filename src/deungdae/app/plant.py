@@ -139,12 +139,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("plant", type=Path)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--since", type=int, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--before", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--log", default="info")
     options = parser.parse_args(arguments)
     log.configure(options.log)
     thrift.be_thrifty()
     try:
         factory = read(options.plant.resolve())
+        if options.before is not None:
+            from deungdae.virtual._machine import go_on  # noqa: PLC0415 — the kernel's neighbours
+
+            go_on(options.before.resolve())
         os.chdir(factory.path.parent)
         asyncio.run(_run(factory, clock_of(options.speed, options.since)))
     except FactoryError as error:

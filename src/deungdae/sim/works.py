@@ -92,7 +92,7 @@ class Works:
         """
         self.line = line
         self.time = 0.0
-        self.heard: Callable[[Trace, Sequence[Scan]], None] | None = None  # who hears what happens
+        self.heard: Callable[[Scan], None] | None = None  # who hears what is read, and when it is
         self._since = since
         self._random = np.random.default_rng(seed)
         self._before = before
@@ -105,7 +105,7 @@ class Works:
         for scan in self._labels.follow(self._simulation.advance(warm)):
             self._say(scan)
         self._stations = tuple(line.stations)
-        self._machines: dict[str, list[Plant]] = {}
+        self._places: dict[str, _Place] = {}
         self._phase: dict[str, float] = {}
         self._heeded = 0.0
         self._spoilt: dict[str, Mapping[str, float]] = {}
@@ -115,20 +115,21 @@ class Works:
         if station not in self.line.stations:
             known = ", ".join(self.line.stations)
             raise ValueError(f"no station is called {station!r}; known: {known}")
-        self._machines.setdefault(station, []).append(machine)
+        place = self._places.setdefault(station, _Place())
+        place.add(machine)
         if self._before is not None and isinstance(machine, Resuming):
             machine.resume(self._before.values.get(f"{station}/{type(machine).__name__}", {}))
         if isinstance(machine, Told):
             for name, text in {"station": station, **self._said.get(station, {})}.items():
                 machine.tell(name, text)
-        self._obey(station, machine)
+        self._obey(station, place)
 
     def ended(self) -> Before:
         """Return how it stands now, for another to go on with."""
         values = {
             f"{station}/{type(machine).__name__}": _numbers(machine)
-            for station, machines in self._machines.items()
-            for machine in machines
+            for station, place in self._places.items()
+            for machine in place.machines
         }
         left = self._labels.left(self._simulation.serials())
         snapshot = self._simulation.snapshot()
@@ -138,59 +139,66 @@ class Works:
         """Return the works' time at a moment of the clock by which it began."""
         return moment - self._since
 
-    def advance(self, until: float) -> None:
-        """Let time pass up to `until`, s; what has passed already does not pass again."""
+    def advance(self, until: float) -> Trace | None:
+        """Let time pass up to `until`, s; what has passed already does not pass again.
+
+        Returns what happened in the line; None if no time has passed.
+        """
         if until <= self.time:
-            return
+            return None
         trace = self._simulation.advance(self._warm + until)
         self._finish(trace)
         dt, self.time = until - self.time, until
-        for station, machines in self._machines.items():
-            for machine in machines:
+        for station, place in self._places.items():
+            for machine in place.machines:
                 machine.step(dt)
-                self._obey(station, machine)
+            self._obey(station, place)
         if self.time - self._heeded >= HEED:
             self._heeded = self.time
             self._heed()
+        return trace
 
     def _finish(self, trace: Trace) -> None:
         """Let the machines complete their cycles, and show what is read of parts and orders."""
         scans = list(self._labels.follow(trace))
         batch: tuple[str, int, float] | None = None  # what comes out together is one cycle
         for scan in scans:
-            machines = self._machines.get(scan.station, ())
+            place = self._places.get(scan.station, _NOBODY)
             done = scan.name in ("part", "lot")
             cycle = (scan.station, scan.server, scan.time)
-            for machine in machines:
-                if done and isinstance(machine, Driven) and cycle != batch:
-                    machine.drive("running", 1.0, scan.data["product"])
-                    machine.drive("running", 0.0, scan.data["product"])
-                    self._phase[scan.station] = 0.0
-                if done and isinstance(machine, Watching):
-                    self._show(machine, scan)
-                if isinstance(machine, Told):
-                    machine.tell(scan.name, scan.text)
-            self._say(scan)
+            if done and cycle != batch:
+                for driven in place.driven:
+                    driven.drive("running", 1.0, scan.data["product"])
+                    driven.drive("running", 0.0, scan.data["product"])
+                self._phase[scan.station] = 0.0
             if done:
                 batch = cycle
-        if self.heard is not None:
-            self.heard(trace, scans)
+                for watching in place.watching:
+                    self._show(watching, scan)
+            for told in place.told:
+                told.tell(scan.name, scan.text)
+            self._say(scan)
+            if self.heard is not None:
+                self.heard(scan)
 
-    def _obey(self, station: str, machine: Plant) -> None:
-        """Let a machine do what its station does now, and a meter measure what that uses."""
-        if isinstance(machine, Metering):
-            others = [m for m in self._machines[station] if m is not machine]
-            machine.load(sum(_power(other) for other in others))
-        elif isinstance(machine, Driven):
+    def _obey(self, station: str, place: _Place) -> None:
+        """Let machines do what their station does now, and meters measure what that uses."""
+        if place.driven:
             servers = self.line.stations[station].servers
             state, phase, product = _doing(
-                [self._simulation.server(station, number) for number in range(servers)]
+                [
+                    self._simulation.server(station, number, counted=False)
+                    for number in range(servers)
+                ]
             )
             # a phase that falls is a cycle, and of several servers another may finish next: so it
             # falls only where a part is done
             phase = max(phase, self._phase.get(station, 0.0))
             self._phase[station] = phase
-            machine.drive(state, phase, product)
+            for machine in place.driven:
+                machine.drive(state, phase, product)
+        for meter in place.meters:
+            meter.load(sum(_power(machine) for machine in place.loads))
 
     def _say(self, scan: Scan) -> None:
         """Remember what is shown at a station until something else is."""
@@ -215,13 +223,46 @@ class Works:
 
     def _heed(self) -> None:
         """Let what the machines do to parts, and how fast they are set, have its effect."""
-        for station, machines in self._machines.items():
-            for machine in machines:
-                if isinstance(machine, Spoiling):
-                    self._spoilt[station] = machine.spoils()
-                    self._simulation.spoil(station, min(sum(self._spoilt[station].values()), 1.0))
-                if isinstance(machine, Paced):
-                    self._simulation.pace(station, 1 / machine.pace)
+        for station, place in self._places.items():
+            for spoiling in place.spoiling:
+                self._spoilt[station] = spoiling.spoils()
+                self._simulation.spoil(station, min(sum(self._spoilt[station].values()), 1.0))
+            for paced in place.paced:
+                self._simulation.pace(station, 1 / paced.pace)
+
+
+class _Place:
+    """The machines at a station, by what can be done with them: found once, it takes long."""
+
+    def __init__(self) -> None:
+        self.machines: list[Plant] = []
+        self.driven: list[Driven] = []
+        self.watching: list[Watching] = []
+        self.told: list[Told] = []
+        self.meters: list[Metering] = []
+        self.loads: list[Plant] = []  # what meters measure
+        self.spoiling: list[Spoiling] = []
+        self.paced: list[Paced] = []
+
+    def add(self, machine: Plant) -> None:
+        self.machines.append(machine)
+        if isinstance(machine, Metering):
+            self.meters.append(machine)
+        else:
+            self.loads.append(machine)
+        if isinstance(machine, Driven):
+            self.driven.append(machine)
+        if isinstance(machine, Watching):
+            self.watching.append(machine)
+        if isinstance(machine, Told):
+            self.told.append(machine)
+        if isinstance(machine, Spoiling):
+            self.spoiling.append(machine)
+        if isinstance(machine, Paced):
+            self.paced.append(machine)
+
+
+_NOBODY = _Place()
 
 
 def _numbers(machine: Plant) -> dict[str, float]:

@@ -86,6 +86,12 @@ class Place(NamedTuple):
 # description belongs to one and the same line, whichever of them is built first
 _places: WeakKeyDictionary[Plant, Place] = WeakKeyDictionary()
 _in_motion: WeakValueDictionary[tuple[Path, int], Works] = WeakValueDictionary()
+_before: list[Path] = []  # how a line stood when its simulated past ended; read once
+
+
+def go_on(before: Path) -> None:
+    """Let the next line that is set in motion go on where another ended: `sim.works.Before`."""
+    _before[:] = [before]
 
 
 def machine(options: PlantOptions) -> Plant:
@@ -124,7 +130,8 @@ async def live(
 
 def _works(place: Place, clock: Clock) -> Works:
     """Return the line in motion, set in motion by the first machine of it."""
-    from deungdae.sim.works import Works  # noqa: PLC0415 — the kernel, for machines in a line alone
+    # the kernel, for machines in a line alone
+    from deungdae.sim.works import Before, Works  # noqa: PLC0415
 
     path = Path(place.works).resolve()
     found = _in_motion.get((path, id(clock)))
@@ -134,6 +141,9 @@ def _works(place: Place, clock: Clock) -> Works:
         except (OSError, UnicodeDecodeError, FactoryError) as error:
             remedy = "`works` names a line.toml beside the description"
             raise Unreachable(f"the line {path} cannot be read: {error}", remedy=remedy) from error
-        found = Works(line, origin=clock.now(), since=clock.monotonic())
+        before = None
+        if _before:
+            before = msgspec.json.decode(_before.pop().read_bytes(), type=Before)
+        found = Works(line, origin=clock.now(), since=clock.monotonic(), before=before)
         _in_motion[path, id(clock)] = found
     return found

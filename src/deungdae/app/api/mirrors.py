@@ -12,8 +12,8 @@ from deungdae.app.intake import AHEAD
 from deungdae.app.runtime import Runtime
 from deungdae.core.errors import StoreError
 from deungdae.core.ports import Events
-from deungdae.core.types import HOUR, Batch, Event
-from deungdae.sim.line import Snapshot
+from deungdae.core.types import HOUR, SECOND, Batch, Event
+from deungdae.sim.line import Line, Snapshot
 from deungdae.twin.monitor import Monitor
 from deungdae.twin.replicate import TELLING, Mirror
 
@@ -21,7 +21,7 @@ from .lines import asset, levels, twins
 
 log = logging.getLogger("deungdae.api")
 
-REACH = 8 * HOUR  # of records from which is told how a line stands
+REACH = 8 * HOUR  # of records, at least, from which is told how a line stands
 LONGEST = REACH  # that something may be desired
 LOOK = 1.0  # s between two looks at which twins there are
 DESIRED = "desired"  # last part of the id of the events that tell what is desired
@@ -153,7 +153,9 @@ class Mirrors:
         try:
             await runtime.intake.flush()
             now = runtime.clock.now()
-            recorded = await runtime.clock.call(self._records, begun, now - REACH, now + AHEAD)
+            recorded = await runtime.clock.call(
+                self._records, begun, now - reach(twin.line), now + AHEAD
+            )
             # the newest may be on its way to the disk just now
             came = [*runtime.live.events.values(), *self._early]
         finally:
@@ -164,7 +166,7 @@ class Mirrors:
 
     def _past(self, twin: Monitor, moment: int) -> Stand:
         begun = Follower(twin)
-        begun.feed(self._records(begun, moment - REACH, moment + 1))
+        begun.feed(self._records(begun, moment - reach(twin.line), moment + 1))
         return begun.stand(moment)
 
     def _records(self, follower: Follower, start: int, end: int) -> list[Event]:
@@ -172,3 +174,14 @@ class Mirrors:
         kinds = ("state", "scan", "note")
         store = self._runtime.store
         return store.events(start, end, ids=sorted(follower.ids), kinds=kinds, before=True)
+
+
+def reach(line: Line) -> int:
+    """Return how far back records tell how a line stands, ns: until what is in it went in."""
+    longest = max(
+        station.cycle_of(product).mean
+        for station in line.stations.values()
+        for product in line.product_names
+        if not station.products or product in station.products
+    )
+    return max(REACH, round(1.25 * longest * SECOND))

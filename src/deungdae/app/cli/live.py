@@ -39,6 +39,7 @@ PATIENCE = 20.0  # s that the plant may take to start
 GOOD = 50  # photographs of good bricks from which the demo's inspection learns
 PHOTOGRAPHER = 7  # seed
 QUALITY = 90  # of the photographs, %
+MOST_DAYS = 30  # of a past: 4 s each
 INSTALLED = Path(__file__).parents[2] / "demo"
 DEMO = INSTALLED if INSTALLED.exists() else Path(__file__).parents[4] / "examples" / "brickworks"
 
@@ -61,6 +62,8 @@ def add(verbs: Any) -> None:
     demo.add_argument("--keep", type=Path, metavar="DIR", help="keep its factory and history there")
     demo.add_argument("--speed", type=speed, default=1.0, metavar="N", help="times real time (1)")
     demo.add_argument("--port", type=int, default=8080, help="of the page (8080)")
+    demo.add_argument("--past", type=_days, default=3.0, metavar="D",
+                      help="days before, simulated as its history; 0: none (3)")  # fmt: skip
     demo.add_argument("--open", action="store_true", help="open the page in the browser")
     demo.set_defaults(run=_demo)
 
@@ -84,11 +87,12 @@ def _role(text: str) -> Role:
 def _demo(options: argparse.Namespace, output: Output) -> int:
     kept = options.keep.resolve() if options.keep else None
     folder = kept or Path(tempfile.mkdtemp(prefix="deungdae-demo-"))
-    begun = time.time_ns()
     try:
         _furnish(folder, options.port)
         os.chdir(folder)
-        with _plant_beside(folder, options.speed, begun, options.log):
+        before = _past(folder, options.past, output)
+        begun = time.time_ns()
+        with _plant_beside(folder, options.speed, begun, options.log, before):
             _photograph(folder / "good")
             _await(folder)
             factory = describe.read(folder / "factory.toml")
@@ -113,6 +117,34 @@ def _furnish(folder: Path, page: int) -> None:
             text = re.sub(rf"\b{written}\b", free, text)  # noqa: PLW2901
         text = text.replace("#good =", "good =")  # noqa: PLW2901 — they are about to be taken
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _past(folder: Path, days: float, output: Output) -> Path | None:
+    """Give a new demo the history of the days before, and return how all stood at their end.
+
+    A demo that has a history already, or cannot be given one, begins without.
+    """
+    if not days or (folder / "history").exists():
+        return None
+    output.say(f"  simulating the {days:g} days before …")
+    words = ["-m", "deungdae.app.past", str(folder), "--until", str(time.time_ns())]
+    beside = subprocess.Popen([sys.executable, *words, "--days", str(days)])  # noqa: S603
+    try:
+        _photograph(folder / "good")
+        if beside.wait():
+            log.warning("past=none the days before could not be simulated")
+            return None
+    finally:
+        beside.terminate()
+        beside.wait()
+    return folder / "before.json"
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text}: 0 to {MOST_DAYS} days")
+    return days
 
 
 def _photograph(folder: Path) -> None:
@@ -148,10 +180,13 @@ def _await(folder: Path) -> None:
 
 
 @contextmanager
-def _plant_beside(folder: Path, speed: float, since: int, level: str) -> Iterator[None]:
+def _plant_beside(
+    folder: Path, speed: float, since: int, level: str, before: Path | None
+) -> Iterator[None]:
     """Run the virtual plant as a process of its own, and end it with the demo."""
     words = ["-m", "deungdae.app.plant", str(folder / "plant.toml"), "--log", level]
     words += ["--speed", str(speed), "--since", str(since)]
+    words += ["--before", str(before)] if before is not None else []
     # interpreted: it needs few events a second, and the compiler would take 125 MB
     beside = subprocess.Popen(  # noqa: S603
         [sys.executable, *words], env={**os.environ, "DEUNGDAE_KERNEL": "python"}

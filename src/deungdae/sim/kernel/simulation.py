@@ -124,8 +124,8 @@ class Simulation:
         parts.append(self._emptied())
         return Trace(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def server(self, station: str, number: int = 0) -> Server:
-        """Return what a server does now."""
+    def server(self, station: str, number: int = 0, *, counted: bool = True) -> Server:
+        """Return what a server does now. counted: else a batch is told as one part, sooner."""
         n = int(self._station(station).first) + number
         row = self._memory.table("servers")[n]
         state = STATES[row.state]
@@ -147,7 +147,7 @@ class Simulation:
             elapsed=elapsed,
             remaining=remaining,
             work=left if interrupted else None,
-            parts=self._parts(row.part),
+            parts=self._parts(row.part) if counted else 1,
         )
 
     def level(self, buffer: str) -> int:

@@ -75,6 +75,11 @@ class Camera:
         self._light = Light()
         self._shown = False  # whether somebody else says what is before it
 
+    @property
+    def defects(self) -> tuple[Defect | str, ...]:
+        """Return what is wrong with the brick before it."""
+        return self._defects
+
     def step(self, dt: float) -> None:
         self._time += length(dt)
         off = self._cycle.state == "off"
