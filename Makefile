@@ -5,7 +5,7 @@ READY  := $(VENV)/.ready
 PEERS  := tests/peers/node_modules/.ready
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test check docs bench pictures format clean
+.PHONY: demo test check docs bench bench-web pictures format clean
 
 demo: $(READY)             ## a virtual plant, the platform and its page
 	$(BIN)/deungdae demo
@@ -24,6 +24,9 @@ docs: $(READY)             ## the generated reference
 
 bench: $(PEERS)            ## every figure that the docs name
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-web: $(READY)        ## how soon pages show and tell, and what many of them cost
+	$(BIN)/python benchmarks/web.py $(ARGS)
 
 pictures: $(PEERS)         ## the pictures of the README
 	$(BIN)/python tools/pictures
