@@ -26,7 +26,7 @@ def bare(signals: Sequence[Signal], zone: str) -> Factory:
     """Return a factory for a store without a factory file: every moment is planned."""
     return Factory(
         path=Path(),
-        identity=Identity(id="store", timezone=zone),
+        identity=Identity(id="store", timezone=zone, language="en"),
         signals={signal.id: signal for signal in signals},
     )
 

@@ -22,12 +22,16 @@ from .remote import Archive
 
 
 class StateRow(msgspec.Struct, frozen=True):
-    """An asset was so many seconds in a state on a day (or hour, ISO 8601 with offset)."""
+    """An asset was so many seconds in a state on a day (or hour, ISO 8601 with offset).
+
+    reasons: seconds of it by what people told as the reason.
+    """
 
     asset: str
     day: str
     state: str
     seconds: float
+    reasons: dict[str, float] = {}
 
 
 def state_signals(signals: Sequence[Signal], assets: Sequence[str] = ()) -> dict[str, Signal]:

@@ -202,7 +202,8 @@ def _cause(paper: Paper, cause: Cause) -> str:
     if cause.category == "unknown":
         said = f": {cause.reason}" if cause.reason else ""
         return paper.word("unknown") + said
-    return cause.reason or f"{_state(paper, cause.state, cause.category)} {paper.word('untold')}"
+    untold = f" {paper.word('untold')}" if cause.category in ("failure", "repair", "delay") else ""
+    return cause.reason or _state(paper, cause.state, cause.category) + untold
 
 
 def _state(paper: Paper, state: str, category: str) -> str:
@@ -319,7 +320,9 @@ def _stops(sheet: Sheet, paper: Paper) -> None:
             paper, stop.state, stop.category)  # fmt: skip
         sheet.text(MARGIN + 84, y, state, 8.5, width=24)
         given = " — ".join(part for part in (stop.reason, stop.note) if part)
-        told = " · ".join(part for part in (given or paper.word("none_given"), stop.alarm) if part)
+        told = " · ".join(
+            part for part in (given or paper.word("none_given") * stop.wants, stop.alarm) if part
+        )
         sheet.text(MARGIN + 110, y, told, 8.5, INK if given else SOFT, width=FULL - 110)
         sheet.y += 5.6
     sheet.y += 4

@@ -7,6 +7,7 @@ import { fitting, frame, hatching, long, share } from "./say.js";
 
 const SHOWN = 8;
 const ROW = 44;
+const UNTOLD = ["failure", "repair", "delay"]; // the others say themselves what was
 
 export class Causes {
   constructor() {
@@ -61,7 +62,7 @@ function nameOf(cause) {
   const { t } = here;
   const state = t.states[cause.state?.toLowerCase()] ?? t.kinds[cause.category] ?? cause.state;
   if (cause.category === "unknown") return cause.reason ? `${t.kinds.unknown}: ${cause.reason}` : t.kinds.unknown;
-  return cause.reason || t.untold(state);
+  return cause.reason || (UNTOLD.includes(cause.category) ? t.untold(state) : state);
 }
 
 function sum(rows, key) {
