@@ -88,3 +88,13 @@ def test_the_plant_can_go_on_with_it(told: tuple[Path, int]) -> None:
     assert before.values["press-1/BrickPress"]["count"] == last
     assert before.left.counts.lot > 0
     assert before.said["press-1"]["order"].startswith("O-")
+
+
+def test_a_brick_stays_on_its_pallet_in_the_store(told: tuple[Path, int]) -> None:
+    folder, until = told
+    with Historian(folder / "history") as store:
+        events = store.events(0, until, ids=["robot.part", "store.part"])
+    put = {each.value: each.data["into"] for each in events if each.id == "robot.part"}
+    stored = [each for each in events if each.id == "store.part" and each.value in put]
+    assert stored
+    assert all(each.data["carrier"] == put[each.value] for each in stored)

@@ -28,13 +28,11 @@ from deungdae.sim.labels import Scan
 from deungdae.sim.line import STATES
 from deungdae.sim.plant import Plant
 from deungdae.sim.plant.camera import Camera
-from deungdae.sim.plant.palletiser import Palletiser
 from deungdae.sim.plant.parts import Alarming, Driven
 from deungdae.sim.works import Before, Works
 
 from . import describe, simulation
 from . import plant as plants
-from .intake import said
 from .runtime import sign_of_life
 
 BEFORE = "before.json"  # in the demo's folder: how all stood when the past ended
@@ -82,7 +80,6 @@ class Past:
             name: 1.4 * station.cycle_of(self.line.product_names[0]).mean
             for name, station in self.line.stations.items()
         }
-        self._of = {each.signal.id: each for each in self._sources}
         self._alarms = {
             station: [each for each in self._sources
                       if each.signal.asset == station and each.signal.kind == "alarm"]
@@ -140,7 +137,7 @@ class Past:
         time = self._time(scan.time)
         id = f"{scan.station}.{scan.name}"
         if id in self._signals:
-            self._tell(id, "scan", scan.value, time, self._said(id, scan))
+            self._tell(id, "scan", scan.value, time, scan.data)
         if scan.name != "part":
             return
         for source in self._at[scan.station]:
@@ -167,13 +164,6 @@ class Past:
                 evidence={"serial": scan.value, "verdict": "reject", "kinds": kinds},
             )
         )  # fmt: skip
-
-    def _said(self, id: str, scan: Scan) -> dict[str, str]:
-        """Return what is read beside the code: a robot adds the pallet."""
-        source = self._of.get(id)
-        if source is None or not isinstance(source.machine, Palletiser):
-            return scan.data
-        return said(str(source.machine.get(source.name)), {})[1]
 
     def _states(self, trace: Trace) -> None:
         """Take the states of stations with one server, to the moment."""

@@ -22,6 +22,17 @@ RESULTS = {Result.GOOD: "good", Result.REWORK: "rework", Result.SCRAP: "scrap"}
 _SLACK = 1.25  # of the time that an order is promised for, against the time that it takes at best
 
 
+class Label(msgspec.Struct, array_like=True):
+    """What is known of one part. start: when its carrier went in, ns; 0: into no machine."""
+
+    serial: str
+    product: str
+    lot: str = ""
+    order: str = ""
+    carrier: str = ""
+    start: int = 0
+
+
 class Scan(NamedTuple):
     """What a reader at a station reads. time: s of the line.
 
@@ -36,22 +47,12 @@ class Scan(NamedTuple):
     name: Name
     value: str
     data: dict[str, str]
+    label: Label | None = None  # of the part: who packs it says so there
 
     @property
     def text(self) -> str:
         """Return it as one text: `<value>;<name>=<text>;…`."""
         return ";".join([self.value, *(f"{name}={text}" for name, text in self.data.items())])
-
-
-class Label(msgspec.Struct, array_like=True):
-    """What is known of one part. start: when its carrier went in, ns; 0: in none."""
-
-    serial: str
-    product: str
-    lot: str = ""
-    order: str = ""
-    carrier: str = ""
-    start: int = 0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,9 +159,10 @@ class Labels:
             data |= {"lot": label.lot} if label.lot else {}
             data |= {"order": label.order} if label.order else {}
             if label.carrier:
-                data |= {"carrier": label.carrier, "start": self._moment(label.start)}
+                data |= {"carrier": label.carrier}
+                data |= {"start": self._moment(label.start)} if label.start else {}
                 label.carrier, label.start = "", 0
-            yield Scan(time, station, server, "part", label.serial, data)
+            yield Scan(time, station, server, "part", label.serial, data, label)
 
     def _batch(
         self, time: float, station: str, server: int, part: int, yields: int

@@ -53,6 +53,16 @@ class Watching(Protocol):
 
 
 @runtime_checkable
+class Packing(Protocol):
+    """A plant that puts parts onto pallets, or into boxes."""
+
+    @property
+    def pallet(self) -> str:
+        """Return the one into which it has put the last part."""
+        ...
+
+
+@runtime_checkable
 class Metering(Protocol):
     """A plant that measures what another uses."""
 
@@ -160,9 +170,8 @@ class Works:
 
     def _finish(self, trace: Trace) -> None:
         """Let the machines complete their cycles, and show what is read of parts and orders."""
-        scans = list(self._labels.follow(trace))
         batch: tuple[str, int, float] | None = None  # what comes out together is one cycle
-        for scan in scans:
+        for scan in self._labels.follow(trace):  # one by one: who packs a part says so
             place = self._places.get(scan.station, _NOBODY)
             done = scan.name in ("part", "lot")
             cycle = (scan.station, scan.server, scan.time)
@@ -175,6 +184,10 @@ class Works:
                 batch = cycle
                 for watching in place.watching:
                     self._show(watching, scan)
+                for packing in place.packing:
+                    scan.data["into"] = packing.pallet
+                    if scan.label is not None:
+                        scan.label.carrier = packing.pallet
             for told in place.told:
                 told.tell(scan.name, scan.text)
             self._say(scan)
@@ -241,6 +254,7 @@ class _Place:
         self.told: list[Told] = []
         self.meters: list[Metering] = []
         self.loads: list[Plant] = []  # what meters measure
+        self.packing: list[Packing] = []
         self.spoiling: list[Spoiling] = []
         self.paced: list[Paced] = []
 
@@ -256,6 +270,8 @@ class _Place:
             self.watching.append(machine)
         if isinstance(machine, Told):
             self.told.append(machine)
+        if isinstance(machine, Packing):
+            self.packing.append(machine)
         if isinstance(machine, Spoiling):
             self.spoiling.append(machine)
         if isinstance(machine, Paced):

@@ -90,9 +90,13 @@ class Palletiser:
             self._placed()
 
     def tell(self, name: str, text: str) -> None:
-        """Show the part that it has placed, and the pallet that it is on."""
-        pallet = self._pallets + (self._on > 0)
-        self._cycle.told[name] = f"{text};into=P-{pallet:06d}"
+        """Show what a line says of its parts."""
+        self._cycle.told[name] = text
+
+    @property
+    def pallet(self) -> str:
+        """Return the pallet onto which it has put the last part."""
+        return f"P-{self._pallets + (self._on > 0):06d}"
 
     def resume(self, values: Mapping[str, float]) -> None:
         """Go on with the counters of another robot."""
