@@ -115,6 +115,15 @@ def test_what_the_wagon_goes_through_is_part_of_a_bricks_life() -> None:
     assert steps[-1].to == "Hanil"
 
 
+def test_a_lot_and_a_carrier_tell_where_they_took_things_in() -> None:
+    genealogy = of(*works())
+    lot = [(step.asset, step.count) for step in life(genealogy, only(genealogy, "M1"))]
+    assert lot == [("mixer", 0), ("press", 2)]
+    pallet = life(genealogy, only(genealogy, "P1"))
+    assert [(step.asset, step.count) for step in pallet] == [("robot", 2), ("store", 0)]
+    assert (pallet[0].start, pallet[0].end) == (82 * MINUTE, 171 * MINUTE)
+
+
 def test_where_it_is_now() -> None:
     genealogy = of(*works())
     brick = place(genealogy, only(genealogy, "B1"))

@@ -68,7 +68,8 @@ class PlaceAnswer(msgspec.Struct, frozen=True):
 class StepAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What happened at one station. start, wait (s): null where the beginning is not known.
 
-    inferred: the beginning is when the station was done with the part before.
+    inferred: the beginning is when the station was done with the part before. count: of a lot or a
+    carrier, how many things were made of it or put into it here.
     """
 
     id: str
@@ -77,6 +78,7 @@ class StepAnswer(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     wait: float | None
     inferred: bool
+    count: int
     product: str
     result: str
     order: str
@@ -303,6 +305,7 @@ def _step(known: Step) -> StepAnswer:
         end=to_iso(known.end),
         wait=None if known.wait is None else known.wait / SECOND,
         inferred=known.inferred,
+        count=known.count,
         product=known.product,
         result=known.result,
         order=known.order,

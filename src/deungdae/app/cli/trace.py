@@ -44,6 +44,7 @@ def _life(told: Trace, found: Found, output: Output, zone: ZoneInfo) -> None:
             "done": to_iso(step.end, zone),
             "waited s": None if step.wait is None else step.wait / SECOND,
             "result": step.result,
+            "things": step.count or None,
             "in": step.via,
             "into": step.into,
             "to": step.to,

@@ -18,7 +18,8 @@ TOGETHER = 10 * MINUTE  # a part's image and its scan at one station are one ste
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What happened at one station. start: None where it was not told; end: when it was done; ns.
 
-    inferred: the start was not told, but the station finished the part before it then.
+    count: of a lot or a carrier, how many things were made of it or put into it here, from start to
+    end. inferred: the start was not told, but the station finished the part before it then.
     id: of the scan. via: the carrier whose scan it was, '' for the thing's own. wait: ns since the
     step before, None where the start is not known. doubts: `scrapped`, `product` or
     `places`: what contradicts the steps before it.
@@ -37,6 +38,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     image: str = ""
     wait: int | None = None
     inferred: bool = False
+    count: int = 0
     doubts: tuple[str, ...] = ()
 
 
@@ -55,7 +57,8 @@ def life(genealogy: Genealogy, node: Node) -> list[Step]:
     seen = [(sight, "") for sight in genealogy.own(node)]
     seen += _carried(genealogy, genealogy.stays(node), {node})
     seen.sort(key=lambda pair: pair[0].time)
-    return _told(_merged(seen))
+    steps = [*_merged(seen), *_served(genealogy.sights(node), node.code)]
+    return _told(sorted(steps, key=lambda step: step.end))
 
 
 def place(genealogy: Genealogy, node: Node) -> Place | None:
@@ -157,6 +160,24 @@ def _merged(seen: Sequence[tuple[Sight, str]]) -> list[Step]:
     return steps
 
 
+def _served(seen: Sequence[Sight], code: str) -> list[Step]:
+    """Return where a lot or a carrier took things in: a step for each scan that names it so."""
+    places: dict[str, list[Sight]] = {}
+    for sight in seen:
+        if sight.code != code and (code in sight.parts or code == sight.into):
+            places.setdefault(sight.id, []).append(sight)
+    return [
+        Step(
+            id=id,
+            asset=sights[0].asset,
+            start=sights[0].time,
+            end=sights[-1].time,
+            count=len({sight.code for sight in sights}),
+        )
+        for id, sights in places.items()
+    ]
+
+
 def _step(sight: Sight, via: str) -> Step:
     return Step(
         id=sight.id,
@@ -192,10 +213,12 @@ def _told(steps: Sequence[Step]) -> list[Step]:
         if step.product and product and step.product != product and not step.via:
             doubts.append("product")
         if before is not None and before.asset != step.asset and before.end == step.end:
-            doubts.append("places")
+            doubts += [] if step.count or before.count else ["places"]
         wait = None
         if before is not None and step.start is not None:
             wait = max(0, step.start - before.end)
+        if wait == 0 and step.count:
+            wait = None  # what many go through overlaps
         product = product if step.via else step.product or product
         scrapped = scrapped or (step.result == "scrap" and not step.via)
         found.append(msgspec.structs.replace(step, wait=wait, doubts=tuple(doubts)))

@@ -1,7 +1,7 @@
 // A life from left to right, drawn in SVG: a box for each step, the wait on the arrow before it.
 
 import { drawn, lettered, onResize } from "../dom.js";
-import { age, day } from "../format.js";
+import { age, day, number } from "../format.js";
 import { assetName, here } from "../shell.js";
 
 const BOX = { width: 172, height: 92 };
@@ -13,6 +13,11 @@ const LOOKS = { good: ["run", "✓"], rework: ["hold", "↻"], scrap: ["down", "
 export function lookOf(result) {
   const [kind, mark] = LOOKS[result] ?? ["other", "●"];
   return { kind, mark, label: here.t.results_[result] ?? (result || here.t.passed) };
+}
+
+// of a lot or a carrier a step tells how many things it served there
+function faceOf(step) {
+  return step.count ? { kind: "other", mark: "▣", label: here.t.served(number(step.count, here.t.locale)) } : lookOf(step.result);
 }
 
 export class Life {
@@ -47,7 +52,7 @@ export class Life {
 
   box(step, n, x, y) {
     const { t } = here;
-    const look = lookOf(step.result);
+    const look = faceOf(step);
     const name = cut(assetName(step.asset), 15);
     const lines = [
       `${look.mark} ${cut(look.label, 14)}`,
