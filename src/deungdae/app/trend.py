@@ -98,7 +98,7 @@ def curve(
     good = np.concatenate([_usable(before), found.count > 0])
     lengths = np.concatenate([np.zeros(len(before), np.int64), np.full(len(found.start), every)])
     holes = _holes(times, good, lengths, (start, min(end, now)), _limit(signal, usual))
-    gaps = (*_recorded(store, signal, state, start, end), *holes)
+    gaps = (*recorded(store, signal, start, end, state), *holes)
     return Curve(every=every, buckets=found, before=before, gaps=gaps)
 
 
@@ -131,7 +131,7 @@ def _read(
     limit = _limit(signal, _usual(store, signal, found, start))
     zero = np.zeros(len(shown), np.int64)
     holes = _holes(shown.time, _usable(shown), zero, (start, min(end, now)), limit)
-    gaps = (*_recorded(store, signal, state, start, end), *holes)
+    gaps = (*recorded(store, signal, start, end, state), *holes)
     if inside.sum() <= points:
         return Curve(samples=shown, before=before, gaps=gaps)
     some = _cut(found, slice(*np.searchsorted(found.time, [low, high])))
@@ -176,7 +176,7 @@ def _holes(
     ]
 
 
-def _recorded(store: Store, signal: Signal, state: str, start: int, end: int) -> list[Gap]:
+def recorded(store: Store, signal: Signal, start: int, end: int, state: str = "") -> list[Gap]:
     """Return the gaps that were written down: of the signal, and of us for its whole asset."""
     ids = [signal.id, *([state] if state else [])]
     found = []

@@ -123,7 +123,8 @@ def _curves(
     for signal in signals:
         if signal.kind != "number":
             found = trend.events(here.store, signal, start, end)
-            told.append(_words(signal, found, start, points))
+            lost = trend.recorded(here.store, signal, start, end)
+            told.append(_words(signal, found, lost, start, points))
             continue
         state = states.get(signal.asset, "")
         curve = trend.curve(here.store, signal, start, end, points=points, now=now, state=state)
@@ -132,7 +133,7 @@ def _curves(
 
 
 def _curve(signal: Signal, found: trend.Curve, start: int) -> CurveAnswer:
-    gaps = [GapAnswer(_ms(gap.start, start), _ms(gap.end, start), gap.why) for gap in found.gaps]
+    gaps = [_gap(gap, start) for gap in found.gaps]
     earlier = found.before
     before = None
     if len(earlier):
@@ -157,7 +158,9 @@ def _curve(signal: Signal, found: trend.Curve, start: int) -> CurveAnswer:
     )
 
 
-def _words(signal: Signal, found: list[Event], start: int, points: int) -> CurveAnswer:
+def _words(
+    signal: Signal, found: list[Event], lost: list[trend.Gap], start: int, points: int
+) -> CurveAnswer:
     shown = found[-points:]
     return CurveAnswer(
         signal=signal,
@@ -165,8 +168,13 @@ def _words(signal: Signal, found: list[Event], start: int, points: int) -> Curve
         time=[_ms(each.time, start) for each in shown],
         words=[each.value for each in shown],
         status=[each.status for each in shown],
+        gaps=[_gap(gap, start) for gap in lost],
         more=len(found) > len(shown),
     )
+
+
+def _gap(gap: trend.Gap, start: int) -> GapAnswer:
+    return GapAnswer(_ms(gap.start, start), _ms(gap.end, start), gap.why)
 
 
 def _ms(time: int, start: int) -> float:

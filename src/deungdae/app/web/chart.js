@@ -28,10 +28,11 @@ const EVENTS = 500;
 export class Chart {
   // signals: ids, of numbers or words. from, to: ISO 8601 or ms; or span: ms that end now.
   // events: ids whose events are marked on the time axis. targets(): value of a line across, by id.
+  // bounds(): further limits, [{ id, value, words }].
   // height: px of all panes. plain: without tools and table. changed(chart): told of each new period
   // and choice of signals. pick(id): called when a name in the legend is pressed.
-  constructor({ signals = [], from = null, to = null, span = 15 * 60000, events = [], targets = () => ({}), height = 380, plain = false, changed = () => {}, remove = null }) {
-    Object.assign(this, { signals, events, targets, height, plain, changed, remove });
+  constructor({ signals = [], from = null, to = null, span = 15 * 60000, events = [], targets = () => ({}), bounds = () => [], height = 380, plain = false, changed = () => {}, remove = null }) {
+    Object.assign(this, { signals, events, targets, bounds, height, plain, changed, remove });
     this.curves = [];
     this.others = []; // the same signals, of another day
     this.marked = []; // events
@@ -40,7 +41,7 @@ export class Chart {
     this.pointer = null; // ms
     this.pinned = false; // the pointer is moved by keys
     this.turn = 0;
-    this.limits = false;
+    this.whole = false; // whether the scale reaches to the limits
     this.set(from, to, span);
     this.home = { ...this.window };
     this.frame();
@@ -277,7 +278,7 @@ export class Chart {
   }
 
   toggle() {
-    this.limits = !this.limits;
+    this.whole = !this.whole;
     this.draw();
   }
 
@@ -304,7 +305,7 @@ export class Chart {
     put(this.when, `${this.tell(from)} – ${this.live ? here.t.now : this.tell(to)}`);
     this.backTool.disabled = !this.past.length;
     this.liveTool.disabled = this.live;
-    this.limitsTool.setAttribute("aria-pressed", this.limits);
+    this.limitsTool.setAttribute("aria-pressed", this.whole);
     const buckets = this.curves.find((curve) => curve.every);
     this.when.title = buckets ? t.buckets(length(buckets.every)) : "";
   }

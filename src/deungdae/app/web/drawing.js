@@ -124,7 +124,7 @@ export class Drawing {
       for (const each of [curve, other]) all.push(...(each?.range(from, to) ?? []));
       if (targets[id] !== undefined && targets[id] !== null) all.push(targets[id]);
       if (low !== null && high !== null) least = Math.max(least, (high - low) / 50);
-      if (chart.limits) all.push(...[low, high].filter((value) => value !== null));
+      if (chart.whole) all.push(...this.limitsOf(curve).map(([value]) => value));
     }
     if (!all.length) {
       const first = curves[0]?.[0].signal;
@@ -204,15 +204,19 @@ export class Drawing {
 
   limits(curve, pane) {
     const { box, chart } = this;
-    const { low, high, id } = curve.signal;
-    const t = here.t.chart;
-    const target = chart.targets()[id];
-    const wanted = [[low, "limit", t.low], [high, "limit", t.high], [target, "target", here.t.setPoint]];
-    return wanted.flatMap(([value, kind, words]) => {
-      if (value === null || value === undefined || value < pane.low || value > pane.high) return [];
+    const target = chart.targets()[curve.signal.id] ?? null;
+    return [...this.limitsOf(curve), [target, "target", here.t.setPoint]].flatMap(([value, kind, words]) => {
+      if (value === null || value < pane.low || value > pane.high) return [];
       const y = pane.y(value);
       return [drawn("line", { class: kind, x1: box.left, x2: box.right, y1: y, y2: y }), lettered("limit-words end", box.right - 4, y - 5, `${words} ${chart.figure(curve, value)}`)];
     });
+  }
+
+  // [value, kind, words] of each limit: what is physically possible, and what the page knows
+  limitsOf({ signal: { id, low, high } }) {
+    const t = here.t.chart;
+    const known = this.chart.bounds().filter((bound) => bound.id === id).map(({ value, words }) => [value, "bound", words]);
+    return [[low, "limit", t.low], [high, "limit", t.high], ...known].filter(([value]) => value !== null);
   }
 
   // samples that are not good: a cross at the bottom for bad, an open diamond for uncertain
@@ -260,6 +264,11 @@ export class Drawing {
       parts.push(block);
       if (right - left > 26) parts.push(clipped(`block-words ${kind}`, left + 5, top + LANE - 11, `${mark} ${label}`, right - left - 8));
     });
+    for (const gap of curve.gaps) {
+      const [left, right] = [Math.max(this.x(gap.from), box.left), Math.min(this.x(gap.to), box.right)];
+      const size = { x: left, y: top, width: Math.max(right - left, 0), height: LANE - 6 };
+      parts.push(drawn("rect", { class: "under", ...size }), drawn("rect", { class: "gap", "data-why": gap.why, fill: `url(#${this.id}-hatch)`, ...size }, drawn("title", {}, here.t.chart.gaps[gap.why])));
+    }
     return [drawn("g", { class: "lane" }, ...parts)];
   }
 

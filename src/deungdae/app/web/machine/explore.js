@@ -4,7 +4,7 @@ import { signalsOf } from "../assets.js";
 import { Chart } from "../chart.js";
 import { $, button, element } from "../dom.js";
 import { isCounted } from "../format.js";
-import { assetName, assetOf, here, known, nameOf, unitOf } from "../shell.js";
+import { assetName, assetOf, findings, here, known, nameOf, unitOf } from "../shell.js";
 import { stateOf } from "../states.js";
 
 const [MINUTE, HOUR, DAY] = [60000, 3600000, 86400000];
@@ -51,6 +51,7 @@ export class Explore {
       height: 420,
       events: this.events(),
       targets: () => Object.fromEntries(known.loops.map((loop) => [loop.measurement, loop.set_point])),
+      bounds,
       changed: () => this.remember(),
       remove: (id) => this.without(id),
     });
@@ -184,4 +185,13 @@ export class Explore {
     $("signal-search").setAttribute("aria-activedescendant", chosen.id);
     chosen.scrollIntoView({ block: "nearest" });
   }
+}
+
+// limits that are known of signals: of control charts of single parts, and what the gate lets be written
+function bounds() {
+  const { t } = here;
+  const charts = findings("control").filter(({ evidence }) => evidence.chart === "individuals");
+  const spc = charts.flatMap(({ evidence: { signal, lcl, ucl } }) => [{ id: signal, value: Number(lcl), words: t.lowControl }, { id: signal, value: Number(ucl), words: t.highControl }]);
+  const gate = (known.gate?.writable ?? []).flatMap(({ signal, low, high }) => [{ id: signal, value: low, words: t.lowWritable }, { id: signal, value: high, words: t.highWritable }]);
+  return [...spc, ...gate].filter(({ value }) => Number.isFinite(value));
 }
