@@ -64,10 +64,10 @@ def asset(found: Monitor, station: str) -> str:
     return found.assets[station][0]
 
 
-def levels(found: Monitor, snapshot: Snapshot) -> dict[str, int | None]:
-    """Return how many parts wait in each buffer; None where not all its neighbours tell parts."""
+def silent(found: Monitor) -> set[str]:
+    """Return the buffers of which nobody knows what waits: not all their neighbours tell parts."""
     signals = found.factory.signals
-    silent = {
+    return {
         place
         for name, station in found.line.stations.items()
         if not any(
@@ -75,8 +75,13 @@ def levels(found: Monitor, snapshot: Snapshot) -> dict[str, int | None]:
         )
         for place in (*_inputs(station), *_outputs(station))
     }
+
+
+def levels(found: Monitor, snapshot: Snapshot) -> dict[str, int | None]:
+    """Return how many parts wait in each buffer; None where nobody knows."""
+    unknown = silent(found)
     return {
-        name: None if name in silent else len(snapshot.buffers.get(name, ()))
+        name: None if name in unknown else len(snapshot.buffers.get(name, ()))
         for name in found.line.buffers
     }
 
