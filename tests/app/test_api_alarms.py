@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from deungdae.app import describe
 from deungdae.app.auth import WebOptions
+from deungdae.core.errors import FactoryError
 from deungdae.core.types import SECOND, Event, Finding
 
 from .conftest import FACTORY, House
@@ -217,3 +219,32 @@ async def test_a_restart_remembers(
     assert [after[id]["state"] for id in names] == ["acknowledged", "shelved", "unacknowledged"]
     for key in ("since", "person", "note", "done", "until"):
         assert [after[id].get(key) for id in names[:2]] == [before[id].get(key) for id in names[:2]]
+
+
+async def test_what_was_agreed_holds_at_once_and_sources_that_are_gone_end(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    await tell(house)
+    await found(client, ID)
+    await found(client, "machines.lost.offline")
+    file = house.runtime.factory.path
+    rules = f'[alarms]\nrules = [{{ alarm = "{ID}", priority = "low", response = "look" }}]\n'
+    file.write_text(FACTORY + rules)
+    changes = (await client.post("/api/v1/reload")).json()["changes"]
+    assert not any("alarms" in change for change in changes)
+    await found(client, "machines.lost.offline", "returned")
+    async with asyncio.timeout(10):
+        while (await shown(client))[ID]["priority"] != "low":
+            await asyncio.sleep(0.05)
+    alarm = (await shown(client))[ID]
+    assert (alarm["response"], alarm["state"]) == ("look", "unacknowledged")
+
+
+def test_a_state_that_no_signal_tells_is_a_fault(tmp_path: Path) -> None:
+    rule = '{ alarm = "x.*", suppressed_while = [{ signal = "press1.stat", states = ["off"] }] }'
+    (tmp_path / "factory.toml").write_text(f"{FACTORY}\n[alarms]\nrules = [{rule}]\n")
+    with pytest.raises(FactoryError) as caught:
+        describe.read(tmp_path)
+    (fault,) = caught.value.faults
+    assert fault.key == "alarms.rules[0].suppressed_while"
+    assert fault.remedy == "did you mean press1.state?"

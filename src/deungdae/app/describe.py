@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from deungdae.core import strict
 from deungdae.core.errors import FactoryError, Fault
 from deungdae.historian.store import HistorianOptions
 from deungdae.insight.alarms import AlarmOptions
@@ -43,9 +44,31 @@ def read(path: Path, drafts: Mapping[str, str] | None = None) -> Factory:
         for plugin in factory.room(room).values()
         for fault in _thinker_faults(factory, plugin)
     ]
+    faults += _alarm_faults(factory)
     if faults:
         raise FactoryError(faults)
     return factory
+
+
+def _alarm_faults(factory: Factory) -> list[Fault]:
+    """Return the states that alarms wait for and that no signal tells."""
+    found: AlarmOptions = factory.sections.get("alarms") or AlarmOptions()
+    watched = [
+        (f"alarms.rules[{number}].suppressed_while", each.signal)
+        for number, rule in enumerate(found.rules)
+        for each in rule.suppressed_while
+    ]
+    return [
+        Fault(
+            file=str(factory.path),
+            key=key,
+            value=id,
+            problem="names a signal that is not declared",
+            remedy=strict.closest(id, factory.signals) or "declare it under [[signals]]",
+        )
+        for key, id in watched
+        if id not in factory.signals
+    ]
 
 
 def _thinker_faults(factory: Factory, plugin: Plugin) -> list[Fault]:

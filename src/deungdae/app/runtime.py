@@ -21,7 +21,7 @@ from .thinking import Thinking
 log = logging.getLogger("deungdae.runtime")
 
 ALIVE = "deungdae"  # asset of the events that say, once a minute, which doors were open
-AT_ONCE = ("alarms",)  # tables that are taken over while we run
+AT_ONCE = ("alarms", "reports", "stops")  # tables that are taken over while we run
 TIDY = 5.0  # s between the historian's bounded turns of tidying
 TAKE_OVER = 10.0  # s that a changed door may take to deliver before the old one is closed
 
