@@ -45,6 +45,7 @@ export class Energy {
 
   async ask() {
     this.asked = performance.now();
+    if (!this.account) $("energy-problem").textContent = here.t.loading;
     const to = this.period.live ? "" : `&to=${this.period.to}`;
     try {
       this.account = await get(`energy?from=${this.period.from}${to}`);

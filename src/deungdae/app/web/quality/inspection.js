@@ -71,7 +71,8 @@ export class Inspection {
     const picks = QUEUES.map((queue) => pick(t.queues[queue], queue === this.queue, () => this.turn(queue)));
     $("queues").replaceChildren(...picks);
     const chosen = this.current() ?? (this.queue === "all" ? newest() : undefined);
-    $("inspection-empty").textContent = chosen ? "" : this.queue === "open" ? t.noneOpen : t.noImage;
+    const none = this.told === null ? t.loading : this.queue === "open" ? t.noneOpen : t.noImage;
+    $("inspection-empty").textContent = chosen ? "" : none;
     $("inspected").hidden = !chosen;
     if (!chosen) return;
     this.showOne(chosen);
