@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import tomllib
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -88,6 +89,7 @@ def propose(machine: str, nodes: Sequence[Node]) -> list[Signal]:
     """Return a signal for each node: readable unique ids, units that we know, else 1."""
     signals: list[Signal] = []
     taken: set[str] = set()
+    told = Counter(node.description for node in nodes)
     for node in nodes:
         parts = [_word(part) for part in re.split(r"[/.\\]+", node.path) if _word(part)]
         stem = ".".join([machine, *([part for part in parts if part != machine] or ["value"])])
@@ -99,7 +101,10 @@ def propose(machine: str, nodes: Sequence[Node]) -> list[Signal]:
         signals.append(
             Signal(
                 id=id,
-                name=node.description or node.path.rpartition("/")[2],
+                # of several that are described alike the description names none
+                name=node.description
+                if node.description and told[node.description] == 1
+                else node.path.rpartition("/")[2],
                 unit=_unit(node),
                 source=f"{machine}:{node.address}",
                 kind=node.kind,

@@ -38,6 +38,7 @@ class Door:
         self.plugin = plugin
         self.signals = signals
         self.driver: Driver | None = None  # made with the first attempt that can
+        self.items = 0  # samples and events that came through
         self.delivering = asyncio.Event()  # set once this door has brought its first item
         self._intake = intake
         self._live = live
@@ -105,6 +106,7 @@ class Door:
             async for item in stream:
                 stop_if_told()
                 count += 1
+                self.items += len(item)
                 await self._intake.put(item, self._confirmation(driver, self._streams, count))
                 self.delivering.set()
         finally:  # whatever the stream holds is freed before the driver is closed

@@ -40,7 +40,7 @@ TYPES = tuple(PORTS)
 AT_ONCE = 32  # doors that are tried at once
 AT_ONE = 4  # of one address
 KNOCK = 0.7  # s that a door may take to open
-REPLY = 4.0  # s that it may take to answer
+REPLY = 6.0  # s that it may take to answer
 LONGEST = 1_000_000  # bytes of an answer
 _PATHS = ("/", "/image", "/image.jpg", "/snapshot.jpg", "/axis-cgi/jpg/image.cgi")
 

@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 import { here } from "./shell.js";
 
 export function difference(before, after) {
-  const rows = shortened(compare(before, after)).map((line) => {
+  const rows = shortened(compare(before.replace(/\n$/, ""), after.replace(/\n$/, ""))).map((line) => {
     if (line === null) return element("tr", "left-out", element("td"), element("td"), element("td", "", "⋯"));
     const kind = { "+": "added", "-": "taken", " ": "" }[line.sign];
     return element("tr", kind, element("td", "number", String((line.sign === "-" ? line.before : line.after) ?? "")), element("td", "sign", signOf(line.sign)), element("td", "", line.text));

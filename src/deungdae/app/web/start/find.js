@@ -42,7 +42,7 @@ export class Find {
         { key: (row) => t.types[row.type] ?? t.unknownType, title: t.nameType },
         { key: (row) => `${row.address}:${row.port}`, title: t.address },
         { key: (row) => row.name, title: t.callsItself },
-        { key: (row) => (row.detail === "?" ? t.perhapsScanner : row.detail), title: t.detail },
+        { key: (row) => (row.detail === "?" ? t.perhapsScanner : row.type ? row.detail : t.answersOtherwise), title: t.detail },
         { key: (row) => row.machine, title: t.already, show: (row) => (row.machine ? `✓ ${row.machine}` : this.chooser(row)) },
       ],
     });

@@ -129,7 +129,7 @@ export class Pick {
     }
     $("pick-faults").replaceChildren(...faults.slice(0, 20).map(({ row, fault }) => {
       const where = row === null ? [fault.file, fault.line && here.t.lineOf(fault.line)].filter(Boolean).join(" ") : this.run.picked[row]?.id;
-      return element("li", "", element("strong", "", where || here.t.theMachine), ` — ${fault.key}${fault.value ? ` = ${fault.value}` : ""}: ${fault.problem}`, fault.remedy ? ` (${fault.remedy})` : "");
+      return element("li", "", element("strong", "", where || here.t.theMachine), ` — ${row === null ? fault.key : (here.t.fields[field] ?? field)}${fault.value ? ` = ${fault.value}` : ""}: ${fault.problem}`, fault.remedy ? ` (${fault.remedy})` : "");
     }), ...(faults.length > 20 ? [element("li", "", here.t.moreFaults(faults.length - 20))] : []));
   }
 

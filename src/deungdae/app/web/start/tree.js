@@ -41,8 +41,8 @@ export class Tree {
 
   inside(branch, picked, open) {
     const made = element("ul", "tree");
-    for (const each of branch.branches.values()) made.append(element("li", "", this.branch(each, picked, open || branch.count === each.count)));
-    this.grow(made, branch.leaves, picked);
+    this.grow(made, branch.leaves, picked); // what machines say of themselves comes before alarms and the like
+    for (const each of branch.branches.values()) made.append(element("li", "", this.branch(each, picked, open, branch.count === each.count)));
     return made;
   }
 
@@ -59,7 +59,7 @@ export class Tree {
     list.append(item);
   }
 
-  branch(branch, picked, open) {
+  branch(branch, picked, open, only = false) {
     const all = element("input");
     all.type = "checkbox";
     all.setAttribute("aria-label", here.t.allOf(branch.name));
@@ -73,7 +73,7 @@ export class Tree {
     made.addEventListener("toggle", fill);
     all.branch = branch;
     this.state(all, picked);
-    if (open) {
+    if (open || only) {
       made.open = true;
       made.append(this.inside(branch, picked, open));
     }
@@ -88,7 +88,7 @@ export class Tree {
       this.mark();
     });
     const name = title || node.path.split("/").filter(Boolean).at(-1) || node.address;
-    const value = element("span", "now", [node.value, node.offered].filter(Boolean).join(" "));
+    const value = element("span", "now", [short(node.value), node.offered].filter(Boolean).join(" "));
     const made = element("label", "leaf", input, element("span", "what", name), value, element("code", "quiet", node.address));
     return element("li", "", made);
   }
@@ -108,6 +108,12 @@ export class Tree {
     input.checked = count === within.length;
     input.indeterminate = count > 0 && count < within.length;
   }
+}
+
+// a measurement with as many digits as somebody reads
+function short(value) {
+  const number = Number(value);
+  return value.length > 8 && Number.isFinite(number) ? number.toLocaleString(here.t.locale, { maximumSignificantDigits: 6 }) : value;
 }
 
 function leaves(branch) {
