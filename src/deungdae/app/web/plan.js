@@ -140,7 +140,7 @@ export class Plan {
 
   tell(part, { kind, mark, label, since, detail, figure, share = null, words }) {
     if (!part) return;
-    const key = [kind, label, since, detail, figure, share].join("|");
+    const key = [kind, words].join("|");
     if (part.key === key) return;
     part.key = key;
     part.group.setAttribute("class", `station ${kind}`);

@@ -4,7 +4,7 @@ import { findingsOf, signalsOf } from "./assets.js";
 import { element } from "./dom.js";
 import { age, number } from "./format.js";
 import { powerOfAll } from "./power.js";
-import { here, known, now, unitOf } from "./shell.js";
+import { here, known, nameOf, now, unitOf } from "./shell.js";
 import { look, stateOf } from "./states.js";
 
 // how a machine looks; one that tells no state at all is not one that is silent
@@ -15,14 +15,14 @@ export function lookOf(asset) {
   return look(event);
 }
 
-// for a plan: reason is why it stands, '' where it does not
-export function station({ asset, title }, reason = "") {
+// for a plan: reason: why it stands, '' where it does not; more: what else there is to know
+export function station({ asset, title }, reason = "", more = "") {
   const { t } = here;
   const shown = lookOf(asset);
   const since = shown.since === null ? "" : t.since(age((now() - shown.since) / 1000, t.units));
   const detail = reason || workOf(asset);
   const { figure, share } = paceOf(asset);
-  const words = [title, shown.label, since, detail, figure, share === null ? "" : t.ofPlan(Math.round(share * 100))].filter(Boolean).join(", ");
+  const words = [title, shown.label, since, detail, figure, share === null ? "" : t.ofPlan(Math.round(share * 100)), more].filter(Boolean).join(", ");
   return { ...shown, since, detail, figure, share, words };
 }
 
@@ -39,8 +39,7 @@ function paceOf(asset) {
   const own = findingsOf(asset);
   const rate = own.find((finding) => finding.name === "throughput_rate" && finding.value !== null);
   if (!rate) {
-    const count = countOf(asset);
-    return { figure: count === null ? "" : `${number(count, here.t.locale)} ${here.t.annotations.part}`, share: null };
+    return { figure: countOf(asset), share: null };
   }
   // s for a part: what the order plans, or the ideal of ISO 22400
   const cycle = [known.events.get(`${asset}.order`)?.[4]?.cycle, ...own.map((finding) => finding.evidence.PRI)].map(parseFloat).find((seconds) => seconds > 0);
@@ -51,7 +50,9 @@ function countOf(asset) {
   const own = signalsOf(asset).filter((signal) => signal.kind === "number");
   const signal = own.find((each) => each.id === `${asset}.count`) ?? own.find((each) => each.unit === "{part}");
   const [value, , status] = known.readings.get(signal?.id) ?? [null, null, 2];
-  return value !== null && (status & 3) < 2 ? value : null;
+  if (value === null || (status & 3) >= 2) return "";
+  const count = number(value, here.t.locale);
+  return signal.unit === "{part}" ? `${count} ${here.t.annotations.part}` : `${nameOf(signal.id)} ${count}`;
 }
 
 // for a plan: twin: what is known of a twin now

@@ -7,7 +7,7 @@ import { powerOfAll } from "../power.js";
 import { findings, here, known, unitOf } from "../shell.js";
 
 const ROWS = 4; // machines of a card
-const DRAWN = 2000; // ms between two looks
+const DRAWN = 400; // ms between two looks
 
 export class Figures {
   constructor() {

@@ -35,7 +35,7 @@ export class Floor {
   tick() {
     if (!this.blocks) return;
     this.plan.update({
-      station: (each) => station(each, this.reason(each.asset)),
+      station: (each) => station(each, this.reason(each.asset), this.why.lastAlarmOf(each.asset)),
       buffer: (each) => buffer(each, known.twins[this.twins.get(each)]),
     });
   }

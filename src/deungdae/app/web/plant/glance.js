@@ -8,7 +8,7 @@ import { lookOf, summary } from "../stations.js";
 import { placeOf } from "./places.js";
 
 const SHOWN = 6; // rows; more are shown when asked for
-const ORDER = ["down", "hold", "none", "idle"]; // of kinds, as they are spoken of
+const ORDER = ["down", "hold", "idle"]; // of kinds, the worst first
 const LINKS = { unknown: ["giveReason", "/shift"], alarm: ["toAlarms", "/alarms"], door: ["toConnections", "/connections"] };
 
 export class Glance {
@@ -66,10 +66,20 @@ function sentence(standing) {
   const looks = all.map((each) => lookOf(each.id));
   const running = looks.filter((shown) => shown.kind === "run").length;
   if (!standing.length) return looks.every((shown) => shown.kind === "other") ? t.noStates : running === all.length ? t.allRun(running) : t.someRun(running);
-  const [worst] = [...standing].sort((a, b) => ORDER.indexOf(a.look.kind) - ORDER.indexOf(b.look.kind));
+  const silent = standing.filter((stop) => stop.look.kind === "none");
+  const stand = standing.filter((stop) => stop.look.kind !== "none"); // of the others nobody knows it
+  const told = [t.someRun(running)];
+  if (stand.length) told.push(spoken(stand), stand.length > 1 ? t.andMore(stand.length - 1) : "");
+  if (silent.length === 1 && !stand.length) told.push(spoken(silent));
+  else if (silent.length) told.push(t.silent(silent.length));
+  return told.filter(Boolean).join(" · ");
+}
+
+// the worst of what stands, with its cause
+function spoken(stops) {
+  const [worst] = [...stops].sort((a, b) => ORDER.indexOf(a.look.kind) - ORDER.indexOf(b.look.kind));
   const what = [worst.name, worst.look.label, lasting(worst)].filter(Boolean).join(" ");
-  const why = worst.cause.kind === "unknown" ? what : `${what} — ${worst.cause.short ?? worst.cause.text}`;
-  return [t.someRun(running), why, standing.length > 1 ? t.andMore(standing.length - 1) : ""].filter(Boolean).join(" · ");
+  return worst.cause.kind === "unknown" ? what : `${what} — ${worst.cause.short ?? worst.cause.text}`;
 }
 
 function lasting({ start }) {

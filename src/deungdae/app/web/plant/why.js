@@ -1,7 +1,7 @@
 // Why machines stand, and since when: a person's word, an alarm, the neighbours, the connection.
 
 import { doorsOf, machines } from "../assets.js";
-import { assetName, get, here, known, nameOf, now } from "../shell.js";
+import { assetName, at, get, here, known, nameOf, now } from "../shell.js";
 import { lookOf } from "../stations.js";
 import { look, stateOf } from "../states.js";
 
@@ -15,7 +15,7 @@ const PAUSE = 2000; // ms between two questions for alarms
 export class Why {
   constructor() {
     this.stops = new Map(); // asset → { start, reason: { time, value } or null }; start: ms of the end of production
-    this.alarms = new Map(); // asset → its alarm that holds, the most urgent and newest
+    this.alarms = new Map(); // asset → its alarm, one that holds before one that is over, the most urgent
     this.asked = -Infinity; // when the alarms were last asked for, by our own steady clock
     this.stale = true; // whether they have changed since
   }
@@ -101,13 +101,19 @@ export class Why {
       return; // the next change asks again
     }
     this.alarms.clear();
-    for (const alarm of told.alarms) if (alarm.active && !this.alarms.has(alarm.asset)) this.alarms.set(alarm.asset, alarm);
+    for (const alarm of told.alarms) if (!this.alarms.has(alarm.asset)) this.alarms.set(alarm.asset, alarm);
   }
 
   // the text of the alarm that an asset has now, or ''
   alarmOf(asset) {
     const alarm = this.alarms.get(asset);
-    return alarm ? alarm.text || nameOf(alarm.id) : "";
+    return alarm?.active ? textOf(alarm) : "";
+  }
+
+  // the alarm that an asset had last, in words, or ''
+  lastAlarmOf(asset) {
+    const alarm = this.alarms.get(asset);
+    return alarm ? here.t.lastAlarm(textOf(alarm), at(alarm.since, false)) : "";
   }
 
   // why an asset stands: { text, kind: person, alarm, door, neighbour or unknown, short: of a long text }
@@ -153,6 +159,11 @@ export class Why {
   }
 }
 
+function textOf(alarm) {
+  return alarm.text || nameOf(alarm.id);
+}
+
+// the machines that fill what an asset takes from, or empty what it fills
 function beside(asset, before) {
   const line = Object.values(known.lines).find((each) => each.stations.some((station) => station.asset === asset));
   const own = line?.stations.find((station) => station.asset === asset);
