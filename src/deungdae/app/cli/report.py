@@ -1,4 +1,4 @@
-"""The verb report: states, KPIs, losses, shifts and the trace of a code, from a history."""
+"""The verb report: states, KPIs, losses, shifts, alarms and the trace of a code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from . import shift, trace
+from . import alarms, shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
 
 def add(verbs: Any) -> None:
     """Add the verb."""
-    verb = verbs.add_parser("report", help="states, kpi, losses, shift, week; trace: of a code")
-    whats = ("states", "kpi", "losses", "shift", "week", "trace")
+    verb = verbs.add_parser(
+        "report", help="states, kpi, losses, shift, week, alarms; trace: of a code"
+    )
+    whats = ("states", "kpi", "losses", "shift", "week", "alarms", "trace")
     verb.add_argument("what", choices=whats, metavar="|".join(whats))
     verb.add_argument("code", nargs="?", default="", metavar="CODE", help="with trace")
     verb.add_argument("--recall", action="store_true", help="with trace: all that it went into")
@@ -28,7 +30,9 @@ def add(verbs: Any) -> None:
     verb.add_argument(
         "--by", choices=("day", "hour", "all"), help="states: day; kpi: all, one period"
     )
-    verb.add_argument("--factory", type=Path, metavar="F", help="shifts, counters, cycle times")
+    verb.add_argument(
+        "--factory", type=Path, metavar="F", help="shifts, counters, cycle times, [alarms]"
+    )
     verb.add_argument("--pdf", type=Path, metavar="FILE", help="shift, week: write it there")
     verb.add_argument("--language", choices=("ko", "en"), help="of it; else the factory's")
     add_store(verb)
@@ -43,6 +47,8 @@ def _report(options: argparse.Namespace, output: Output) -> int:
         return trace.report(options, output)
     if options.what in ("losses", "shift", "week"):
         return shift.report(options, output)
+    if options.what == "alarms":
+        return alarms.report(options, output)
     return _states(options, output) if options.what == "states" else _kpis(options, output)
 
 
