@@ -83,7 +83,7 @@ function spoken(stops) {
 }
 
 function lasting({ start }) {
-  return start === null ? "" : here.t.lasting(age((now() - start) / 1000, here.t.units));
+  return start === null ? "" : here.t.lasting(age((now() - start) / 1000, here.t.units).replaceAll(" ", "\u00a0"));
 }
 
 function made({ asset }) {
