@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from deungdae.app.auth import HEADER, PROGRAM, Caller, Role, User
-from deungdae.core.errors import StoreError
+from deungdae.core.errors import BadReply, DoorError, Refused, StoreError
 
 from .context import Context, Here, Json, Who, address_of, admit, cookie_of, log
 from .failure import WebError
 from .schema import answer
 
+AWAY = 600  # s that somebody may take at a provider of accounts
 YEAR = 365 * 86400  # s that a browser remembers that somebody logged in with it
+
+if TYPE_CHECKING:
+    from deungdae.app.auth.oidc import Provider
 
 router = APIRouter(prefix="/api/v1", default_response_class=Json)
 
@@ -42,7 +48,7 @@ class NewPassword(BaseModel):
 class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Who looks, and with which role: '' for nobody.
 
-    must_change: nothing but another password is taken. oidc: where else one can log in; '': nowhere.
+    must_change: nothing but another password is taken. oidc: where else one can log in, or ''.
     language: of the factory.
     """
 
@@ -125,10 +131,17 @@ async def logout(here: Here, request: Request, who: Who) -> Json:
     return response
 
 
-@router.post("/session/password", dependencies=[Depends(_ours)], **answer(SessionAnswer, 409))
+async def _changing(request: Request) -> None:
+    await admit(request, Role.VIEWER, changing=True)
+
+
+@router.post(
+    "/session/password",
+    dependencies=[Depends(_ours), Depends(_changing)],
+    **answer(SessionAnswer, 409),
+)
 async def password(here: Here, request: Request, who: Who, given: NewPassword) -> Json:
     """Choose another password; every other session of this user ends."""
-    await admit(request, Role.VIEWER, changing=True)
     keeper = here.keeper
     user = keeper.users.find(who.user) if who is not None and who is not PROGRAM else None
     if user is None:
@@ -141,6 +154,65 @@ async def password(here: Here, request: Request, who: Who, given: NewPassword) -
     data: dict[str, object] = {"user": user.name, "action": "password"}
     await _kept(here, "user", data, user.shown)
     return _opened(here, await _begun(here, user, "password"), keeper.users.find(user.name))
+
+
+@router.get("/session/oidc", include_in_schema=False)
+async def elsewhere(here: Here, to: Annotated[str, Query(max_length=2000)] = "/") -> Response:
+    """Send a browser to where the house keeps its accounts."""
+    provider = _provider(here)
+    try:
+        started = await provider.start(to)
+    except DoorError as error:
+        log.warning("state=oidc-failed problem=%s", error)
+        return RedirectResponse("/#failed", 303)
+    response = RedirectResponse(started.url, 303)
+    # not strict: it must come back with a request that the provider's page sends
+    response.set_cookie(
+        _state_cookie(here),
+        started.state,
+        max_age=AWAY,
+        httponly=True,
+        samesite="lax",
+        secure=bool(here.keeper.options.tls_certificate),
+    )
+    return response
+
+
+@router.get("/session/oidc/callback", include_in_schema=False)
+async def back(
+    here: Here, request: Request, state: str = "", code: str = "", error: str = ""
+) -> Response:
+    """Take somebody back from there."""
+    provider = _provider(here)
+    address = address_of(request)
+    response = RedirectResponse("/", 303)
+    try:
+        if error:
+            raise BadReply(f"the provider of accounts says {error[:100]!r}")
+        brought = request.cookies.get(_state_cookie(here), "")
+        person, to = await provider.finish(state, brought, code)
+    except (DoorError, Refused) as problem:
+        log.warning("state=oidc-failed problem=%s", problem)
+        await noted(here, "", address, "oidc")
+        is_barred = isinstance(problem, Refused) and problem.rule == "oidc-role"
+        response.headers["location"] = "/#refused" if is_barred else "/#failed"
+    else:
+        let_in(here, response, here.keeper.welcome(person))
+        await here.runtime.clock.call(here.keeper.sessions.save)
+        await noted(here, person.name, address, "oidc", tried=f"oidc:{person.subject}")
+        response.headers["location"] = quote(to, safe="/?&=%#")
+    response.delete_cookie(_state_cookie(here), httponly=True, samesite="lax")
+    return response
+
+
+def _provider(here: Context) -> Provider:
+    if here.keeper.provider is None:
+        raise WebError(404, "no provider of accounts is set up", "see [app.oidc]")
+    return here.keeper.provider
+
+
+def _state_cookie(here: Context) -> str:
+    return f"deungdae_{here.keeper.options.port}_oidc"
 
 
 async def enter(here: Context, request: Request, key: str) -> str | None:

@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 RoleWord = Literal["viewer", "operator", "engineer", "administrator"]
-Person = Annotated[Name | None, Query(description="for whom a program acts")]
+Person = Annotated[Name | None, Query(alias="person", description="for whom a program acts")]
 
 
 class NewUser(BaseModel):

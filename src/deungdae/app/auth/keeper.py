@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deungdae.core.clock import Clock
@@ -23,6 +24,9 @@ from .options import WebOptions, is_loopback
 from .roles import PROGRAM, Caller, Role
 from .sessions import Session, Sessions
 from .users import User, Users
+
+if TYPE_CHECKING:
+    from .oidc import Person, Provider
 
 HEADER = "x-deungdae"  # a page of another site cannot send it without our leave
 KEYS = 16  # links that wait to be used; a newer one drives out the oldest
@@ -68,6 +72,7 @@ class Doorkeeper:
         self.sessions = sessions
         self._token = token
         self._clock = clock
+        self.provider = _provider(options, clock)
         self._keys: dict[str, float] = {}
         self._addresses = Limits(clock, free=FREE, longest=ADDRESS)
         self._names = Limits(clock, free=FREE, longest=NAME)
@@ -135,6 +140,13 @@ class Doorkeeper:
             self._names.failed(folded)
         return user
 
+    def welcome(self, person: Person) -> str:
+        """Return the token of a new session of somebody whom the provider of accounts knows."""
+        name = person.name
+        if self.users.knows(name):  # they shall not be taken for somebody of this house
+            name = f"{name} ({person.subject})"
+        return self.sessions.begin(f"oidc:{person.subject}", "oidc", name, person.role.word)
+
     def failed(self, address: str) -> None:
         """Take note of a wrong token or key. Raises TooMany where there were many from there."""
         key = f"address {address}"
@@ -200,6 +212,14 @@ class Doorkeeper:
             return False
         origin = headers.get("origin", "")
         return not origin or origin.partition("://")[2] == headers.get("host", "")
+
+
+def _provider(options: WebOptions, clock: Clock) -> Provider | None:
+    if options.oidc is None:
+        return None
+    from .oidc import Provider  # noqa: PLC0415 — JOSE and HTTP, for those who have one alone
+
+    return Provider(options.oidc, options.url, clock)
 
 
 def _same(secret: str, given: str) -> bool:

@@ -8,6 +8,7 @@ import logging
 import secrets
 import threading
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -39,7 +40,7 @@ class Session(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    secret: str
+    secret: Annotated[bytes, msgspec.Meta(min_length=32)]
     sessions: dict[str, Session]
 
 
@@ -62,7 +63,7 @@ class Sessions:
         except (OSError, msgspec.DecodeError) as error:
             log.warning("state=forgotten file=%s all must log in anew: %s", path, error)
             file = None
-        self._secret = bytes.fromhex(file.secret) if file else secrets.token_bytes(32)
+        self._secret = file.secret if file else secrets.token_bytes(32)
         self._sessions = file.sessions if file else {}
 
     def open(self, session: Session) -> str:
@@ -125,7 +126,7 @@ class Sessions:
             if not self._changed:
                 return
             self._changed = False
-            file = _File(self._secret.hex(), self._sessions.copy())
+            file = _File(self._secret, self._sessions.copy())
             try:
                 vault.write(self._path, msgspec.json.encode(file))
             except OSError as error:

@@ -98,6 +98,11 @@ class Users:
         """Return a user by name, however it is written, or None."""
         return self._users.get(folded(name))
 
+    def knows(self, shown: str) -> bool:
+        """Return whether somebody is known by this name."""
+        name = folded(shown)
+        return any(name in (user.name, folded(user.shown)) for user in self._users.values())
+
     def all(self) -> list[User]:
         """Return every user, by name."""
         return sorted(self._users.values(), key=lambda user: user.name)
@@ -121,7 +126,7 @@ class Users:
     # ---- who there shall be
 
     def first(self) -> str:
-        """Make the first administrator, `admin`, where there is none; return the password, or ''."""
+        """Make the first administrator, `admin`, where there is none; give the password or ''."""
         if self.problem or self.administrator() or self.find("admin"):
             return ""
         return self.add("admin", "admin", Role.ADMINISTRATOR)
