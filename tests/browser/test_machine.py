@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -169,6 +170,18 @@ def test_a_trend_of_nothing_says_so(page: Page, works: Plant) -> None:
     page.goto(f"{works.url}machine/nothing")
     expect(page.locator("#machine-head")).to_contain_text("nothing")
     expect(page.locator("#machine-trend")).to_be_visible()
+
+
+def test_a_clock_that_is_wrong_by_a_day_shifts_nothing(browser: Browser, works: Plant) -> None:
+    with opened(browser, works) as page:
+        page.add_init_script("const real = Date.now; Date.now = () => real() + 86_400_000;")
+        kiln(page, works)
+        expect(page.locator('.gap[data-why="silent"]')).to_have_count(1)
+        expect(page.locator(".trend-legend .figure")).to_contain_text("°C")
+        page.get_by_role("button", name="앞 시간으로").click()
+        page.wait_for_url(re.compile("to="))
+        shown = float(page.evaluate(f"Date.parse('{asked(page)['to'][0]}')"))
+        assert shown < time.time() * 1000
 
 
 def test_what_a_machine_did_stands_as_band_and_table(page: Page, works: Plant) -> None:

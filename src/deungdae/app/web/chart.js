@@ -133,6 +133,8 @@ export class Chart {
   async ask() {
     const turn = ++this.turn;
     watch(this.signals);
+    this.asking?.abort();
+    this.asking = new AbortController();
     this.asked = performance.now();
     this.element.setAttribute("aria-busy", "true");
     this.problem = "";
@@ -156,14 +158,14 @@ export class Chart {
     if (!this.signals.length) return [];
     const points = Math.min(2000, Math.max(300, Math.round(this.drawing.width / 100) * 100));
     const ids = this.signals.map((id) => `id=${encodeURIComponent(id)}`).join("&");
-    const answer = await get(`trend?${ids}&from=${told(from - shift)}&to=${told(to - shift)}&points=${points}`);
+    const answer = await get(`trend?${ids}&from=${told(from - shift)}&to=${told(to - shift)}&points=${points}`, { signal: this.asking.signal });
     return answer.signals.map((each) => new Curve(each, from - shift, shift));
   }
 
   async toldEvents({ from, to }) {
     if (!this.events.length) return [];
     const ids = this.events.map((id) => `&ids=${encodeURIComponent(id)}`).join("");
-    const found = await get(`events?from=${told(from)}&to=${told(to)}${ids}&kinds=${KEYS.join("&kinds=")}&limit=${EVENTS}`);
+    const found = await get(`events?from=${told(from)}&to=${told(to)}${ids}&kinds=${KEYS.join("&kinds=")}&limit=${EVENTS}`, { signal: this.asking.signal });
     return found.map((event) => ({ ...event, ms: Date.parse(event.time) }));
   }
 
@@ -203,6 +205,7 @@ export class Chart {
 
   leave() {
     this.turn++;
+    this.asking?.abort();
     this.drawing.leave();
   }
 

@@ -131,7 +131,7 @@ export class Drawing {
       return first && first.low !== null && first.high !== null && first.low < first.high ? [first.low, first.high] : [0, 1];
     }
     const [low, high] = [Math.min(...all), Math.max(...all)];
-    const span = Math.max(high - low, least, Math.abs(high) * 1e-6) || 1;
+    const span = Math.max(high - low, least, Math.abs(high) * 1e-4) || 1;
     const margin = (span - (high - low)) / 2 + span * 0.08;
     return [low - margin, high + margin];
   }

@@ -10,6 +10,7 @@ import { showState } from "./list.js";
 const DOORS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■" };
 const CALM = ["", "0", "false", "normal", "inactive", "ok"]; // an alarm that says so is over
 const BITS = [...CALM, "1", "true", "active", "fault", "warning", "triggered"]; // words that say less than its name
+const EARLY = 120000; // ms by which an alarm may come before the stop that it explains
 const WORKING = ["run", "off"]; // states that need no reason
 
 export class Head {
@@ -31,11 +32,13 @@ export class Head {
     document.title = `${assetName(this.asset)} — ${here.factory.name}`;
     if (!found) put(this.why, here.t.unknownMachine(this.asset));
     this.showDoors();
+    this.seek();
     this.tick();
   }
 
   take(changed) {
     if (!this.facts) return;
+    if (changed("events")) this.seek();
     if (changed("machines")) this.showDoors();
   }
 
@@ -64,8 +67,8 @@ export class Head {
 
   // what an alarm says where nobody has said anything
   supposed(since, kind) {
-    const alarm = this.alarm(since);
-    if (alarm && !alarm.over) return `▲ ${alarm.words}`;
+    const alarm = this.alarm();
+    if (alarm && !alarm.over && alarm.ms >= since - EARLY) return `▲ ${alarm.words}`;
     return kind === "down" ? here.t.noReason : "";
   }
 
@@ -75,7 +78,7 @@ export class Head {
     const order = known.events.get(`${this.asset}.order`);
     const part = known.events.get(`${this.asset}.part`) ?? known.events.get(`${this.asset}.product`);
     const product = part && (part[4].product ?? (part[3] === "text" ? part[0] : ""));
-    const alarm = this.alarm(-Infinity);
+    const alarm = this.alarm();
     const facts = [];
     if (order?.[0] || part?.[4].order) facts.push([t.order, order?.[0] || part[4].order]);
     if (product) facts.push([t.product, product]);
@@ -84,15 +87,18 @@ export class Head {
     return facts;
   }
 
-  // the newest alarm of this machine after a moment
-  alarm(since) {
-    const own = [...known.events].filter(([id, event]) => event[3] === "alarm" && assetOf(id) === this.asset && event[1] >= since - 120000);
-    const [newest] = own.sort((a, b) => b[1][1] - a[1][1]);
-    if (!newest) return null;
-    const [id, [value, ms, , , data]] = newest;
+  seek() {
+    const own = [...known.events].filter(([id, event]) => event[3] === "alarm" && assetOf(id) === this.asset);
+    [this.newest] = own.sort((a, b) => b[1][1] - a[1][1]);
+  }
+
+  // the newest alarm of this machine, in words
+  alarm() {
+    if (!this.newest) return null;
+    const [id, [value, ms, , , data]] = this.newest;
     const text = data.message || (BITS.includes(value.toLowerCase()) ? nameOf(id) : value);
     const over = CALM.includes(value.toLowerCase());
-    return { over, words: [text, over ? here.t.alarmOver : "", moment(new Date(ms).toISOString())].filter(Boolean).join(" · ") };
+    return { ms, over, words: [text, over ? here.t.alarmOver : "", moment(new Date(ms).toISOString())].filter(Boolean).join(" · ") };
   }
 
   showDoors() {
