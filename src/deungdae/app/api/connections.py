@@ -12,7 +12,7 @@ from deungdae.app.auth import Role
 from deungdae.app.runtime import ALIVE, Runtime, sign_of_life
 from deungdae.core.clock import to_iso
 from deungdae.core.ports import Rollup
-from deungdae.core.types import DAY, HOUR, MINUTE, SECOND
+from deungdae.core.types import DAY, HOUR, MINUTE, SECOND, Flag, Severity
 
 from .context import Context, Here, Json, needs
 from .schema import answer
@@ -29,7 +29,7 @@ router = APIRouter(
 class ConnectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What comes through a door. address: as the factory file says it.
 
-    signals: how many it shall bring; heard: from how many something ever came. last: when the
+    signals: how many it shall bring; heard: from how many something good ever came. last: when the
     newest came, by its source; null: never. items: that came since the start, null where another
     process keeps the door.
     """
@@ -76,8 +76,9 @@ def _connections(runtime: Runtime) -> list[ConnectionAnswer]:
         room, _, name = key.partition(".")
         plugin = runtime.factory.room(room).get(name)
         own = runtime.factory.signals_of(name) if room == "machines" else []
-        times = [readings[s.id].time for s in own if s.id in readings]
-        times += [events[s.id].time for s in own if s.id in events]
+        ids = [signal.id for signal in own]
+        newest = [each for id in ids if (each := readings.get(id) or events.get(id)) is not None]
+        times = [each.time for each in newest if _came(each.status)]
         door = getattr(runtime, "doors", {}).get(name) if room == "machines" else None
         found.append(
             ConnectionAnswer(
@@ -92,6 +93,11 @@ def _connections(runtime: Runtime) -> list[ConnectionAnswer]:
             )
         )
     return found
+
+
+def _came(status: int) -> bool:
+    """Return whether something good ever came: what is stale was good once."""
+    return status & 3 != Severity.BAD or bool(status & Flag.STALE)
 
 
 def _address(options: object) -> str:
