@@ -45,7 +45,7 @@ def test_the_life_of_a_brick_and_the_data_of_a_step(shown: Page) -> None:
     expect(shown.locator("#trace-now")).to_contain_text("한일제철 앞으로 출하")
     steps = shown.locator("#trace-line .step")
     expect(steps).to_have_count(5)
-    expect(steps.nth(2)).to_have_attribute("aria-label", re.compile("W-3에 실려"))
+    expect(steps.nth(2)).to_have_attribute("aria-description", re.compile("W-3에 실려"))
     steps.first.focus()
     shown.keyboard.press("Enter")
     expect(steps.first).to_have_attribute("aria-expanded", "true")

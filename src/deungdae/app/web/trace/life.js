@@ -61,12 +61,12 @@ export class Life {
     ];
     const made = drawn(
       "g",
-      { class: `step ${look.kind}${step.via ? " via" : ""}`, role: "button", tabindex: 0, "aria-expanded": n === this.chosen, "aria-label": said(step, look), transform: `translate(${x} ${y})` },
+      { class: `step ${look.kind}${step.via ? " via" : ""}`, role: "button", tabindex: 0, "aria-expanded": n === this.chosen, "aria-description": said(step), transform: `translate(${x} ${y})` },
       drawn("rect", { class: "frame", width: BOX.width, height: BOX.height, rx: 9 }),
       drawn("path", { class: "band", d: `M0 27V9a9 9 0 0 1 9-9H${BOX.width - 9}a9 9 0 0 1 9 9V27Z` }),
-      lettered("name", 10, 19, name),
-      lettered("word", 10, 46, lines[0]),
-      lettered("", 10, 65, lines[1]),
+      lettered("name", 10, 19, `${name} `), // the space parts the words where they are read aloud
+      lettered("word", 10, 46, `${lines[0]} `),
+      lettered("", 10, 65, `${lines[1]} `),
       lettered("", 10, 83, lines[2]),
     );
     if (step.doubts.length) made.append(lettered("doubt end", BOX.width - 10, 19, "!"));
@@ -92,6 +92,10 @@ export class Life {
     if (!n) return [];
     const middle = y + BOX.height / 2;
     const words = step.wait === null ? "" : about(step) + age(step.wait, here.t.units);
+    if (perRow === 1) {
+      const across = BOX.width / 2;
+      return [drawn("path", { class: "way", d: `M${across} ${y - ROW + BOX.height}V${y - 7}` }), head(across, y - 1, 90), lettered("wait", across + 12, y - 16, words)];
+    }
     if (n % perRow === 0) {
       // from the end of the row above to the beginning of this one
       const end = (perRow - 1) * (BOX.width + GAP) + BOX.width / 2;
@@ -124,10 +128,10 @@ function cut(text, most) {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
-function said(step, look) {
+// what the box itself does not say
+function said(step) {
   const { t } = here;
-  const parts = [assetName(step.asset), look.label, day(Date.parse(step.end), t.locale, here.factory.timezone, true)];
-  if (step.start) parts.push(spent(step));
+  const parts = [];
   if (step.wait !== null) parts.push(t.waited(age(step.wait, t.units)));
   if (step.via) parts.push(t.viaWord(step.via));
   return [...parts, ...step.doubts.map((doubt) => t.doubts[doubt])].join(", ");

@@ -59,7 +59,8 @@ function image(ref, code) {
 
 function values(told, step, data) {
   const { t } = here;
-  const figure = (key) => (row) => (row[key] === null ? `∅ ${t.noData}` : number(row[key], t.locale, row.unit !== "1"));
+  const missing = (key) => (key === "mean" ? element("span", "quiet", `∅ ${t.noData}`) : "–");
+  const figure = (key) => (row) => (row[key] === null ? missing(key) : number(row[key], t.locale, row.unit !== "1"));
   const table = new Table({
     name: `${told.code}-${step.asset}`,
     label: t.measured,
