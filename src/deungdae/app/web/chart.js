@@ -343,7 +343,8 @@ export class Chart {
   showLegend() {
     const t = here.t.chart;
     if (!this.curves.length) {
-      this.legend.replaceChildren(element("li", "quiet", this.signals.length ? "" : t.nothing));
+      delete this.legend.dataset.key;
+      this.legend.replaceChildren(element("li", "quiet", this.signals.length ? (this.problem ? "" : here.t.loading) : t.nothing));
       return;
     }
     const ms = this.pointer ?? Math.min(this.window.to, now());

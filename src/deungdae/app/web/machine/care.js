@@ -16,6 +16,7 @@ export class Care {
   async build() {
     $("machine-care").hidden = false;
     if (this.answer) this.show();
+    else $("care-rows").replaceChildren(element("p", "quiet", here.t.loading));
     await this.ask();
   }
 

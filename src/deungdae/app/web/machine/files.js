@@ -25,7 +25,7 @@ export class Files {
         { key: "time", title: t.fileTime, kind: "time" },
       ],
     });
-    $("file-rows").replaceChildren(this.table.element);
+    $("file-rows").replaceChildren(element("p", "quiet", t.loading));
     this.showTools();
     await this.ask();
   }
@@ -49,8 +49,10 @@ export class Files {
   async ask() {
     try {
       this.table.fill(await get(`documents/${encodeURIComponent(this.asset)}`));
+      $("file-rows").replaceChildren(this.table.element);
     } catch (problem) {
-      if (problem.status !== 404) put($("file-note"), `! ${problem.message}`);
+      $("file-rows").replaceChildren();
+      put($("file-note"), `! ${problem instanceof TypeError ? here.t.failed : problem.message}`);
     }
   }
 

@@ -27,7 +27,9 @@ export class Losses {
       ],
     });
     $("loss-rows").replaceChildren(this.table.element);
-    if (this.answer !== undefined) this.show(this.answer, this.problem);
+    $("loss-rows").hidden = true;
+    if (this.answer === undefined) $("loss-tiles").replaceChildren(element("p", "quiet", t.loading));
+    else this.show(this.answer, this.problem);
   }
 
   // answer: the story, or null where there is none

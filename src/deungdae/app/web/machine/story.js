@@ -65,6 +65,7 @@ export class Story {
     this.asked = performance.now();
     const turn = ++this.turn;
     this.problem = "";
+    this.busy(true);
     let answer = null;
     if (Date.parse(to) - Date.parse(from) > LONGEST) this.problem = here.t.tooLong;
     else {
@@ -76,10 +77,19 @@ export class Story {
     }
     if (turn !== this.turn) return;
     this.answer = answer;
+    this.busy(false);
     this.draw();
     this.told(answer, this.problem);
     this.table.fill((answer?.stops ?? []).toReversed());
     $("story-stops").hidden = !answer;
+  }
+
+  // until the first answer has come nothing is said, and least of all that there is nothing
+  busy(asking) {
+    $("machine-story").setAttribute("aria-busy", asking);
+    if (!asking || this.answer) return;
+    $("story-stops").hidden = true;
+    $("story-sums").replaceChildren(element("li", "quiet", here.t.loading));
   }
 
   leave() {
@@ -96,7 +106,8 @@ export class Story {
     const from = Date.parse(this.period.from);
     const to = Math.max(Date.parse(this.period.to), from + 1);
     const x = (ms) => ((Math.min(Math.max(ms, from), to) - from) / (to - from)) * width;
-    const parts = [pattern(), drawn("rect", { class: "unknown", fill: "url(#story-hatch)", x: 0, y: TOP, width, height: BAND })];
+    const asking = $("machine-story").getAttribute("aria-busy") === "true" && !answer;
+    const parts = asking ? [] : [pattern(), drawn("rect", { class: "unknown", fill: "url(#story-hatch)", x: 0, y: TOP, width, height: BAND })];
     if (answer) parts.push(...this.blocks(answer, x));
     for (const each of times(from, to, Math.floor(width / 80), here.t.locale, here.factory.timezone)) {
       const place = x(each.ms);
@@ -106,7 +117,7 @@ export class Story {
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     svg.setAttribute("height", HEIGHT);
     svg.replaceChildren(...parts);
-    this.sum(answer);
+    if (!asking) this.sum(answer);
   }
 
   blocks({ from, to, time, state, category, working }, x) {

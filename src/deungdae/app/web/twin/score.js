@@ -1,9 +1,9 @@
 // When the twin may be believed: what it forecast of the last shifts, and what then came.
 
+import { ticks } from "../axis.js";
 import { $, drawn, element, lettered, onResize } from "../dom.js";
 import { clock, number, percent } from "../format.js";
 import { assetName, at, get, here, known } from "../shell.js";
-import { ticks } from "../trend.js";
 
 const MARKS = { valid: ["✓", "run"], unknown: ["◐", "idle"], drifting: ["◆", "idle"], invalid: ["■", "down"] };
 const SHOWN = 12; // shifts
