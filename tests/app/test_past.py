@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from deungdae.app import describe, past
+from deungdae.app.alarms import records
 from deungdae.app.past import BEFORE, NOTE
-from deungdae.core.types import HOUR
+from deungdae.core.types import HOUR, MINUTE
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
+from deungdae.insight.alarms import AlarmOptions, replay
 from deungdae.sim.works import Before
 
 BRICKWORKS = Path(__file__).resolve().parents[2] / "examples" / "brickworks"
@@ -98,3 +100,15 @@ def test_a_brick_stays_on_its_pallet_in_the_store(told: tuple[Path, int]) -> Non
     stored = [each for each in events if each.id == "store.part" and each.value in put]
     assert stored
     assert all(each.data["carrier"] == put[each.value] for each in stored)
+
+
+def test_people_of_the_shift_have_seen_what_alarms_came(told: tuple[Path, int]) -> None:
+    folder, until = told
+    wanted = AlarmOptions()
+    with Historian(folder / "history") as store:
+        board, steps = replay(wanted, records(store, wanted, 0, until), until)
+    seen = [step.person for step in steps if step.what == "acknowledged"]
+    assert seen
+    assert set(seen) <= set(past.OPERATORS)
+    waiting = [alarm for alarm in board.shown() if alarm.state in ("unacknowledged", "returned")]
+    assert all(alarm.told > until - 6 * MINUTE for alarm in waiting)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +23,7 @@ from deungdae.core.ports import Bridge
 from deungdae.core.types import DAY, HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
+from deungdae.insight.alarms import said
 from deungdae.machines.modbus import address as modbus
 from deungdae.sim.kernel import Kind, Trace
 from deungdae.sim.labels import Scan
@@ -42,6 +44,8 @@ WARM = 2 * 86_400.0  # s that the line runs unseen before: until kiln and dryer 
 STEP = 300.0  # s between two looks at the machines
 TURN = 6 * HOUR  # of one commit
 AT_EACH_PART = ("density", "force", "wear")  # of a press
+DAY_SHIFT = 8  # hour at which it begins
+OPERATORS = ("박정훈", "최은영")  # of the day and the night shift, who saw the alarms
 
 
 class Source(NamedTuple):
@@ -222,6 +226,31 @@ class Past:
             self._told[id] = value
         event = Event(id=id, time=time, kind=kind, value=value, received=time, data=data or {})
         self._items.append(event)
+        if kind == "alarm":
+            self._acknowledge(event)
+
+    def _acknowledge(self, event: Event) -> None:
+        """Let whoever had the shift see an alarm some minutes after it came."""
+        known = said(event)
+        when = event.time + (30 + event.time // SECOND % 240) * SECOND
+        if known is None or not known.active or when >= self.until:
+            return
+        turn = self._hours_of_day(when) // 12
+        self._items.append(
+            Event(
+                id=f"{known.alarm}.acknowledge",
+                time=when,
+                kind="note",
+                value="",
+                received=when,
+                data={"person": OPERATORS[turn], "note": ""},
+            )
+        )
+
+    def _hours_of_day(self, moment: int) -> int:
+        """Return the hour of a moment in the factory's time, from the start of the day shift."""
+        local = datetime.fromtimestamp(moment / SECOND, self.factory.zone)
+        return (local.hour - DAY_SHIFT) % 24
 
     def _time(self, seconds: float) -> int:
         """Return the time of a moment of the line, which ran before, ns since 1970."""
