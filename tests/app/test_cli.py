@@ -310,6 +310,23 @@ def test_reports_for_people_and_programs(ask: Asked, history: Path) -> None:
     assert len(ask.json("report", "kpi", *store)) == 34
 
 
+def test_how_good_the_alarms_are(ask: Asked, tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    with Historian(folder) as store:
+        store.append(
+            [
+                Event(id="press.jam", time=BEGIN + n * MINUTE, kind="alarm", value=word)
+                for n, word in enumerate(("active", "normal", "active"))
+            ]
+        )
+    asked = ("report", "alarms", "--store", str(folder), *PERIOD)
+    told = ask.json(*asked)
+    assert told["told"] == 2
+    verdicts = {figure["name"]: figure["verdict"] for figure in told["figures"]}
+    assert (verdicts["per_hour"], verdicts["top_ten"]) == ("good", "too_much")
+    assert "press.jam" in ask(*asked)
+
+
 def test_a_report_of_a_history_without_states_says_so(ask: Asked, tmp_path: Path) -> None:
     with Historian(tmp_path / "history") as store:
         store.register([Signal(id="kiln.temperature", unit="Cel")])
