@@ -85,8 +85,9 @@ class Codes:
             yield done
 
     def _step(self, cursor: duckdb.DuckDBPyConnection) -> int:
-        (last,) = cursor.execute("SELECT coalesce(max(rowid), -1) FROM events_raw").fetchall()[0]
         begun = self._reached(cursor)
+        newest = "SELECT coalesce(max(rowid), -1) FROM events_raw WHERE rowid >= ?"
+        (last,) = cursor.execute(newest, [begun]).fetchall()[0]
         end = min(begun + _STRIDE, last)
         if end <= begun:
             return 0
