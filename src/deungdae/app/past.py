@@ -45,7 +45,7 @@ STEP = 300.0  # s between two looks at the machines
 TURN = 6 * HOUR  # of one commit
 AT_EACH_PART = ("density", "force", "wear")  # of a press
 DAY_SHIFT = 8  # hour at which it begins
-OPERATORS = ("박정훈", "최은영")  # of the day and the night shift, who saw the alarms
+OPERATORS = ("주간조 (모의)", "야간조 (모의)")  # who saw the alarms of the day and of the night
 
 
 class Source(NamedTuple):
