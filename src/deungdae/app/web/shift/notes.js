@@ -2,12 +2,14 @@
 
 import { $, button, element } from "../dom.js";
 import { get, here, may, moment, send } from "../shell.js";
+import { Soon } from "./soon.js";
 
 const WAIT = 250; // ms after the last letter of a search
 
 export class Notes {
   constructor() {
     this.asking = 0;
+    this.soon = new Soon(() => this.ask());
     $("note-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.hand();
@@ -25,8 +27,14 @@ export class Notes {
 
   take(changed) {
     const events = changed("events");
-    if (events && Object.keys(events).some((id) => id.includes(".handover"))) this.ask();
+    if (events && Object.keys(events).some((id) => id.includes(".handover"))) this.soon.ask();
     if (changed("session")) this.allow();
+  }
+
+  leave() {
+    this.asking++;
+    clearTimeout(this.timer);
+    this.soon.stop();
   }
 
   allow() {
@@ -69,12 +77,13 @@ export class Notes {
     const { t } = here;
     const head = element("p", "quiet", `${moment(note.time)} · ${note.person}${note.seen && !asks ? ` · ${t.seenBy(note.seen)}` : ""}`);
     const made = element("li", "note", head, element("p", "text", note.text));
-    if (asks) made.append(button("", `✓ ${t.readIt}`, () => this.see(note)));
+    if (asks) made.append(button("", `✓ ${t.readIt}`, (event) => this.see(note, event.currentTarget)));
     return made;
   }
 
-  async see(note) {
-    await this.act("handover/seen", { id: note.id, time: note.time });
+  async see(note, pressed) {
+    pressed.disabled = true;
+    pressed.disabled = await this.act("handover/seen", { id: note.id, time: note.time });
   }
 
   async hand() {

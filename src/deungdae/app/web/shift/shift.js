@@ -10,6 +10,7 @@ import { Fall } from "./fall.js";
 import { Machines } from "./machines.js";
 import { Notes } from "./notes.js";
 import { Plan } from "./plan.js";
+import { Soon } from "./soon.js";
 import { Stops } from "./stops.js";
 import { tile } from "./tile.js";
 
@@ -23,6 +24,7 @@ export class Shift {
     this.asking = 0;
     this.asked = 0;
     this.notes = new Notes();
+    this.soon = new Soon(() => this.ask());
     this.stops = new Stops(() => this.ask());
     this.parts = [new Fall(), new Plan(), this.stops, new Causes(), new Course((asset) => this.choose(asset)), new Machines((asset) => this.choose(asset))];
   }
@@ -46,7 +48,7 @@ export class Shift {
   take(changed) {
     this.notes.take(changed);
     const events = changed("events");
-    if (events && Object.keys(events).some((id) => id.endsWith(".reason"))) this.ask();
+    if (events && Object.keys(events).some((id) => id.endsWith(".reason"))) this.soon.ask();
     if (changed("session") && this.told) this.draw();
   }
 
@@ -59,6 +61,8 @@ export class Shift {
 
   leave() {
     this.asking++;
+    this.soon.stop();
+    this.notes.leave();
   }
 
   get asset() {
