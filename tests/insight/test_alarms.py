@@ -200,6 +200,11 @@ def test_a_source_that_knows_nothing_changes_nothing() -> None:
     assert after(ACTIVE, gone) == "unacknowledged"
 
 
+def test_an_alarm_without_an_id_is_shown_and_acknowledged_as_any() -> None:
+    kept = board(alarm(0, id=""), deed(1, "acknowledge", "nameless"))
+    assert kept.alarms["nameless"].state == "acknowledged"
+
+
 def test_texts_stay_as_they_are_and_short() -> None:
     text = "<script>alert(1)</script>" * 100
     kept = board(alarm(0, message=text, severity="not a number"))

@@ -10,6 +10,7 @@ from .options import Priority
 
 OVER = frozenset(("NORMAL", "INACTIVE", "CLEARED", "CLEAR", "OFF", "OK", "FALSE", "0", ""))
 UNKNOWN = "UNAVAILABLE"
+NAMELESS = "nameless"  # an alarm that came without an id
 _LEVELS: dict[str, Priority] = {"WARNING": "medium", "FAULT": "high"}
 _FLAT = ("WARNING", "FAULT", "ACTIVE", "ON", "TRUE", "1", "ALARM")  # no texts for people
 ALARMING = 2  # severity of findings that are alarms
@@ -47,9 +48,10 @@ def said(event: Event) -> Said | None:
     code = data.get("condition") or data.get("nativeCode") or ""
     text = data.get("message") or data.get("text") or ("" if word in _FLAT else value)
     over = word in OVER
+    id = event.id or NAMELESS
     return Said(
-        alarm=f"{event.id}:{code}" if code else event.id,
-        base=event.id,
+        alarm=f"{id}:{code}" if code else id,
+        base=id,
         # a source whose clock was ahead and is put right must be heard at once
         time=min(event.time, event.received) if event.received else event.time,
         active=not over,

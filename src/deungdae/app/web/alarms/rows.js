@@ -26,7 +26,7 @@ export function about(alarm) {
   if ((alarm.source ?? "").startsWith("door:")) return here.t.doorOf(alarm.asset.slice(alarm.asset.indexOf(".") + 1));
   if (alarm.source === "gate") return assetName(alarm.asset.slice(0, alarm.asset.lastIndexOf(".")) || alarm.asset);
   if ((alarm.source ?? "").startsWith("finding:")) return assetName(alarm.asset.slice(0, -alarm.source.length + "finding".length));
-  return assetName(alarm.asset);
+  return assetName(alarm.asset) || "–";
 }
 
 function place(alarm) {

@@ -2,7 +2,7 @@
 
 import { number } from "../format.js";
 import { because } from "../reason.js";
-import { assetName, assetOf, here, isKorean, known, nameOf, unitOf } from "../shell.js";
+import { assetName, assetOf, here, isKorean, known, moment, nameOf, unitOf } from "../shell.js";
 
 // kinds of entries that people look for together
 export const GROUPS = {
@@ -10,8 +10,8 @@ export const GROUPS = {
   gate: ["mode", "kill", "release", "set-point"],
   alarms: ["alarm"],
   people: ["login", "logout", "user", "session", "password"],
-  shift: ["reason", "handover", "order", "label"],
-  factory: ["files", "layout", "dashboard", "backup", "restore", "virtual-fault", "virtual-fault-cleared", "note"],
+  shift: ["stop-reason", "handover", "report", "label", "document"],
+  factory: ["files", "layout", "dashboard", "search", "backup", "restore", "past", "virtual-fault", "virtual-fault-cleared", "note"],
 };
 
 export function kindOf(entry) {
@@ -60,6 +60,10 @@ function told(data) {
     deed: t.alarmDeeds[data.what] ?? plain(data.what),
     role: t.roles[data.role] ?? plain(data.role),
     action: t.userDeeds[data.action] ?? plain(data.action),
+    assetName: data.asset ? assetName(data.asset) : "",
+    begun: data.start ? moment(data.start) : "",
+    since: data.from ? moment(data.from) : "",
+    ended: data.end || data.until ? moment(data.end || data.until) : "",
     files: Array.isArray(data.files) ? data.files.join(", ") : plain(data.files),
   };
 }
