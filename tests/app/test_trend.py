@@ -227,3 +227,16 @@ def test_a_signal_of_words_is_told_with_the_word_before(tmp_path: Path) -> None:
         )
         found = trend.events(store, signal, START + HOUR + 1, START + DAY)
     assert [event.value for event in found] == ["down", "idle"]
+
+
+def test_of_many_words_the_longest_held_of_each_part_are_told() -> None:
+    def word(minutes: float, value: str) -> Event:
+        time = START + round(minutes * MINUTE)
+        return Event(id="kiln.state", time=time, kind="state", value=value)
+
+    words = [word(-5, "off"), *(word(n / 10, "a" if n % 10 else "b") for n in range(600))]
+    words += [word(60, "long"), word(99, "short"), word(99.2, "last")]
+    shown = trend.thinned(words, START, START + 100 * MINUTE, 10)
+    assert [event.value for event in shown if event.value not in "ab"] == ["off", "long", "last"]
+    assert len(shown) == 9
+    assert trend.thinned(words[:10], START, START + MINUTE, 10) == words[:10]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -114,6 +115,18 @@ def amount(store: Store, id: str, start: int, end: int) -> float:
 def events(store: Store, signal: Signal, start: int, end: int) -> list[Event]:
     """Return what a signal of words told over a period, from the last word before it."""
     return store.events(start, end, ids=[signal.id], kinds=[signal.kind], before=True)
+
+
+def thinned(found: Sequence[Event], start: int, end: int, points: int) -> list[Event]:
+    """Return at most `points` + 1 of the words of a period: of each part of it the longest held."""
+    if len(found) <= points:
+        return list(found)
+    times = np.asarray([event.time for event in found], np.int64)
+    lengths = np.append(times[1:], end) - times
+    parts = np.maximum(times - start, -1) // -(-(end - start) // points)
+    order = np.lexsort((-lengths, parts))
+    first = np.append(True, parts[order][1:] != parts[order][:-1])
+    return [found[at] for at in sorted(order[first].tolist())]
 
 
 def _read(

@@ -51,7 +51,8 @@ class CurveAnswer(msgspec.Struct, frozen=True, kw_only=True):
     shape `samples`: time, value, status, with the nearest sample on either side of the period.
     shape `buckets` of `every` ms: time (of the start), minimum, maximum, mean, last over the good
     samples, of which there are `count`; bad: share that is not good, 0..1.
-    shape `words`: time, words, status; `more`: there were more, the newest are told.
+    shape `words`: time, words, status; `more`: there were more, the longest held of
+    each part of the period are told.
     before: time, value and status of the last sample before the period. Not finite: null.
     """
 
@@ -124,7 +125,8 @@ def _curves(
         if signal.kind != "number":
             found = trend.events(here.store, signal, start, end)
             lost = trend.recorded(here.store, signal, start, end)
-            told.append(_words(signal, found, lost, start, points))
+            shown = trend.thinned(found, start, end, points)
+            told.append(_words(signal, shown, lost, start, more=len(found) > len(shown)))
             continue
         state = states.get(signal.asset, "")
         curve = trend.curve(here.store, signal, start, end, points=points, now=now, state=state)
@@ -159,9 +161,8 @@ def _curve(signal: Signal, found: trend.Curve, start: int) -> CurveAnswer:
 
 
 def _words(
-    signal: Signal, found: list[Event], lost: list[trend.Gap], start: int, points: int
+    signal: Signal, shown: list[Event], lost: list[trend.Gap], start: int, *, more: bool
 ) -> CurveAnswer:
-    shown = found[-points:]
     return CurveAnswer(
         signal=signal,
         shape="words",
@@ -169,7 +170,7 @@ def _words(
         words=[each.value for each in shown],
         status=[each.status for each in shown],
         gaps=[_gap(gap, start) for gap in lost],
-        more=len(found) > len(shown),
+        more=more,
     )
 
 

@@ -10,6 +10,8 @@ const [HEAD, FOOT, LANE, STRIP] = [22, 26, 24, 44]; // px: above a pane, the tim
 const BETWEEN = 10;
 const LEAST = 90; // px of a pane
 const APART = 14; // px between two marks of what is not good
+const GROUP = 34; // px between two marks of events
+const FEW = 12; // marks of events; of more only the pointer says where in the panes they were
 const NEAR = 7; // px within which an event is told
 const SHAPES = [ // of a signal's marks, so that it is known without its colour
   "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
@@ -280,13 +282,14 @@ export class Drawing {
       if (event.ms < from || event.ms > to) continue;
       const x = this.x(event.ms);
       const last = groups.at(-1);
-      if (last && x - last.x < 16) last.events.push(event);
+      if (last && x - last.x < GROUP) last.events.push(event);
       else groups.push({ x, events: [event] });
     }
     return groups.map(({ x, events }) => {
       const worst = events.find((event) => event.kind === "alarm") ?? events[0];
       const words = events.slice(0, 12).map((event) => this.chart.eventWords(event)).join("\n");
-      return drawn("g", { class: `event ${worst.kind}` }, drawn("title", {}, words), drawn("line", { class: "pointer", x1: x, x2: x, y1: this.panes[0].top, y2: top }), lettered("glyph middle", x, top + 14, `${GLYPHS[worst.kind] ?? "●"}${events.length > 1 ? events.length : ""}`));
+      const rise = groups.length > FEW ? [] : [drawn("line", { class: "pointer", x1: x, x2: x, y1: this.panes[0].top, y2: top })];
+      return drawn("g", { class: `event ${worst.kind}` }, drawn("title", {}, words), ...rise, lettered("glyph middle", x, top + 14, `${GLYPHS[worst.kind] ?? "●"}${events.length > 1 ? events.length : ""}`));
     });
   }
 

@@ -21,7 +21,7 @@ export class Losses {
       empty: t.noLosses,
       columns: [
         { key: (loss) => wordsOf(loss), title: t.lossName },
-        { key: (loss) => t.lossKinds[loss.kind] ?? loss.kind, title: t.kpis },
+        { key: (loss) => t.lossKinds[loss.factor] ?? loss.factor, title: t.kpis },
         { key: (loss) => loss.seconds / 60, title: t.lossTime, kind: "number", unit: "min", show: (loss) => `${loss.seconds < 0 ? "−" : ""}${age(Math.abs(loss.seconds), t.units)}` },
         { key: "share", title: t.lossShare, kind: "number", unit: "%", show: (loss) => bar(loss, this.most) },
       ],
@@ -39,7 +39,7 @@ export class Losses {
     const indicators = new Map((answer?.indicators ?? []).map((each) => [each.name, each]));
     const tiles = SHOWN.filter((name) => indicators.has(name)).map((name) => tileOf(name, indicators.get(name)));
     $("loss-tiles").replaceChildren(...(tiles.length ? tiles : [element("p", "quiet", problem || here.t.noKpi)]));
-    const losses = answer?.losses ?? [];
+    const losses = (answer?.losses ?? []).map(({ kind, ...loss }) => ({ ...loss, factor: kind }));
     this.most = Math.max(...losses.map((loss) => loss.share), 1e-9);
     this.table.fill(losses);
     $("loss-rows").hidden = !answer;
@@ -69,8 +69,8 @@ function wordsOf({ reason, seconds }) {
   return `${t.states[state.toLowerCase()] ?? (state === "unknown" ? t.noData : state)}${rest}`;
 }
 
-function bar({ share, kind }, most) {
-  const made = element("span", `share ${kind}`, `${percent(share, here.t.locale)} %`);
+function bar({ share, factor }, most) {
+  const made = element("span", `share ${factor}`, `${percent(share, here.t.locale)} %`);
   made.style.setProperty("--share", `${(100 * Math.max(share, 0)) / most}%`);
   return made;
 }
