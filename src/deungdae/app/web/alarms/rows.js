@@ -7,7 +7,7 @@ import { PRIORITIES, badge } from "../priority.js";
 import { ask, assetName, at, here, known, may, moment, nameOf, now, send } from "../shell.js";
 
 // each state has its own shape beside its word
-const SHAPES = { unacknowledged: "●", acknowledged: "✓", returned: "↩", shelved: "⏸", suppressed: "∅", out_of_service: "✕" };
+const SHAPES = { unacknowledged: "●", acknowledged: "✓", returned: "↩", shelved: "‖", suppressed: "∅", out_of_service: "✕" };
 
 // what an alarm is called: the name of its signal, or what kind of thing it is
 export function title(alarm) {
@@ -63,7 +63,7 @@ export function text(alarm) {
   const { t } = here;
   const marks = [
     alarm.chatters && element("span", "chip idle", `≋ ${t.chatters}`),
-    alarm.stale && element("span", "chip", `⌛ ${t.stale}`),
+    alarm.stale && element("span", "chip", `∞ ${t.stale}`),
   ].filter(Boolean);
   const said = alarm.text && alarm.text !== title(alarm) ? element("p", "said-text", alarm.text) : null;
   const code = alarm.code ? element("span", "quiet", ` ${alarm.code}`) : null;

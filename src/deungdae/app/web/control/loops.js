@@ -189,7 +189,7 @@ function reading(id) {
 function decided(name, output) {
   const { t } = here;
   const last = known.gate?.outcomes.find((each) => each.command.signal === output && each.command.origin === name);
-  if (known.gate?.proposals.some((each) => each.command.signal === output && each.command.origin === name)) return [result("held"), ` ${t.waitsForPerson}`];
+  if (known.gate?.proposals.some((each) => each.command.signal === output && each.command.origin === name)) return [element("strong", "", `… ${t.waitsForPerson}`)];
   if (!last) return [t.noDecision];
   const why = last.rule ? `${rule(last.rule)} — ${last.reason}` : last.reason || because(last.command);
   return [result(last.result), ` ${at(last.time)} · ${value(last.command.value, last.command.unit)} · ${why}`];

@@ -4,7 +4,7 @@ import { element } from "../dom.js";
 import { number } from "../format.js";
 import { assetName, assetOf, here, isKorean, known, nameOf, unitOf } from "../shell.js";
 
-const MARKS = { written: "✓", held: "…", refused: "✕", failed: "!", declined: "–", permit: "→", person: "☺" };
+const MARKS = { written: "✓", held: "…", refused: "✕", failed: "!", declined: "–", permit: "→" };
 
 export function value(figure, unit) {
   return `${number(figure, here.t.locale)} ${unitOf(unit)}`.trim();

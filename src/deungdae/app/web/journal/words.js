@@ -29,7 +29,7 @@ export const words = {
       "virtual-fault": "가상 고장", "virtual-fault-cleared": "가상 고장 해제", note: "메모",
     },
     alarmDeeds: { acknowledge: "확인", shelve: "보류", unshelve: "보류 해제", service: "사용 중지 변경" },
-    userDeeds: { add: "추가", change: "변경", reset: "비밀번호 초기화", remove: "삭제" },
+    userDeeds: { add: "추가", change: "변경", password: "비밀번호 변경", reset: "비밀번호 초기화", remove: "삭제" },
     entries: {
       held: (d) => `${d.signal} → ${d.value}: 사람의 승인을 기다립니다${because(d.because)}`,
       permit: (d) => `${d.signal} → ${d.value}: 허가했습니다${because(d.because)}`,
@@ -84,7 +84,7 @@ export const words = {
       "virtual-fault": "virtual fault", "virtual-fault-cleared": "virtual fault ended", note: "note",
     },
     alarmDeeds: { acknowledge: "acknowledged", shelve: "shelved", unshelve: "unshelved", service: "service changed" },
-    userDeeds: { add: "added", change: "changed", reset: "password reset", remove: "removed" },
+    userDeeds: { add: "added", change: "changed", password: "password changed", reset: "password reset", remove: "removed" },
     entries: {
       held: (d) => `${d.signal} → ${d.value}: waits for a person${because(d.because)}`,
       permit: (d) => `${d.signal} → ${d.value}: permitted${because(d.because)}`,
