@@ -1,7 +1,10 @@
 // The words of the page settings, in Korean and English.
 
+import { words as users } from "./users_words.js";
+
 export const words = {
   ko: {
+    ...users.ko,
     filesTitle: "공장 파일",
     filesIn: (folder) => `${folder} — 저장하면 실행 중인 공장이 바로 이어받습니다. 잘못된 파일은 저장되지 않습니다.`,
     addMachines: "설비 찾아 추가하기",
@@ -57,6 +60,7 @@ export const words = {
     factoryId: "공장 ID",
   },
   en: {
+    ...users.en,
     filesTitle: "Factory files",
     filesIn: (folder) => `${folder} — the running factory takes over what you save. A file that is wrong is not saved.`,
     addMachines: "Find and add machines",
