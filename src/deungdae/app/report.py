@@ -16,6 +16,10 @@ from deungdae.core.ports import Store
 from deungdae.core.types import DAY, HOUR, SECOND, Signal, TimeArray
 from deungdae.insight import kpi
 from deungdae.insight import states as held
+from deungdae.insight.kpi.categories import words
+from deungdae.insight.kpi.stops import Stop, find, newest, person_reason
+from deungdae.insight.kpi.timeline import stretches
+from deungdae.model.calendar import Span
 from deungdae.model.factory import Factory, Identity
 
 from .remote import Archive
@@ -65,10 +69,42 @@ def states(
     for asset, signal in chosen.items():
         found = spells(store, signals, signal, start, end, zone)
         edges = _edges(start, end, by, zone)
-        for (since, _), lengths in zip(pairwise(edges), held.durations(found, edges), strict=True):
+        stops = _explained(store, signals, signal, start, end, zone)
+        periods = zip(pairwise(edges), held.durations(found, edges), strict=True)
+        for (since, until), lengths in periods:
             label = _label(since, by, zone)
-            rows += [StateRow(asset, label, s, ns / SECOND) for s, ns in sorted(lengths.items())]
+            told = _reasons(stops, since, until)
+            rows += [
+                StateRow(asset, label, state, ns / SECOND, told.get(state, {}))
+                for state, ns in sorted(lengths.items())
+            ]
     return rows
+
+
+def _explained(
+    store: Archive, signals: Sequence[Signal], signal: Signal, start: int, end: int, zone: ZoneInfo
+) -> list[Stop]:
+    """Return the stops of an asset for which people told a reason."""
+    id = person_reason(signal.asset)
+    told = newest(store.events(start - DAY, end, ids=[id], kinds=["note"], before=True))
+    if not told:
+        return []
+    spec = kpi.default_spec(signal.asset, signals)
+    found = spells(store, signals, signal, start - DAY, end, zone)
+    line = stretches(found, words(spec.model, spec.states), [Span(start - DAY, end)])
+    return [stop for stop in find(line, told) if stop.reasons]
+
+
+def _reasons(stops: Sequence[Stop], start: int, end: int) -> dict[str, dict[str, float]]:
+    """Return the seconds of each reason of each state within [start, end)."""
+    found: dict[str, dict[str, float]] = {}
+    for stop in stops:
+        for piece in stop.within(start, end):
+            if piece.reason:
+                of_state = found.setdefault(piece.state, {})
+                seconds = of_state.get(piece.reason, 0.0) + piece.length / SECOND
+                of_state[piece.reason] = seconds
+    return found
 
 
 def spells(
