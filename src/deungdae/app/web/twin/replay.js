@@ -6,7 +6,7 @@ import { titled } from "../line.js";
 import { Period } from "../period.js";
 import { Plan } from "../plan.js";
 import { assetName, get, here, known, moment } from "../shell.js";
-import { look } from "../states.js";
+import { look, stateOf } from "../states.js";
 
 const SPEEDS = [1, 10, 60, 300, 1000];
 const USUAL = 300;
@@ -185,7 +185,7 @@ export class Replay {
     const width = svg.clientWidth;
     if (!this.line || width < 100) return;
     const names = width < 560 ? 0 : 120;
-    const { stations } = this.line;
+    const stations = this.line.stations.filter((each) => stateOf(each.asset));
     const high = stations.length * LANE + 20;
     const span = Math.max(1, this.end - this.start);
     const inner = width - names - 2;
@@ -256,7 +256,8 @@ function startsKnown(told, start) {
 
 function seen(station, event, time) {
   const { t } = here;
-  const shown = look(event);
+  const mute = !event && !stateOf(station.asset); // it tells no state at all: that is not being silent
+  const shown = mute ? { kind: "other", mark: "●", label: t.noState, since: null } : look(event);
   const since = shown.since === null ? "" : t.since(age((time - shown.since) / 1000, t.units));
   const words = [station.title, shown.label, since].filter(Boolean).join(", ");
   return { ...shown, since, detail: "", figure: "", words };

@@ -78,7 +78,7 @@ export const words = {
     replay: "Replay",
     replayPlay: "Play",
     replayPause: "Pause",
-    replayBack: "Stop before",
+    replayBack: "Previous stop",
     replayOn: "Next stop",
     replaySpeed: "Speed",
     replayTime: "Time",
