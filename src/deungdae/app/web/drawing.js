@@ -264,7 +264,7 @@ export class Drawing {
       const fill = kind === "none" ? { fill: `url(#${this.id}-hatch)` } : {};
       const block = drawn("rect", { class: `block ${kind}`, x: left, y: top, width: Math.max(right - left, 0.8), height: LANE - 6, ...fill }, drawn("title", {}, `${chart.tell(ms)}: ${label}`));
       parts.push(block);
-      if (right - left > 26) parts.push(clipped(`block-words ${kind}`, left + 5, top + LANE - 11, `${mark} ${label}`, right - left - 8));
+      if (right - left > 48) parts.push(clipped(`block-words ${kind}`, left + 5, top + LANE - 11, `${mark} ${label}`, right - left - 8));
     });
     for (const gap of curve.gaps) {
       const [left, right] = [Math.max(this.x(gap.from), box.left), Math.min(this.x(gap.to), box.right)];
@@ -336,9 +336,10 @@ export class Drawing {
     const { home, sketch, window } = chart;
     const x = (ms) => box.left + ((ms - home.from) / (home.to - home.from)) * (box.right - box.left);
     const parts = [drawn("rect", { class: "ground", x: box.left, y: 2, width: Math.max(0, box.right - box.left), height: STRIP - 4 })];
-    const range = sketch?.range(home.from, home.to);
-    if (range) {
-      const [low, high] = range[0] === range[1] ? [range[0] - 1, range[1] + 1] : range;
+    const values = [...(sketch?.points() ?? [])].map(([, value]) => value).filter((value) => value !== null);
+    if (values.length) {
+      const [least, most] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+      const [low, high] = least === most ? [least - 1, most + 1] : [least, most];
       const y = (value) => STRIP - 8 - ((value - low) / (high - low)) * (STRIP - 16);
       parts.push(drawn("path", { class: "sketch", d: sketch.line(x, y, Math.min(home.to, now())) || "M0 0" }));
     }
