@@ -416,6 +416,20 @@ async def test_deeds_reach_the_gate_and_the_pages_see_it(house: Gatehouse) -> No
     assert {entry.who for entry in entries} == {"Kim"}
 
 
+async def test_what_a_person_says_is_kept_by_the_process_with_the_history(
+    house: Gatehouse,
+) -> None:
+    storing = asyncio.create_task(house.runtime.intake.run())
+    note = Event(id="press1.reason", time=2**60, kind="note", value="mould", data=PERSON)
+    await house.messenger.do("keep", object, data={"events": [msgspec.to_builtins(note)]})
+    (kept,) = house.runtime.store.events(0, 2**62, ids=["press1.reason"])
+    assert (kept.value, kept.data) == ("mould", PERSON)
+    with pytest.raises(Refused, match="no event"):
+        await house.messenger.do("keep", object, data={"events": [{"id": 1}]})
+    storing.cancel()
+    await asyncio.wait([storing])
+
+
 async def test_a_refusal_comes_back_with_its_rule(house: Gatehouse) -> None:
     with pytest.raises(Refused) as caught:
         await house.messenger.do("decline", object, **PERSON, id="nothing")

@@ -243,6 +243,11 @@ async def test_what_one_process_does_three_do_too(plant: Plant) -> None:
 
     await until(is_retargeted)
 
+    # what a person says on the pages is kept where the history is
+    stop = {"asset": "press1", "start": live["events"]["press1.state"]["time"], "reason": "금형"}
+    told = await plant.act("/stops/reason", **stop)
+    assert told.status_code == 200, told.text
+
     # what was remembered, asked on the pages
     found = await plant.get("/samples", ids="kiln1.temperature", **{"from": "-1m"})
     assert len(found["kiln1.temperature"]["value"]) > 10

@@ -25,6 +25,7 @@ PENDING = 2_000_000  # rows; beyond, doors wait: their sources or the network ho
 AHEAD = HOUR  # a source's clock may be so far ahead before its time is not believed
 EARLIEST = 631_152_000_000_000_000  # 1990-01-01: no plant clock that works is before
 RETRY = 2.0  # s between tries while the store refuses
+KEEP = 5.0  # s that the store may take for what a person says
 _MORE = re.compile(r"([^;]+)((?:;[a-z_]{1,20}=[^;]*)+)")  # of a scan: `<code>;<name>=<text>;…`
 
 
@@ -75,6 +76,20 @@ class Intake:
         for listener in self.listeners:
             listener(checked)
         self._add(checked if isinstance(checked, tuple) else (checked,), durable)
+
+    async def keep(self, *events: Event) -> None:
+        """Take over what a person says; return when it is durable.
+
+        Raises StoreError where that takes too long: then it is tried on, but not promised.
+        """
+        kept = asyncio.Event()
+        await self.put(events, kept.set)
+        try:
+            async with asyncio.timeout(KEEP):
+                await kept.wait()
+        except TimeoutError as error:
+            problem = self.problem or "it takes too long"
+            raise StoreError(f"the history cannot keep this yet: {problem}") from error
 
     def conclude(self, findings: Sequence[Finding]) -> None:
         """Take findings over. Thinkers are few and slow: they never wait."""

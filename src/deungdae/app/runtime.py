@@ -85,6 +85,10 @@ class Runtime:
             log.info("state=ready factory=%s signals=%d", self.factory.id, len(self.live.signals))
             await asyncio.shield(storing)
 
+    async def keep(self, *events: Event) -> None:
+        """Add what a person says to the history; return when it is durable. Raises StoreError."""
+        await self.intake.keep(*events)
+
     async def reload(self, factory: Factory) -> list[str]:
         """Take a changed description over without losing a sample; return what changed, in words.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast
@@ -16,6 +15,7 @@ from deungdae.app.alarms import Alarms
 from deungdae.app.auth import Caller, Doorkeeper, Role, Verdict
 from deungdae.app.remote import Archive
 from deungdae.app.runtime import Runtime
+from deungdae.core.errors import DoorError, StoreError
 from deungdae.core.types import Event
 from deungdae.historian.journal import Journal
 
@@ -26,8 +26,6 @@ from .mirrors import Mirrors
 from .news import News
 
 log = logging.getLogger("deungdae.api")
-
-KEEP = 5.0  # s that the history may take for what a person says
 
 
 class Context:
@@ -63,18 +61,11 @@ class Context:
             await self.runtime.clock.call(self.journal.append, kind, data, who)
 
     async def keep(self, *events: Event) -> None:
-        """Add what a person says to the history; return when it is durable.
-
-        Raises WebError while the history cannot keep it: then it is tried on, but not promised.
-        """
-        kept = asyncio.Event()
-        await self.runtime.intake.put(events, kept.set)
+        """Add what a person says to the history; return when it is durable. Raises WebError."""
         try:
-            async with asyncio.timeout(KEEP):
-                await kept.wait()
-        except TimeoutError as error:
-            problem = self.runtime.intake.problem or "it takes too long"
-            raise WebError(503, f"the history cannot keep this yet: {problem}") from error
+            await self.runtime.keep(*events)
+        except (StoreError, DoorError) as error:
+            raise WebError(503, str(error), "try it again in a moment") from error
 
 
 encode = msgspec.json.Encoder(enc_hook=str).encode

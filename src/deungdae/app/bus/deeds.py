@@ -16,7 +16,7 @@ from deungdae.app.control import Outcome, loops
 from deungdae.app.runtime import Runtime
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Refused, StoreError
-from deungdae.core.types import SECOND, Finding
+from deungdae.core.types import SECOND, Event, Finding
 from deungdae.decide.gate import Mode, State
 from deungdae.decide.gate.seal import open_stamped, stamp
 from deungdae.historian.journal import Entry, Journal
@@ -97,6 +97,7 @@ class Desk:
             "clear": self._clear,
             "retarget": self._retarget,
             "note": self._note,
+            "keep": self._keep,
             "read": self._read,
         }
 
@@ -182,6 +183,13 @@ class Desk:
 
     async def _note(self, deed: Deed) -> None:
         await self._runtime.clock.call(self._journal.append, deed.id, deed.data, deed.person)
+
+    async def _keep(self, deed: Deed) -> None:
+        try:
+            events = msgspec.convert(deed.data["events"], tuple[Event, ...])
+        except (msgspec.ValidationError, KeyError) as error:
+            raise Refused("seal", f"what is to be kept is no event: {error}") from error
+        await self._runtime.keep(*events)
 
     async def _read(self, deed: Deed) -> list[Entry]:
         return await self._runtime.clock.call(self._journal.read, deed.start, deed.end)

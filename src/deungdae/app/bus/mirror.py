@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from deungdae.app import wire
@@ -21,7 +22,7 @@ from deungdae.app.thinking import Thinking
 from deungdae.core.clock import Clock
 from deungdae.core.errors import DoorError, Refused, StoreError
 from deungdae.core.ports import Health
-from deungdae.core.types import Batch, Command
+from deungdae.core.types import Batch, Command, Event
 from deungdae.decide.gate import Mode
 from deungdae.historian.journal import Entry, Page, Wanted
 from deungdae.model.factory import Factory
@@ -68,6 +69,15 @@ class Mirror(Runtime):
             self.ready.set()
             log.info("state=ready factory=%s pages", self.factory.id)
             await self._look()
+
+    async def keep(self, *events: Event) -> None:
+        """Let the process with the history keep it. Raises StoreError, DoorError."""
+        told = [msgspec.to_builtins(event) for event in events]
+        try:
+            await self.messenger.do("keep", object, data={"events": told})
+        except Refused as error:
+            raise StoreError(error.reason) from error
+        self.live.take(events)
 
     async def reload(self, factory: Factory) -> list[str]:
         """Show a changed description; the other processes read their own files."""
