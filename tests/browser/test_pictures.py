@@ -22,7 +22,7 @@ ARTEFACTS = Path(os.environ.get("DEUNGDAE_ARTEFACTS", ROOT / "artefacts"))
 AXE = ROOT / "tests" / "peers" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"desktop": (1440, 900), "tablet": (820, 1180)}
 NARROW = 400  # pixels of a telephone
-PATHS = {"plant": "", "machine": "machine/press1", "trace": "trace/A-1"}
+PATHS = {"plant": "", "machine": "machine/press1", "trace": "trace/T-2"}
 SETTLED = 400  # ms in which a page gets what it asks for
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 

@@ -24,5 +24,14 @@ export const places = [
 export function placeOf(path) {
   const [, name, rest = ""] = /^\/([^/]*)\/?(.*)$/.exec(path);
   const place = name ? places.find((each) => each.name === name) : places[0];
-  return [place ?? places[0], decodeURIComponent(rest)];
+  return [place ?? places[0], decoded(rest)];
+}
+
+// what was typed into the address may be no encoding at all
+function decoded(rest) {
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    return rest;
+  }
 }
