@@ -87,7 +87,7 @@ export class Told {
     card.hidden = false;
     const { t } = here;
     const head = element("div", "head", element("h2", "", title));
-    const counts = reach.counts.length ? chain(reach) : element("p", "quiet", t[`${way}None`]);
+    const counts = reach.counts.length ? chain(reach) : element("p", "quiet", t.nothingTold[way]);
     card.replaceChildren(head, counts, new Tree(way, reach).element);
   }
 

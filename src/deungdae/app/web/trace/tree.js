@@ -57,7 +57,7 @@ export class Tree {
     }
     const answer = await get(`trace/${encodeURIComponent(link.code)}/${this.way}?at=${encodeURIComponent(link.at)}`).catch((problem) => ({ problem }));
     if (answer.problem) item.append(element("p", "none notice", answer.problem.message));
-    else if (!answer.total) item.append(element("p", "none quiet", here.t[`${this.way}None`]));
+    else if (!answer.total) item.append(element("p", "none quiet", here.t.nothingTold[this.way]));
     else item.append(this.branch(answer, new Set([...above, link.code])));
   }
 }
