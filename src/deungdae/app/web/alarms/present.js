@@ -5,7 +5,7 @@ import { PRIORITIES, badge } from "../priority.js";
 import { ask, at, here, may } from "../shell.js";
 import { Table } from "../table.js";
 import { isQuiet } from "./frame.js";
-import { about, acknowledge, acknowledged, began, link, priority, rank, refill, seldom, shelve, state, text, title } from "./rows.js";
+import { about, acknowledge, acknowledged, began, isDoor, link, priority, rank, refill, seldom, shelve, state, text, title } from "./rows.js";
 
 const LEAST = 3; // places in PRIORITIES from which on an alarm is folded away in a flood
 const AGES = 5000; // ms after which ages are told anew
@@ -114,7 +114,12 @@ export class Present {
   drawGroups(alarms) {
     const opened = new Set([...this.groups.querySelectorAll("details[open]")].map((each) => each.dataset.group));
     const groups = new Map();
-    for (const alarm of alarms) groups.set(about(alarm), [...(groups.get(about(alarm)) ?? []), alarm]);
+    for (const alarm of alarms) {
+      // doors fail together more often than each for itself
+      const name = isDoor(alarm) ? here.t.titles.connections : about(alarm);
+      if (groups.has(name)) groups.get(name).push(alarm);
+      else groups.set(name, [alarm]);
+    }
     const all = [...groups].map(([name, own]) => ({ name, own, first: firstUp(own, this.told.flood.since) }));
     all.sort((a, b) => rank(a.own[0]) - rank(b.own[0]) || a.first.told.localeCompare(b.first.told));
     this.groups.replaceChildren(...all.map((group) => this.group(group, opened)));
@@ -125,8 +130,8 @@ export class Present {
     const least = Math.min(...own.map(rank));
     const shown = own.filter((alarm) => alarm === first || (rank(alarm) === least && rank(alarm) < LEAST)).slice(0, 6);
     const rest = own.filter((alarm) => !shown.includes(alarm));
-    const head = element("div", "head", element("h3", "", link(own[0])), badge(own[0].priority), element("span", "quiet", t.ofThem(own.length)), element("span", "push"), this.allOf(own));
-    const list = element("ul", "", ...sorted(shown, first).map((alarm) => this.item(alarm, alarm === first)));
+    const head = element("div", "head", element("h3", "", link(own[0], name)), badge(own[0].priority), element("span", "quiet", t.ofThem(own.length)), element("span", "push"), this.allOf(own));
+    const list = element("ul", "", ...sorted(shown, first).map((alarm) => this.item(alarm, alarm === first && own.length > 1)));
     const made = element("section", "group", head, list);
     made.setAttribute("aria-label", name);
     if (rest.length) made.append(this.folded(name, rest, opened));

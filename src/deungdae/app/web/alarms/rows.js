@@ -9,13 +9,17 @@ import { ask, assetName, at, here, known, may, moment, nameOf, now, send } from 
 // each state has its own shape beside its word
 const SHAPES = { unacknowledged: "●", acknowledged: "✓", returned: "↩", shelved: "‖", suppressed: "∅", out_of_service: "✕" };
 
+export function isDoor(alarm) {
+  return (alarm.source ?? "").startsWith("door:");
+}
+
 // what an alarm is called: the name of its signal, or what kind of thing it is
 export function title(alarm) {
   const { t } = here;
   const base = alarm.id.split(":")[0];
   const last = base.slice(base.lastIndexOf(".") + 1);
   const source = alarm.source ?? "";
-  if (source.startsWith("door:")) return t.doorOffline;
+  if (isDoor(alarm)) return t.doorOfflineOf(alarm.asset.slice(alarm.asset.indexOf(".") + 1));
   if (source === "gate") return t.signalHeld(nameOf(base.slice(0, -".held".length)));
   if (source.startsWith("finding:")) return t.findings[last] ?? last;
   return known.signals.has(base) ? nameOf(base) : last;
@@ -37,8 +41,8 @@ function place(alarm) {
   return `/machine/${encodeURIComponent(asset)}`;
 }
 
-export function link(alarm) {
-  const made = element("a", "", about(alarm));
+export function link(alarm, words = about(alarm)) {
+  const made = element("a", "", words);
   made.href = place(alarm);
   return made;
 }

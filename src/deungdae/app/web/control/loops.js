@@ -114,8 +114,11 @@ class Card {
     const { problem, measurement, output, set_point: target, unit } = loop;
     const measured = reading(measurement);
     const given = reading(output);
-    this.state.className = `chip ${problem ? "hold" : "run"}`;
-    put(this.state, problem ? `◆ ${t.loopWaits}` : `▶ ${t.loopRuns}`);
+    const silent = measured === null || given === null;
+    this.state.className = `chip ${silent ? "none" : problem ? "hold" : "run"}`;
+    put(this.state, silent ? `∅ ${t.noData}` : problem ? `◆ ${t.loopWaits}` : `▶ ${t.loopRuns}`);
+    this.figures.measured.className = measured === null ? "none" : "";
+    this.figures.output.className = given === null ? "none" : "";
     put(this.figures.measured, measured === null ? t.noData : value(measured, unit));
     put(this.figures.target, target === null ? t.noData : value(target, unit));
     put(this.figures.error, measured === null || target === null ? "–" : `${measured >= target ? "+" : "−"}${value(Math.abs(measured - target), unit)}`);
