@@ -79,7 +79,7 @@ function sentence(standing) {
 function spoken(stops) {
   const [worst] = [...stops].sort((a, b) => ORDER.indexOf(a.look.kind) - ORDER.indexOf(b.look.kind));
   const what = [worst.name, worst.look.label, lasting(worst)].filter(Boolean).join(" ");
-  return worst.cause.kind === "unknown" ? what : `${what} — ${worst.cause.short ?? worst.cause.text}`;
+  return ["unknown", "asking"].includes(worst.cause.kind) ? what : `${what} — ${worst.cause.short ?? worst.cause.text}`;
 }
 
 function lasting({ start }) {

@@ -14,10 +14,11 @@ const PAUSE = 2000; // ms between two questions for alarms
 
 export class Why {
   constructor() {
-    this.stops = new Map(); // asset → { start, reason: { time, value } or null }; start: ms of the end of production
+    this.stops = new Map(); // asset → { start, reason: { time, value } or null, silent, asking }; start: ms of the end of production
     this.alarms = new Map(); // asset → its alarm, one that holds before one that is over, the most urgent
     this.asked = -Infinity; // when the alarms were last asked for, by our own steady clock
     this.stale = true; // whether they have changed since
+    this.answered = false;
   }
 
   build() {
@@ -56,8 +57,9 @@ export class Why {
     const before = this.stops.get(asset);
     const silent = shown.kind === "none"; // time of which nothing is known is a stop by itself
     if (before && before.silent === silent) return before;
-    const stop = { start: shown.since, reason: null, silent };
-    if (before === undefined && shown.since !== null) unknown.push(asset); // it stood when we came
+    const asking = before === undefined && shown.since !== null; // it stood when we came
+    const stop = { start: shown.since, reason: null, silent, asking };
+    if (asking) unknown.push(asset);
     this.stops.set(asset, stop);
     return stop;
   }
@@ -68,12 +70,7 @@ export class Why {
       const some = assets.slice(n, n + ASKED);
       const ids = some.flatMap((asset) => [stateOf(asset)?.id ?? `${asset}.state`, `${asset}.reason`]);
       const query = new URLSearchParams([["from", new Date(now() - PAST).toISOString()], ["limit", LIMIT], ...ids.map((id) => ["ids", id])]);
-      let events = [];
-      try {
-        events = await get(`events?${query}`);
-      } catch {
-        return; // what is known now is shown all the same
-      }
+      const events = await get(`events?${query}`).catch(() => []); // what is known now is shown all the same
       for (const asset of some) this.learn(asset, events.filter((event) => event.id.slice(0, event.id.lastIndexOf(".")) === asset));
     }
   }
@@ -81,6 +78,7 @@ export class Why {
   learn(asset, events) {
     const stop = this.stops.get(asset);
     if (!stop) return;
+    stop.asking = false;
     for (const event of events.filter((each) => each.kind === "state").reverse()) {
       if (Date.parse(event.time) > stop.start) continue;
       const kind = kindOf(event);
@@ -94,12 +92,9 @@ export class Why {
   async askAlarms() {
     this.stale = false;
     this.asked = performance.now();
-    let told = null;
-    try {
-      told = await get("alarms");
-    } catch {
-      return; // the next change asks again
-    }
+    const told = await get("alarms").catch(() => null); // the next change asks again
+    this.answered = true;
+    if (!told) return;
     this.alarms.clear();
     for (const alarm of told.alarms) if (!this.alarms.has(alarm.asset)) this.alarms.set(alarm.asset, alarm);
   }
@@ -116,7 +111,7 @@ export class Why {
     return alarm ? here.t.lastAlarm(textOf(alarm), at(alarm.since, false)) : "";
   }
 
-  // why an asset stands: { text, kind: person, alarm, door, neighbour or unknown, short: of a long text }
+  // why an asset stands: { text, kind: person, alarm, door, neighbour, asking or unknown, short: of a long text }
   cause(asset, shown) {
     const { t } = here;
     const reason = this.reasonOf(asset);
@@ -128,6 +123,7 @@ export class Why {
       const text = this.neighbour(asset);
       if (text) return { kind: "neighbour", text };
     }
+    if (!this.answered || this.stops.get(asset)?.asking) return { kind: "asking", text: t.loading };
     return { kind: "unknown", text: t.noReason };
   }
 
