@@ -9,7 +9,7 @@ import { savable } from "../picture.js";
 import { look } from "../states.js";
 import { Table } from "../table.js";
 
-const AGAIN = 60000; // ms between two looks at a period that lasts on
+const AGAIN = 60000; // ms between two looks at a period that lasts on; a long one is looked at less
 const [TOP, BAND, FOOT] = [4, 46, 24]; // px
 const HEIGHT = TOP + BAND + FOOT;
 const LONGEST = 31 * 86400000; // ms that the API reckons with
@@ -58,7 +58,9 @@ export class Story {
   }
 
   tick() {
-    if (this.period?.live && performance.now() - this.asked > AGAIN) this.period.settle(this.period.chosen);
+    if (!this.period?.live || $("story-period").contains(document.activeElement)) return;
+    const span = Date.parse(this.period.to) - Date.parse(this.period.from);
+    if (performance.now() - this.asked > Math.max(AGAIN, span / 2000)) this.period.settle(this.period.chosen);
   }
 
   async ask({ from, to }) {
