@@ -4,7 +4,7 @@ const MOST = 4000; // changed lines up to which the shortest difference is looke
 
 // returns [{ sign: " " | "-" | "+", text, before, after }], with numbers of lines from 1
 export function compare(before, after) {
-  const [a, b] = [before.split("\n"), after.split("\n")];
+  const [a, b] = [before, after].map((text) => (text === "" ? [] : text.split("\n")));
   const told = [];
   let [x, y] = [0, 0];
   const same = (until) => {

@@ -1,11 +1,12 @@
 // How each door is doing: what is wrong, since when, what to do, and what comes through it.
 
 import { $, element, put } from "../dom.js";
-import { age, number } from "../format.js";
+import { age } from "../format.js";
 import { assetName, assetOf, get, here, known, may, moment, now } from "../shell.js";
 import { strip } from "./strip.js";
 
 const PACE = 5000; // ms between two questions what came
+const FIRST = 1500; // ms until the second, so that a rate is soon known
 const DAY = 300000; // ms between two questions what the last 24 hours were
 const ORDER = ["offline", "degraded", "never", "connecting", "stopped", "online"]; // bad first
 const MARKS = { online: "✓", degraded: "!", connecting: "…", offline: "✕", stopped: "■", never: "∅" };
@@ -32,9 +33,13 @@ export class Doors {
     if (changed("machines") || changed("session")) this.draw();
   }
 
+  leave() {
+    this.gone = true;
+  }
+
   tick() {
     const time = performance.now();
-    if (time - this.asked >= PACE) this.ask(time);
+    if (time - this.asked >= (this.before.size ? PACE : FIRST)) this.ask(time);
     if (time - this.askedDay >= DAY) this.askDay(time);
     for (const { since, door } of this.items.values()) put(since, here.t.since(age((now() - Date.parse(door.since)) / 1000, here.t.units)));
   }
@@ -42,7 +47,7 @@ export class Doors {
   async ask(time) {
     this.asked = time;
     const told = await get("connections").catch(() => null); // a lost server is told already
-    if (!told) return;
+    if (!told || this.gone) return;
     this.before = this.through;
     this.through = new Map(told.map((each) => [`${each.room}.${each.name}`, { ...each, at: performance.now() }]));
     this.draw();
@@ -51,7 +56,7 @@ export class Doors {
   async askDay(time) {
     this.askedDay = time;
     this.day = await get("connections/day").catch(() => null);
-    this.draw();
+    if (!this.gone) this.draw();
   }
 
   // one that was never connected is not one that merely connects again
@@ -101,7 +106,7 @@ export class Doors {
     const { t } = here;
     const state = element("strong", `chip ${LOOKS[door.look]}`, `${MARKS[door.look] ?? "?"} ${t.looks[door.look] ?? door.look}`);
     const address = element("code", "", through?.address ?? "");
-    return element("div", "line", element("h3", "", door.name), element("span", "quiet", t.types[door.type] ?? door.type), address, element("span", "push"), since, state);
+    return element("div", "line", element("h3", "", door.name), element("span", "quiet", t.types[door.type] ?? door.type), through?.address ? address : "", element("span", "push"), since, state);
   }
 
   trouble(door) {
@@ -123,7 +128,7 @@ export class Doors {
     if (!through || door.room !== "machines") return "";
     const rate = this.rate(key);
     const last = through.last ? moment(through.last, true) : t.never;
-    const facts = [t.heard(through.heard, through.signals), `${t.lastValue} ${last}`, rate === null ? "" : t.perSecondOf(number(Math.round(rate * 10) / 10, t.locale))];
+    const facts = [t.heard(through.heard, through.signals), `${t.lastValue} ${last}`, rate === null ? "" : t.perSecondOf(rate.toLocaleString(t.locale, { maximumFractionDigits: 1 }))];
     const assets = [...new Set([...known.signals.values()].filter((signal) => signal.source.startsWith(`${door.name}:`)).map((signal) => assetOf(signal.id)))];
     const links = assets.slice(0, 4).map((asset) => {
       const link = element("a", "action", assetName(asset));

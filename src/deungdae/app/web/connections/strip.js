@@ -23,7 +23,7 @@ export function strip({ start, step, machines }, name) {
   });
   const seen = letters.replace(/-/g, "").length;
   const open = letters.replace(/[-x]/g, "").length;
-  const words = seen ? t.dayWords(Math.round((100 * open) / seen), Math.round((seen * step) / 3600)) : t.dayNone;
+  const words = seen ? t.dayWords(Math.round((100 * open) / seen), ((seen * step) / 3600).toLocaleString(t.locale, { maximumFractionDigits: 1 })) : t.dayNone;
   const box = drawn("svg", { class: "strip", viewBox: `0 0 ${letters.length} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${name}: ${words}` }, ...parts);
   return element("div", "day", box, element("span", "quiet", words));
 }

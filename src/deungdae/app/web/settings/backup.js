@@ -9,6 +9,10 @@ export class Backup {
     $("backup-take").addEventListener("click", () => this.takeAway());
   }
 
+  leave() {
+    this.gone = true;
+  }
+
   take(changed) {
     if (changed("session") && $("backup").hidden !== !may("engineer")) this.build();
   }
@@ -19,12 +23,14 @@ export class Backup {
     const { t } = here;
     try {
       const { places, free, total } = await get("storage");
+      if (this.gone) return;
       const rows = places.flatMap((place) => [
         element("dt", "", t.storage[place.kind] ?? place.kind, element("code", "", place.path)),
         element("dd", "", `${place.more ? "> " : ""}${size(place.bytes)}`),
       ]);
       $("backup-facts").replaceChildren(...rows, element("dt", "", t.diskFree), element("dd", "", t.ofAll(size(free), size(total))));
     } catch (problem) {
+      if (this.gone) return;
       $("backup-facts").replaceChildren(element("dt", "", problem.message));
     }
   }

@@ -13,6 +13,7 @@ export class Changes {
   }
 
   leave() {
+    this.gone = true;
     removeEventListener("files-saved", this.again);
   }
 
@@ -23,8 +24,8 @@ export class Changes {
   async build() {
     $("changes").hidden = !may("engineer");
     if (!may("engineer")) return;
-    const found = await get("files/versions").catch((problem) => put($("changes-none"), problem.message));
-    if (!found) return;
+    const found = await get("files/versions").catch((problem) => this.gone || put($("changes-none"), problem.message));
+    if (!Array.isArray(found) || this.gone) return;
     put($("changes-none"), found.length ? "" : here.t.noChanges);
     $("changes-list").replaceChildren(...found.slice(0, SHOWN).map((each) => this.change(each)));
   }

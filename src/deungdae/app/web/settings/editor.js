@@ -27,6 +27,7 @@ export class Editor {
   }
 
   leave() {
+    this.gone = true;
     clearTimeout(this.timer);
     removeEventListener("beforeunload", this.warn);
   }
@@ -42,9 +43,10 @@ export class Editor {
     $("file-tabs").setAttribute("aria-label", here.t.filesTitle);
     this.conflict.draw();
     try {
-      this.learn(await get("files"));
+      const found = await get("files");
+      if (!this.gone) this.learn(found);
     } catch (problem) {
-      put($("file-state"), problem.message);
+      if (!this.gone) put($("file-state"), problem.message);
     }
   }
 
@@ -107,10 +109,10 @@ export class Editor {
     const turn = (this.turn = {});
     try {
       const faults = names.length ? await send("files/check", { files: texts }) : (await get("files")).faults;
-      if (turn !== this.turn) return false;
+      if (turn !== this.turn || this.gone) return false;
       this.faults = faults;
     } catch (problem) {
-      put($("file-state"), problem.message);
+      if (!this.gone) put($("file-state"), problem.message);
       return false;
     }
     this.draw();
@@ -200,6 +202,7 @@ export class Editor {
     try {
       const told = await send("files", { files, versions }, "PUT");
       for (const file of told.files) drafts.set(file.name, { base: file.text, text: file.text, version: file.version, encoding: file.encoding });
+      if (this.gone) return;
       $("file-diff").hidden = true;
       this.faults = [];
       this.open(chosen);

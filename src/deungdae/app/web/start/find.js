@@ -20,6 +20,7 @@ export class Find {
   }
 
   leave() {
+    this.gone = true;
     clearTimeout(this.timer);
     Object.assign(this.run, { range: $("find-range").value, ports: $("find-ports").value });
   }
@@ -68,6 +69,7 @@ export class Find {
   }
 
   follow() {
+    if (this.gone) return;
     const { search } = this.run;
     const { t } = here;
     clearTimeout(this.timer);

@@ -19,6 +19,7 @@ export class Name {
   }
 
   leave() {
+    this.gone = true;
     clearTimeout(this.timer);
   }
 
@@ -92,6 +93,7 @@ export class Name {
   }
 
   follow() {
+    if (this.gone) return;
     this.busy();
     if (!this.job) return;
     const { state, count, nodes, problem, remedy, more } = this.job;

@@ -25,6 +25,7 @@ export class Pick {
   }
 
   leave() {
+    this.gone = true;
     clearTimeout(this.timer);
     clearTimeout(this.looking);
   }
@@ -87,6 +88,7 @@ export class Pick {
   }
 
   look() {
+    if (this.gone) return;
     const { state, count, problem, remedy, nodes, id } = this.job;
     put($("map-told"), state === "failed" ? `${problem} — ${remedy}` : here.t.browsing(count));
     if (state === "running") this.looking = setTimeout(() => get(`browse/${id}`).then((job) => ((this.job = job), this.look())).catch((error) => tell($("map-told"), error)), PAUSE);
@@ -110,12 +112,12 @@ export class Pick {
     const signals = picked.map((each) => Object.fromEntries(FIELDS.filter((field) => each[field] !== undefined && each[field] !== null && each[field] !== "").map((field) => [field, String(each[field])])));
     try {
       const draft = await send("drafts", { machine: asked(machine), signals });
-      if (turn !== this.turn) return;
+      if (turn !== this.turn || this.gone) return;
       this.run.draft = draft;
       this.show(draft.faults);
       $("pick-go").disabled = draft.faults.length > 0;
     } catch (problem) {
-      if (turn === this.turn) this.show([{ row: null, field: "", fault: { problem: [problem.message, ...(problem.told?.faults ?? [])].join(" · "), remedy: "", key: "", value: "", file: "" } }]);
+      if (turn === this.turn && !this.gone) this.show([{ row: null, field: "", fault: { problem: [problem.message, ...(problem.told?.faults ?? [])].join(" · "), remedy: "", key: "", value: "", file: "" } }]);
     }
   }
 
@@ -127,7 +129,7 @@ export class Pick {
       const place = field === "source" ? "address" : field;
       rows[row]?.querySelector(`[data-field="${place}"]`)?.setAttribute("aria-invalid", "true");
     }
-    $("pick-faults").replaceChildren(...faults.slice(0, 20).map(({ row, fault }) => {
+    $("pick-faults").replaceChildren(...faults.slice(0, 20).map(({ row, field, fault }) => {
       const where = row === null ? [fault.file, fault.line && here.t.lineOf(fault.line)].filter(Boolean).join(" ") : this.run.picked[row]?.id;
       return element("li", "", element("strong", "", where || here.t.theMachine), ` — ${row === null ? fault.key : (here.t.fields[field] ?? field)}${fault.value ? ` = ${fault.value}` : ""}: ${fault.problem}`, fault.remedy ? ` (${fault.remedy})` : "");
     }), ...(faults.length > 20 ? [element("li", "", here.t.moreFaults(faults.length - 20))] : []));

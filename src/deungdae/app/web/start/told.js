@@ -1,7 +1,7 @@
-// What an error says, with all its faults, in one place of the page.
+// What an error says, with all its faults, in one place of the page, if that is still open.
 
 import { put } from "../dom.js";
 
 export function tell(place, problem) {
-  put(place, problem ? [problem.message, ...(problem.told?.faults ?? [])].join(" · ") : "");
+  if (place) put(place, problem ? [problem.message, ...(problem.told?.faults ?? [])].join(" · ") : "");
 }
