@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,6 +20,8 @@ from deungdae.app.auth import Role, WebOptions
 ROLES = [role.word for role in Role]
 FREE = {("GET", "/api/v1/session"), ("POST", "/api/v1/session"), ("DELETE", "/api/v1/session")}
 
+# what is posted and changes nothing of the factory
+QUESTION = re.compile(r"/(tables|session/password|snapshots|[^/]*(whatif|improve)[^/]*)(/|$)")
 # the role that each route needs, where it is not to look; a new route must be put here on purpose
 NEEDED = {
     "operator": {
@@ -35,7 +38,7 @@ NEEDED = {
         ("POST", "/api/v1/loops/{name}"),
         ("POST", "/api/v1/query"),
         ("POST", "/api/v1/reload"),
-        ("PATCH", "/api/v1/twins/{id}/features/{feature}/properties/desired"),
+        ("PATCH", "/api/v1/twins/{id}/features/{feature}/desired"),
         ("POST", "/api/v1/virtual/{name}/faults"),
         ("DELETE", "/api/v1/virtual/{name}/faults"),
     },
@@ -88,13 +91,8 @@ async def test_every_route_needs_a_login_and_its_role(
             found[least].add((method, path))
     for role, wanted in NEEDED.items():
         assert wanted <= found[role], (role, wanted - found[role])
-    reads = {"/api/v1/tables", "/api/v1/session/password"}
-    changing = {
-        route
-        for route in found["viewer"]
-        if route[0] != "GET" and route[1] not in reads and "whatif" not in route[1]
-    }
-    assert {route for route in changing if "improve" not in route[1]} == set()
+    posted = {path for method, path in found["viewer"] if method != "GET"}
+    assert {path for path in posted if not QUESTION.search(path)} == set()
 
 
 async def test_whatever_a_router_forgets_needs_a_login(stranger: httpx.AsyncClient) -> None:
