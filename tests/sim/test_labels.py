@@ -8,7 +8,7 @@ import msgspec
 
 from deungdae.core.clock import from_iso
 from deungdae.sim import line as lines
-from deungdae.sim.labels import Scan
+from deungdae.sim.labels import Label, Scan
 from deungdae.sim.works import Before, Works
 
 LINE = lines.read("""
@@ -84,8 +84,8 @@ def test_an_order_is_a_run_of_one_product_and_each_station_tells_when_it_comes_t
 
 
 def test_a_scan_is_one_text() -> None:
-    scan = Scan(0.0, "press", 0, "part", "ST1", {"lot": "M-1", "result": "good"})
-    assert scan.text == "ST1;lot=M-1;result=good"
+    scan = Scan(0.0, "press", 0, "part", "ST1", {"lot": "M-1"}, Label("ST1", "a"))
+    assert scan.text == "ST1;lot=M-1"
 
 
 def test_another_works_goes_on_with_the_same_parts() -> None:

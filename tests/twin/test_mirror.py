@@ -172,6 +172,11 @@ def test_of_machines_for_which_one_speaks_each_has_a_carrier() -> None:
     assert found.buffers == {"green": ("part",)}
 
 
+def test_the_product_is_known_by_the_serial_once_a_scan_has_named_it() -> None:
+    story = [part("cut", 60, "1", "y"), scan("weld-1.part", 120, "1")]
+    assert mirror(LINE, story, 130 * SECOND).buffers == {"c": ("y",)}
+
+
 def test_a_carrier_that_nobody_saw_come_out_makes_room_for_another() -> None:
     loads = [scan("kiln.loaded", 10 * n, f"W-{n}", parts="x") for n in range(5)]
     found = mirror(WORKS, [state("kiln", 0, "down"), *loads], 60 * SECOND, ONE)

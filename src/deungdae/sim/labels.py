@@ -23,7 +23,10 @@ _SLACK = 1.25  # of the time that an order is promised for, against the time tha
 
 
 class Label(msgspec.Struct, array_like=True):
-    """What is known of one part. start: when its carrier went in, ns; 0: into no machine."""
+    """What is known of one part. start: when its carrier went in, ns; 0: into no machine.
+
+    read: whether somebody has read its serial already.
+    """
 
     serial: str
     product: str
@@ -31,6 +34,7 @@ class Label(msgspec.Struct, array_like=True):
     order: str = ""
     carrier: str = ""
     start: int = 0
+    read: bool = False
 
 
 class Scan(NamedTuple):
@@ -47,7 +51,7 @@ class Scan(NamedTuple):
     name: Name
     value: str
     data: dict[str, str]
-    label: Label | None = None  # of the part: who packs it says so there
+    label: Label  # of the part, or of the first of several: who packs it says so there
 
     @property
     def text(self) -> str:
@@ -155,9 +159,12 @@ class Labels:
             yield from self._batch(time, station, server, part, described.yields)
         else:
             yield from self._order(time, station, server, label)
-            data = {"product": label.product, "result": RESULTS[result]}
-            data |= {"lot": label.lot} if label.lot else {}
-            data |= {"order": label.order} if label.order else {}
+            data = {"result": RESULTS[result]}
+            if not label.read:  # what is known by its serial from now on need not be said again
+                label.read = True
+                data |= {"product": label.product}
+                data |= {"lot": label.lot} if label.lot else {}
+                data |= {"order": label.order} if label.order else {}
             if label.carrier:
                 data |= {"carrier": label.carrier}
                 data |= {"start": self._moment(label.start)} if label.start else {}
@@ -178,7 +185,8 @@ class Labels:
             self._labels[each].lot, self._labels[each].order = lot, order
         yield from self._order(time, station, server, first)
         data = {"product": first.product, "parts": str(yields)}
-        yield Scan(time, station, server, "lot", lot, data | ({"order": order} if order else {}))
+        data |= {"order": order} if order else {}
+        yield Scan(time, station, server, "lot", lot, data, first)
 
     def _begun(self, product: str, time: float, station: str, yields: int) -> str:
         """Return the order of a batch: of the one before while its run lasts, or a new one."""
@@ -207,10 +215,11 @@ class Labels:
         described = self._line.stations[station]
         parts = described.batch * described.yields * described.servers
         cycle = described.cycle_of(order.product).mean / parts
-        yield Scan(time, station, server, "order", order.id, {
+        data = {
             "product": order.product, "quantity": str(order.quantity),
             "due": self._moment(order.due), "cycle": f"{cycle:.4g}",
-        })  # fmt: skip
+        }  # fmt: skip
+        yield Scan(time, station, server, "order", order.id, data, label)
 
     def _close_load(self) -> Iterator[Scan]:
         """Tell the carriers that went in."""
@@ -226,7 +235,7 @@ class Labels:
                 self._labels[part].carrier = carrier
                 self._labels[part].start = self._origin + round(time * SECOND)
             data = {"product": self._labels[own[0]].product, "parts": str(len(own))}
-            yield Scan(time, station, -1, "loaded", carrier, data)
+            yield Scan(time, station, -1, "loaded", carrier, data, self._labels[own[0]])
 
     def _moment(self, time: int) -> str:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time // SECOND)

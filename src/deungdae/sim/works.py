@@ -177,8 +177,8 @@ class Works:
             cycle = (scan.station, scan.server, scan.time)
             if done and cycle != batch:
                 for driven in place.driven:
-                    driven.drive("running", 1.0, scan.data["product"])
-                    driven.drive("running", 0.0, scan.data["product"])
+                    driven.drive("running", 1.0, scan.label.product)
+                    driven.drive("running", 0.0, scan.label.product)
                 self._phase[scan.station] = 0.0
             if done:
                 batch = cycle
@@ -186,8 +186,7 @@ class Works:
                     self._show(watching, scan)
                 for packing in place.packing:
                     scan.data["into"] = packing.pallet
-                    if scan.label is not None:
-                        scan.label.carrier = packing.pallet
+                    scan.label.carrier = packing.pallet
             for told in place.told:
                 told.tell(scan.name, scan.text)
             self._say(scan)
@@ -221,7 +220,7 @@ class Works:
     def _show(self, machine: Watching, scan: Scan) -> None:
         """Bring a finished part before a camera."""
         bad = scan.data.get("result", "good") != "good"
-        machine.show(scan.value, scan.data["product"], (self._defect(),) if bad else ())
+        machine.show(scan.value, scan.label.product, (self._defect(),) if bad else ())
 
     def _defect(self) -> str:
         """Return what is wrong with a part that was spoilt: drawn as the machines spoil now."""

@@ -62,8 +62,8 @@ def add(verbs: Any) -> None:
     demo.add_argument("--keep", type=Path, metavar="DIR", help="keep its factory and history there")
     demo.add_argument("--speed", type=speed, default=1.0, metavar="N", help="times real time (1)")
     demo.add_argument("--port", type=int, default=8080, help="of the page (8080)")
-    demo.add_argument("--past", type=_days, default=3.0, metavar="D",
-                      help="days before, simulated as its history; 0: none (3)")  # fmt: skip
+    demo.add_argument("--past", type=_days, default=2.0, metavar="D",
+                      help="days before, simulated as its history; 0: none (2)")  # fmt: skip
     demo.add_argument("--open", action="store_true", help="open the page in the browser")
     demo.set_defaults(run=_demo)
 

@@ -154,14 +154,15 @@ class Monitor:
         Raises NotEnoughData where nothing was told of any station yet.
         """
         look = self._look(now, window)
-        recent = now - 2 * round(self.options.every * SECOND)
         findings = [
             self._told_forecast(self.course(each, look.stands[each.start], path=True))
             for each in look.running
         ]
-        if look.ended and look.ended[-1].end >= recent:
-            last = look.ended[-1]
-            findings.append(self._told_score(look.scores[-1], last, look.stands, look.paths))
+        # also of earlier shifts: records may be older than the twin, and what is told twice is one
+        findings += [
+            self._told_score(score, period, look.stands, look.paths)
+            for score, period in zip(look.scores, look.ended, strict=True)
+        ]
         findings += [self._told_drift(name, each, now) for name, each in look.drifts.items()]
         findings.append(self._told_belief(look.belief, look.scores, now))
         return findings
@@ -349,7 +350,7 @@ class Monitor:
         stands: Mapping[int, Snapshot],
         paths: Mapping[int, Sequence[float]],
     ) -> Finding:
-        course = self.course(period, stands[period.start], path=True)
+        course = self.course(period, stands[period.start], path=period.start in paths)
         seen = paths.get(period.start, [])
         wip = {}
         if seen and course.wip:

@@ -123,9 +123,12 @@ def log_from(
     by_asset: dict[str, list[Event]] = {
         asset: [] for assets in of_station.values() for asset in assets
     }
+    products: dict[str, str] = {}  # by serial: who has read it first may be the one that says so
     for event in events:
         if event.asset in by_asset:
             by_asset[event.asset].append(event)
+            if "product" in event.data:
+                products[event.value] = event.data["product"]
     faults: list[Gap] = []
     found = {}
     numbers = samples or {}
@@ -135,7 +138,7 @@ def log_from(
             mine, wrong = _right_times(asset, by_asset[asset])
             faults += wrong
             count, power = numbers.get(f"{asset}.count"), numbers.get(f"{asset}.power")
-            servers.append(_server(mine, server, start, end, count, power))
+            servers.append(_server(mine, server, start, end, count, power, products))
         found[name] = side_by_side(servers)
     return Log(stations=found, start=start, end=end, zone=zone, faults=tuple(faults))
 
@@ -199,6 +202,7 @@ def _server(
     end: int,
     count: Samples | None,
     power: Samples | None,
+    products: Mapping[str, str],
 ) -> StationLog:
     states = [event for event in events if event.kind == "state"]
     scans = [event for event in events if event.kind == "scan" and start <= event.time < end]
@@ -212,7 +216,7 @@ def _server(
         parts=Parts(
             np.asarray([event.time for event in scans], np.int64),
             [event.value for event in scans],
-            [event.data.get("product", "") for event in scans],
+            [event.data.get("product") or products.get(event.value, "") for event in scans],
             [event.data.get("result", "good") for event in scans],
             [server] * len(scans),
         ),

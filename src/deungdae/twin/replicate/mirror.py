@@ -50,6 +50,7 @@ class Mirror:
                 self._takers[buffer].append(name)
         self._waiting: dict[str, dict[str, str]] = {name: {} for name in line.buffers}
         self._place: dict[str, str] = {}  # serial -> buffer in which it was put last
+        self._product: dict[str, str] = {}  # serial -> product, as a scan has named it, if any has
         self._family: dict[str, str] = {}
         self.time = 0
 
@@ -172,10 +173,10 @@ class Mirror:
 
     def _finished(self, name: str, machine: _Machine, event: Event) -> None:
         """Move a part that a machine has finished to the buffer behind it."""
-        product = event.data.get("product", "")
+        serial = event.value or f"{name}@{event.time}"
+        product = event.data.get("product", "") or self._product.get(serial, "")
         if product not in self.line.product_names:  # a line of one product need not name it
             product = self.line.product_names[0]
-        serial = event.value or f"{name}@{event.time}"
         machine.finished(event.time, serial, product)
         self._inside.get(name, {}).pop(event.data.get("carrier", ""), None)
         if product in self.line.products:
@@ -191,9 +192,13 @@ class Mirror:
         if target in self._waiting:
             several = event.id.endswith(".lot")
             count = self.line.stations[name].yields if several else 1
+            if event.data.get("product"):
+                self._product[serial] = product
             for each in [serial] if count == 1 else [f"{serial}/{n}" for n in range(count)]:
                 self._waiting[target][each] = product
                 self._place[each] = target
+        else:
+            self._product.pop(serial, None)  # it has left the line
 
     def _fullest(self, name: str) -> str | None:
         filled = [each for each in self.line.stations[name].takes_from if self._waiting[each]]
