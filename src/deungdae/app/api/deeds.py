@@ -1,4 +1,4 @@
-"""Routes that change something: every one needs the token, and the gate judges every command."""
+"""Routes that change something: each needs a role, and the gate judges every command."""
 
 from __future__ import annotations
 

@@ -14,15 +14,15 @@ from .answers import Problem
 _PLACE = "#/components/schemas/{name}"
 _WORDS = {
     400: "Asked in the wrong way",
-    401: "Needs the token",
-    403: "From another site",
+    401: "Needs a login",
+    403: "From another site, or the role is too little",
     404: "There is none",
     409: "A rule forbids it",
     410: "It is lost",
     412: "It has changed meanwhile",
     413: "Too large",
     422: "Not understood",
-    429: "Too many wrong tokens",
+    429: "Too many wrong tries",
     502: "The machine did not do it",
     503: "The history or the journal cannot keep it",
 }
