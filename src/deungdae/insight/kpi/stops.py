@@ -69,6 +69,8 @@ class Stop(msgspec.Struct, frozen=True):
 
     def within(self, start: int, end: int) -> tuple[Piece, ...]:
         """Return the parts of the pieces that lie in [start, end)."""
+        if start <= self.start and self.end <= end:
+            return self.pieces
         cut = (
             msgspec.structs.replace(piece, start=max(piece.start, start), end=min(piece.end, end))
             for piece in self.pieces

@@ -3,7 +3,7 @@
 import { $, drawn, lettered, onResize } from "../dom.js";
 import { savable } from "../picture.js";
 import { here } from "../shell.js";
-import { fitting, frame, hatching, long, share } from "./say.js";
+import { fitting, frame, hatching, long, share, unknownWord } from "./say.js";
 
 const SHOWN = 8;
 const ROW = 44;
@@ -61,7 +61,7 @@ export class Causes {
 function nameOf(cause) {
   const { t } = here;
   const state = t.states[cause.state?.toLowerCase()] ?? t.kinds[cause.category] ?? cause.state;
-  if (cause.category === "unknown") return cause.reason ? `${t.kinds.unknown}: ${cause.reason}` : t.kinds.unknown;
+  if (cause.category === "unknown") return cause.reason ? `${unknownWord(cause.state)}: ${cause.reason}` : unknownWord(cause.state);
   return cause.reason || (UNTOLD.includes(cause.category) ? t.untold(state) : state);
 }
 

@@ -25,7 +25,7 @@ export class Fall {
     const kinds = whole.parts.map((part) => part.kind);
     if (kinds.includes("unknown")) words.push(t.fallUnknown);
     if (kinds.includes("unrated")) words.push(t.fallUnrated);
-    $("fall-words").textContent = words.join(" ");
+    $("fall-words").textContent = [...words, ...whole.notes].join(" ");
     $("fall-chart").toggleAttribute("hidden", !whole.planned);
     this.draw();
   }

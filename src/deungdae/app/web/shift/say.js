@@ -45,3 +45,8 @@ export function fitting(words, width, size = 14) {
   }
   return kept;
 }
+
+// what is said of time without a known state: no data, or a state that nobody explained
+export function unknownWord(state) {
+  return /^(unknown|unavailable)$/i.test(state) ? here.t.noData : here.t.unclear(state);
+}

@@ -15,6 +15,7 @@ import { Stops } from "./stops.js";
 import { tile } from "./tile.js";
 
 const DAY = 86400000;
+const CARDS = ["fall", "plan", "standing", "causes", "course", "machines"];
 const AGAIN = 30000; // ms between two looks at what still runs
 const CHOICES = ["shift", "before", "today", "yesterday", "week", "own"];
 
@@ -42,6 +43,7 @@ export class Shift {
     $("papers").replaceChildren(button("", t.shiftReport, (event) => this.paper(event, "shift")), " ", button("", t.weekReport, (event) => this.paper(event, "week")));
     for (const part of this.parts) part.build?.();
     this.notes.build();
+    if (!this.told) this.hide(t.loading);
     await this.period.start();
   }
 
@@ -107,18 +109,24 @@ export class Shift {
     }
     $("good-problem").hidden = !problem;
     $("good-problem").textContent = problem;
-    this.draw();
+    if (this.told) this.draw();
+    else this.hide("");
+  }
+
+  // shows nothing but a word where there is no account, or not yet
+  hide(words) {
+    for (const id of CARDS) $(id).hidden = true;
+    $("good-tiles").hidden = true;
+    this.pick.hidden = true;
+    $("good-label").textContent = this.period.from ? this.period.words : "";
+    $("good-summary").textContent = words;
   }
 
   draw() {
     const { t } = here;
     const { told } = this;
-    for (const id of ["fall", "plan", "standing", "causes", "course", "machines"]) $(id).hidden = !told;
-    $("good-summary").hidden = $("good-tiles").hidden = !told;
-    if (!told) {
-      $("good-label").textContent = this.period.words;
-      return;
-    }
+    for (const id of CARDS) $(id).hidden = false;
+    $("good-tiles").hidden = false;
     const chosen = told.machines.find((each) => each.asset === this.asset);
     this.pick.replaceChildren(option("", t.whole), ...told.machines.map((each) => option(each.asset, assetName(each.asset))));
     this.pick.value = chosen?.asset ?? "";

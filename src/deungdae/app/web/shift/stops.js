@@ -3,7 +3,7 @@
 import { $, button, element } from "../dom.js";
 import { Table } from "../table.js";
 import { assetName, at, get, here, may, moment, send } from "../shell.js";
-import { long } from "./say.js";
+import { long, unknownWord } from "./say.js";
 
 const MARKS = { failure: ["■", "down"], repair: ["■", "down"], delay: ["◆", "hold"], setup: ["◆", "hold"], idle: ["◐", "idle"], unknown: ["∅", "none"] };
 
@@ -144,7 +144,7 @@ export class Stops {
 
 function stateWord(stop) {
   const { t } = here;
-  if (stop.category === "unknown") return t.noData;
+  if (stop.category === "unknown") return unknownWord(stop.state);
   return t.states[stop.state.toLowerCase()] ?? t.kinds[stop.category] ?? stop.state;
 }
 
