@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -66,3 +67,34 @@ def test_the_pages_lead_to_each_other(twin: Page) -> None:
     twin.wait_for_selector("#machines .machine")
     twin.locator("#to-twin").click()
     twin.wait_for_selector("#levers .lever")
+
+
+def test_a_past_hour_is_played_and_its_stops_are_found(browser: Browser, works: Plant) -> None:
+    until = datetime.now(UTC)
+    begin = until - timedelta(minutes=10)
+    path = f"twin?from={begin:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}"
+    with opened(browser, works, path) as page:
+        replay = page.locator("#replay")
+        press = replay.locator("[data-station=press2]")
+        expect(replay.locator("#replay-stops")).to_have_text("정지 1회")
+        expect(press).to_contain_text("데이터 없음")  # nobody had told anything yet
+        replay.get_by_role("button", name="다음 정지").click()
+        expect(press).to_contain_text("고장")
+        expect(replay.locator("#replay-note")).to_contain_text("동안 섬")
+        slider = replay.get_by_role("slider", name="시각")
+        slider.focus()
+        slider.press("Home")
+        expect(press).to_contain_text("데이터 없음")
+        replay.get_by_label("속도").select_option("1000")
+        replay.get_by_role("button", name="재생").click()
+        expect(press).to_contain_text("고장")
+        expect(replay.get_by_role("button", name="재생")).to_be_visible()  # the end has come
+        expect(replay.locator("#replay-strip .down")).to_have_count(1)
+
+
+def test_a_period_without_records_is_told_as_such(browser: Browser, works: Plant) -> None:
+    path = "twin?from=2020-01-01T00:00:00Z&to=2020-01-01T08:00:00Z"
+    with opened(browser, works, path) as page:
+        expect(page.locator("#replay-note")).to_have_text("이 기간에는 기록이 없습니다.")
+        expect(page.locator("#replay .station.none").first).to_be_visible()
+        expect(page.get_by_role("button", name="재생")).to_be_disabled()
