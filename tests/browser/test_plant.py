@@ -164,7 +164,7 @@ def test_machines_are_dragged_and_moved_by_keys(live: Page, works: Plant) -> Non
     live.reload()
     again = station(live, "press2").bounding_box()
     assert again
-    assert abs(again["y"] - station(live, "press1").bounding_box()["y"]) > 200  # type: ignore[index]
+    assert abs(again["y"] - station(live, "press1").bounding_box()["y"]) > 200
     live.get_by_role("button", name="배치 바꾸기").click()
     live.get_by_role("button", name="자동 배치").click()
     live.get_by_role("button", name="배치 저장").click()
