@@ -134,6 +134,12 @@ def test_a_new_factory_is_sound_and_never_written_over(ask: Asked, tmp_path: Pat
     assert (folder / "factory.toml").read_text() == "mine"
 
 
+def test_an_empty_factory_waits_for_its_first_run(ask: Asked, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert "/start" in ask("init", str(folder), "--empty")
+    assert ask.json("check", str(folder)) == {"factory": "my_factory", "signals": 0, "rooms": {}}
+
+
 def test_init_answers_in_json(ask: Asked, tmp_path: Path) -> None:
     assert ask.json("init", str(tmp_path / "new")) == {"file": str(tmp_path / "new/factory.toml")}
 

@@ -373,3 +373,29 @@ def test_what_is_there_is_never_written_over(
     assert code == 2
     assert "is there already" in capsys.readouterr().err  # told before the server is asked
     assert [path.name for path in tmp_path.iterdir()] == ["signals.csv"]
+
+
+async def test_a_range_of_addresses_is_searched(free_port: Callable[[], int]) -> None:
+    port = free_port()
+    agent = Agent(port)
+    await agent.start()
+    try:
+        code, rows, _ = await deungdae("discover", "127.0.0.1", "--ports", str(port))
+    finally:
+        await agent.stop()
+    assert code == 0
+    assert [(row["type"], row["url"]) for row in rows] == [
+        ("mtconnect", f"http://127.0.0.1:{port}")
+    ]
+    code, rows, _ = await deungdae("discover", "127.0.0.1", "--ports", str(port))
+    assert (code, rows) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("8.8.8.8", "--public"), ("10.0.0.0/8", "at most 1024")]
+)
+def test_a_range_that_may_not_be_searched_is_told(
+    text: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["discover", text, "--json", "--log", "error"]) == 2
+    assert words in capsys.readouterr().out

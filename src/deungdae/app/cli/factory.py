@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from deungdae.app import describe, discover
+from deungdae.app import describe, discover, search
 from deungdae.core import strict
 from deungdae.core.clock import RealClock
 from deungdae.core.ports import Driver, Node
@@ -20,19 +21,43 @@ from deungdae.core.types import Signal
 
 from .output import Output
 
+RANGE = r"[\d.]+(\s*[-/]\s*[\d.]+)?(\s*,\s*[\d.]+(\s*[-/]\s*[\d.]+)?)*|[0-9a-f:]*::[0-9a-f:/]*"
+EMPTY = """\
+# A factory, described. Written by `deungdae init --empty`; from here on it is yours. Machines and
+# signals come by the page First run, by the page Settings, or by hand: docs/reference/options.md.
+
+[factory]
+id = "my_factory"              # small letters, digits and _; stands in names, never changes
+name = "My factory"            # what people read
+timezone = "Asia/Seoul"        # of shifts, reports and pages; IANA name
+language = "ko"                # of the pages: ko or en
+
+[app]
+port = 8080
+"""
+
 
 def add(verbs: Any) -> None:
     """Add the verbs."""
     init = verbs.add_parser("init", help="write a commented factory to start from")
     init.add_argument("folder", type=Path, metavar="DIR")
+    init.add_argument("--empty", action="store_true",
+                      help="no examples: for the page First run to fill")  # fmt: skip
     init.set_defaults(run=_init)
 
     check = verbs.add_parser("check", help="find every error of a factory before anything starts")
     check.add_argument("factory", type=Path, metavar="F", help="factory.toml or its folder")
     check.set_defaults(run=_check)
 
-    found = verbs.add_parser("discover", help="browse a server and propose signals")
-    found.add_argument("url", metavar="URL", help="e.g. opc.tcp://10.0.0.5:4840")
+    found = verbs.add_parser(
+        "discover", help="browse a server and propose signals, or look for machines"
+    )
+    found.add_argument("url", metavar="URL",
+                       help="e.g. opc.tcp://10.0.0.5:4840, or 10.0.0.0/24")  # fmt: skip
+    found.add_argument("--ports", default="", metavar="PORTS",
+                       help="of addresses: e.g. 502,4840; else the usual")  # fmt: skip
+    found.add_argument("--public", action="store_true",
+                       help="of addresses: also those that are not a house's own")  # fmt: skip
     found.add_argument("--type", help="driver; else told by the URL's scheme")
     found.add_argument("--name", default="machine", help="name for it in the factory file")
     found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
@@ -43,7 +68,10 @@ def add(verbs: Any) -> None:
 
 
 def _init(options: argparse.Namespace, output: Output) -> int:
-    template = (Path(__file__).parent / "factory.template.toml").read_text(encoding="utf-8")
+    if options.empty:
+        template = EMPTY
+    else:
+        template = (Path(__file__).parent / "factory.template.toml").read_text(encoding="utf-8")
     target = options.folder / "factory.toml"
     if target.exists():
         raise ValueError(f"{target} is there already; it was left as it is")
@@ -51,7 +79,10 @@ def _init(options: argparse.Namespace, output: Output) -> int:
     target.write_text(template, encoding="utf-8")
     if output.as_json:
         output.value({"file": str(target)})
-    output.say(f"wrote {target}\nnext: deungdae check {options.folder}")
+    output.say(
+        f"wrote {target}\nnext: deungdae check {options.folder}, deungdae run {options.folder},\n"
+        "and open the link that it prints: its page First run (/start) finds and adds machines"
+    )
     return 0
 
 
@@ -66,6 +97,8 @@ def _check(options: argparse.Namespace, output: Output) -> int:
 
 
 def _discover(options: argparse.Namespace, output: Output) -> int:
+    if not options.type and re.fullmatch(RANGE, options.url):
+        return _search(options, output)
     scheme = urlsplit(options.url).scheme
     type_ = options.type or discover.DOORS.get(scheme)
     if type_ is None:
@@ -92,6 +125,34 @@ def _discover(options: argparse.Namespace, output: Output) -> int:
         empty="the server offers nothing",
     )  # fmt: skip
     return 0 if signals else 1
+
+
+def _search(options: argparse.Namespace, output: Output) -> int:
+    """Look for machines on a range of addresses."""
+    addresses = search.addresses(options.url)
+    if not search.is_private(addresses) and not options.public:
+        raise ValueError(f"{options.url}: not only a house's own addresses; if you may: --public")
+    doors = search.doors(addresses, search.TYPES, search.ports(options.ports))
+    found: list[search.Found] = []
+    checked = 0
+
+    def tell(each: search.Found | None) -> None:
+        nonlocal checked
+        checked += 1
+        if each is not None:
+            found.append(each)
+            output.note(f"{checked} of {len(doors)} places tried, {len(found)} found")
+
+    asyncio.run(search.search(doors, tell))
+    output.rows(
+        [
+            {"type": each.type or "?", "url": each.url or f"{each.address}:{each.port}",
+             "name": each.name, "detail": each.detail}
+            for each in found
+        ],
+        empty="nothing answered",
+    )  # fmt: skip
+    return 0 if found else 1
 
 
 def _table(cls: Any, url: str, settings: Sequence[str]) -> dict[str, object]:
