@@ -15,6 +15,7 @@ import numpy as np
 
 from deungdae.core.ports import Window
 from deungdae.core.types import HOUR, MINUTE, SECOND, Event
+from deungdae.insight.states import UNAVAILABLE, UNKNOWN
 from deungdae.model.factory import Factory
 
 from .counters import increments
@@ -299,7 +300,7 @@ def _caused(
         seconds: dict[tuple[str, str, str], float] = {}
         for piece in stop.within(report.start, report.end):
             if piece.busy:
-                state = "" if piece.reason and piece.category != "unknown" else piece.state
+                state = "" if piece.reason and piece.category != "unknown" else _said(piece.state)
                 key = (piece.reason, state, piece.category if state else "")
                 seconds[key] = seconds.get(key, 0.0) + piece.length / SECOND
         found += [
@@ -308,6 +309,11 @@ def _caused(
             for (reason, state, category), length in seconds.items()
         ]  # fmt: skip
     return _summed(found)
+
+
+def _said(state: str) -> str:
+    """Return the state; that a source knows nothing is the same as that we do."""
+    return UNKNOWN if state == UNAVAILABLE else state
 
 
 def _summed(causes: Iterable[Cause]) -> list[Cause]:
