@@ -43,7 +43,6 @@ DAYS = 2.0
 WARM = 2 * 86_400.0  # s that the line runs unseen before: until kiln and dryer hold known bricks
 STEP = 300.0  # s between two looks at the machines
 TURN = 6 * HOUR  # of one commit
-SHORT = 30.0  # s; a robot that waits for its next brick is not told to wait
 AT_EACH_PART = ("density", "force", "wear")  # of a press
 DAY_SHIFT = 8  # hour at which it begins
 OPERATORS = ("주간조 (모의)", "야간조 (모의)")  # who saw the alarms of the day and of the night
@@ -174,7 +173,7 @@ class Past:
         """Take the states of stations with one server, to the moment."""
         names = list(self.line.stations)
         rows = np.flatnonzero(trace.kind == Kind.STATE)
-        for row in rows[_lasting(trace, rows)].tolist():
+        for row in rows.tolist():
             station = names[trace.station[row]]
             id = f"{station}.state"
             if self.line.stations[station].servers == 1 and id in self._signals:
@@ -274,20 +273,6 @@ def bridge(plugin: Any, name: str, clock: Clock) -> Bridge:
         options = msgspec.structs.replace(options, parameters=kept)
     made: Bridge = plugin.cls(name, options, clock)
     return made
-
-
-def _lasting(trace: Trace, rows: np.ndarray) -> np.ndarray:
-    """Return which states last, or follow one that does: bool[n]. rows: intp[n], of states."""
-    lasting = np.ones(len(rows), bool)
-    for station in np.unique(trace.station[rows]):
-        own = np.flatnonzero(trace.station[rows] == station)
-        time = trace.time[rows[own]]
-        state = trace.value[rows[own]]
-        idle, runs = state == STATES.index("starved"), state == STATES.index("running")
-        short = idle[:-1] & runs[1:] & (np.diff(time) < SHORT)
-        lasting[own[:-1][short]] = False
-        lasting[own[1:][short]] = False  # it only goes on
-    return lasting
 
 
 def _stands(plugin: Any) -> bool:

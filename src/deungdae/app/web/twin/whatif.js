@@ -1,12 +1,13 @@
 // What would happen if: sliders for what can be changed, answered while they are dragged.
 
-import { $, drawn, element, lettered } from "../dom.js";
+import { $, button, drawn, element, lettered } from "../dom.js";
 import { number, percent } from "../format.js";
 import { assetName, get, here, known, send, unitOf } from "../shell.js";
 
 const QUIET = 150; // ms without a move before the twin is asked
 const HORIZONS = [3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600]; // s
 const REPLICATIONS = [20, 50, 200, 500];
+const LONG = 24 * 3600; // s, of a look at a line that has run in
 const SHIFT = 30; // % by which times can be shifted, down and up
 const KINDS = ["cycle", "capacity", "repair", "crew"];
 // how each measure is shown: times what, in which unit, after UCUM or as a word of ours
@@ -122,9 +123,27 @@ export class WhatIf {
     const { result: told, seconds, begin } = this.answer;
     $("asking").textContent = `${t.beginsAt[begin]} ${t.answered(told.replications, number(seconds, t.locale))}`;
     const measures = Object.keys(MEASURES).filter((name) => told.measures[name]);
-    const same = !told.changes.length;
-    $("results").replaceChildren(...measures.map((name) => result(name, told.measures[name], same)), bottleneck(told, same));
+    $("too-soon").replaceChildren(...(same(told) || begin !== "now" ? [] : this.tooSoon(told.horizon)));
+    $("results").replaceChildren(...measures.map((name) => result(name, told.measures[name], same(told))), bottleneck(told, same(told)));
   }
+
+  // a part that is longer on its way than what was tried shows little of a change: say so
+  tooSoon(horizon) {
+    const { t } = here;
+    const way = this.levers.filter((lever) => lever.kind === "cycle").reduce((sum, lever) => sum + lever.value, 0);
+    if (way <= horizon) return [];
+    const steady = () => {
+      $("begin").value = "steady";
+      $("horizon").value = LONG;
+      $("replications").value = 50; // to run in takes its time
+      this.ask();
+    };
+    return [element("span", "", t.tooSoon(number(Math.round(way / 3600), t.locale))), button("", t.lookSteady, steady)];
+  }
+}
+
+function same(told) {
+  return !told.changes.length;
 }
 
 // whether the twin knows what waits where; if not it cannot begin from the present

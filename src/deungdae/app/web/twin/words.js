@@ -31,6 +31,8 @@ export const words = {
     people: "명",
     asking: "트윈에 묻는 중…",
     answered: (n, seconds) => `${n}번 반복 · ${seconds}초`,
+    tooSoon: (hours) => `제품이 라인을 지나는 데 약 ${hours}시간 걸려, 이 기간에는 변화가 다 나타나지 않습니다.`,
+    lookSteady: "정상 가동에서 보기",
     figures: {
       throughput: "시간당 양품",
       lead_time: "리드 타임",
@@ -102,6 +104,8 @@ export const words = {
     people: "people",
     asking: "Asking the twin…",
     answered: (n, seconds) => `${n} replications · ${seconds} s`,
+    tooSoon: (hours) => `A part takes about ${hours} h to pass the line: this time shows little of the change.`,
+    lookSteady: "Look at steady running",
     figures: {
       throughput: "Good parts per hour",
       lead_time: "Lead time",
