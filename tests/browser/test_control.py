@@ -151,3 +151,17 @@ def test_what_changes_under_the_hand_is_not_approved(browser: Browser, asking: P
         page.locator("#commands-again").click()
         page.get_by_role("button", name="사람이 한 것").click()
         expect(page.locator("#commands tbody tr", has_text="거절")).to_have_count(1)
+
+
+def test_a_loop_without_data_does_not_look_as_if_it_controlled(
+    browser: Browser, plant: Plant
+) -> None:
+    with opened(browser, plant, "control") as page:
+        page.evaluate(
+            """async () => {
+                const { known } = await import("/page/shell.js");
+                known.readings.get = () => undefined;
+            }"""
+        )
+        expect(page.locator(".loop .head .chip")).to_have_text("∅ 데이터 없음")
+        expect(page.locator(".loop dd").first).to_have_text("데이터 없음")

@@ -16,8 +16,9 @@ export function ring() {
   const words = count ? t.bellWords(count, t.priorities[alarms.highest]) : t.bellQuiet;
   $("bell").className = count ? `waiting ${alarms.highest}` : "";
   $("bell").title = alarms.flood ? `${words} ${t.bellFlood}` : words;
-  $("bell").setAttribute("aria-label", $("bell").title);
-  $("bell").replaceChildren(count ? mark(alarms.highest) : element("span", "", "✓"), element("b", "", t.bellCount(count)));
+  const sign = count ? mark(alarms.highest) : element("span", "", "✓");
+  sign.setAttribute("aria-hidden", "true");
+  $("bell").replaceChildren(sign, element("b", "", t.bellCount(count)), element("span", "said", ` ${$("bell").title}`));
   if (before !== null && count > before) chime();
   // each one would drown what else is read out
   if (before === null || !count !== !before) put($("bell-said"), words);

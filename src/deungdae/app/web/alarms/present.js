@@ -18,7 +18,7 @@ export class Present {
     this.whole = false; // in a flood: shows all, not by machine
     this.drawn = 0;
     this.wanted = { text: "", priority: "", asset: "", waiting: false };
-    this.table = new Table({ name: t.alarms, label: t.alarms, empty: t.noneActive, columns: this.columns() });
+    this.table = new Table({ name: t.alarms, label: t.alarms, empty: t.noneActive, columns: this.columns(), look: (alarm) => alarm.state });
     this.flood = element("div", "flood");
     this.groups = element("div", "groups");
     this.all = button("primary", "", () => this.askAll());
@@ -34,7 +34,7 @@ export class Present {
       { key: "since", title: t.began, kind: "time", show: began },
       { key: about, title: t.machineOf, show: link },
       { key: (alarm) => [title(alarm), alarm.text].join(" "), title: t.alarm, show: text },
-      { key: () => null, title: t.deeds, show: (alarm) => [element("div", "deeds", acknowledge(alarm, frame), shelve(alarm, frame), seldom(alarm, frame))] },
+      { key: () => null, title: t.deeds, aside: true, show: (alarm) => [element("div", "deeds", acknowledge(alarm, frame), shelve(alarm, frame), seldom(alarm, frame))] },
     ];
   }
 
@@ -101,7 +101,7 @@ export class Present {
     this.groups.hidden = !grouped;
     refill(this.element, () => {
       if (grouped) this.drawGroups(alarms);
-      else this.table.fill(alarms.map((alarm) => ({ ...alarm, kind: alarm.state })));
+      else this.table.fill(alarms);
     });
   }
 

@@ -19,7 +19,7 @@ export class Quiet {
       { key: "until", title: t.until, kind: "time", show: until },
       { key: (alarm) => alarm.suppressed || alarm.note, title: t.reason },
       { key: "person", title: t.who },
-      { key: () => null, title: t.deeds, show: (alarm) => element("div", "deeds", deed(alarm, frame)) },
+      { key: () => null, title: t.deeds, aside: true, show: (alarm) => element("div", "deeds", deed(alarm, frame)) },
     ];
     this.table = new Table({ name: t.tabs.quiet, empty: t.noneQuiet, columns });
     this.element = element("div", "", element("p", "quiet", t.quietWords), this.table.element);

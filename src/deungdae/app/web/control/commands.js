@@ -38,7 +38,7 @@ export class Commands {
       { key: (entry) => who(entry.data.approver || entry.data.person || entry.who), title: t.by },
       { key: (entry) => because(entry), title: t.why },
     ];
-    this.table = new Table({ name: t.commandsOfDay, columns, empty: t.noCommands });
+    this.table = new Table({ name: t.commandsOfDay, columns, empty: t.noCommands, look: (entry) => entry.kind });
     const search = element("input");
     search.type = "search";
     search.placeholder = t.searchCommands;
@@ -100,7 +100,7 @@ export class Commands {
   draw() {
     this.more.hidden = !this.rest;
     const fits = (entry) => !this.words || `${outcome(entry)} ${wanted(entry)} ${entry.data.signal ?? ""} ${because(entry)} ${entry.who} ${entry.data.approver ?? ""}`.toLowerCase().includes(this.words);
-    this.table.fill(this.entries.filter(fits).map((entry) => ({ ...entry, of: entry.kind })));
+    this.table.fill(this.entries.filter(fits));
   }
 
   leave() {

@@ -89,16 +89,25 @@ export class Gate {
 
   // of the same decision, again and again, one line with how often it came
   record(gate) {
-    for (const outcome of [...gate.outcomes].reverse()) {
-      const { signal, origin } = outcome.command;
-      const same = this.decisions.find((each) => each.signal === signal && each.result === outcome.result && each.rule === outcome.rule && each.origin === origin);
-      if (same && same.last.command.id === outcome.command.id) continue;
-      const entry = same ?? { signal, origin, result: outcome.result, rule: outcome.rule, count: 0 };
-      entry.count += 1;
-      entry.last = outcome;
-      // those that go on stay where they are: a list that jumps cannot be read
-      if (!same) this.decisions = [entry, ...this.decisions].slice(0, LOGGED);
-    }
+    for (const outcome of [...gate.outcomes].reverse()) this.note(outcome);
+  }
+
+  // what a person has just brought about
+  hear(outcome) {
+    this.note(outcome);
+    this.show();
+    put($("gate-told"), `${here.t.results[outcome.result]}: ${change(outcome.command)}`);
+  }
+
+  note(outcome) {
+    const { signal, origin } = outcome.command;
+    const same = this.decisions.find((each) => each.signal === signal && each.result === outcome.result && each.rule === outcome.rule && each.origin === origin);
+    if (same && same.last.command.id === outcome.command.id) return;
+    const entry = same ?? { signal, origin, result: outcome.result, rule: outcome.rule, count: 0 };
+    entry.count += 1;
+    entry.last = outcome;
+    // those that go on stay where they are: a list that jumps cannot be read
+    if (!same) this.decisions = [entry, ...this.decisions].slice(0, LOGGED);
   }
 }
 

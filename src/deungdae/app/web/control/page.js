@@ -5,4 +5,8 @@ import { Gate } from "./gate.js";
 import { Loops } from "./loops.js";
 import { Proposals } from "./proposals.js";
 
-export default () => [new Proposals(), new Loops(), new Gate(), new Commands()];
+export default () => {
+  const gate = new Gate();
+  // what came of an approval may be followed by the next wish before it is heard of
+  return [new Proposals((outcome) => gate.hear(outcome)), new Loops(), gate, new Commands()];
+};

@@ -9,7 +9,9 @@ import { askSeen, lookAgain } from "./asked.js";
 import { change, signalName, value, who } from "./words-of.js";
 
 export class Proposals {
-  constructor() {
+  // told: called with what came of an approval
+  constructor(told) {
+    this.told = told;
     this.cards = new Map(); // by the id of the command
   }
 
@@ -38,7 +40,7 @@ export class Proposals {
     }
     for (const each of waiting) {
       if (this.cards.has(each.command.id)) continue;
-      const card = new Card(each);
+      const card = new Card(each, this.told);
       this.cards.set(each.command.id, card);
       $("proposals").append(card.element);
     }
@@ -60,10 +62,11 @@ export class Proposals {
 }
 
 class Card {
-  constructor(proposal) {
+  constructor(proposal, told) {
     const { t } = here;
     const { command } = proposal;
     this.proposal = proposal;
+    this.told = told;
     this.text = change(command, proposal.previous);
     this.rest = element("span", "rest");
     this.bar = element("span", "left");
@@ -140,7 +143,7 @@ class Card {
     const { t } = here;
     const { value, expires } = this.proposal.command;
     const text = `${this.text}. ${t.approveText}`;
-    askSeen({ title: t.approveTitle, text, yes: t.approve, path: `${this.path()}/approve`, body: { value, expires } }, () => this.changed());
+    askSeen({ title: t.approveTitle, text, yes: t.approve, path: `${this.path()}/approve`, body: { value, expires }, done: this.told }, () => this.changed());
   }
 
   decline() {

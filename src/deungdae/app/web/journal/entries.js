@@ -83,7 +83,7 @@ export class Journal {
     this.more.disabled = false;
     this.more.hidden = !this.rest;
     this.table.shown = Math.max(this.table.shown, this.entries.length);
-    this.table.fill(this.entries.map((entry) => ({ ...entry, entry: entry.kind, kind: "" })));
+    this.table.fill(this.entries);
     const names = new Set([...this.names.children].map((each) => each.value));
     for (const entry of told.entries) if (entry.who && !names.has(entry.who)) names.add(entry.who);
     this.names.replaceChildren(...[...names].sort().slice(0, 200).map((name) => option(name, "")));
@@ -118,7 +118,7 @@ function details(entry) {
   const made = element("details", "raw", element("summary", "", t.details));
   made.addEventListener("toggle", () => {
     if (!made.open || made.children.length > 1) return;
-    const plain = { n: entry.n, time: entry.time, kind: entry.entry, who: entry.who, data: entry.data, previous: entry.previous, hash: entry.hash };
+    const plain = { n: entry.n, time: entry.time, kind: entry.kind, who: entry.who, data: entry.data, previous: entry.previous, hash: entry.hash };
     const text = element("pre", "", JSON.stringify(plain, null, 2));
     text.tabIndex = 0;
     made.append(text);

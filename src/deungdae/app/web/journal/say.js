@@ -15,7 +15,7 @@ export const GROUPS = {
 };
 
 export function kindOf(entry) {
-  return here.t.entryKinds[kind(entry)] ?? kind(entry);
+  return here.t.entryKinds[entry.kind] ?? entry.kind;
 }
 
 export function who(entry) {
@@ -27,12 +27,8 @@ export function who(entry) {
 // an unknown kind is told as it is written
 export function said(entry) {
   const { t } = here;
-  const words = t.entries[kind(entry)];
+  const words = t.entries[entry.kind];
   return words ? words(told(entry.data)) : Object.entries(entry.data).map(([key, value]) => `${key}: ${plain(value)}`).join(", ");
-}
-
-function kind(entry) {
-  return entry.entry ?? entry.kind;
 }
 
 // the parts of an entry, each as people read it
