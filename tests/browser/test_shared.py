@@ -13,11 +13,16 @@ TABLE = """async () => {
         { key: "asset", title: "설비" },
         { key: (row) => row.minutes, title: "길이", kind: "number", unit: "min" },
         { key: "start", title: "시작", kind: "time" }] });
-    document.querySelector("#page").replaceChildren(table.element);
+    document.querySelector("#try").replaceChildren(table.element);
     table.fill([
         { asset: "<b>press 2</b>", minutes: 3, start: "2026-11-23T00:00:00Z" },
         { asset: "press 10", minutes: null, start: "2026-11-22T00:00:00Z" },
         { asset: "press 1", minutes: 12.5, start: "" }]);
+}"""
+
+PLACE = """() => {
+    const place = Object.assign(document.createElement("div"), { id: "try" });
+    document.querySelector("#page").prepend(place);
 }"""
 
 PERIOD = """async (search) => {
@@ -25,7 +30,7 @@ PERIOD = """async (search) => {
     const { Period } = await import("/page/period.js");
     window.told = [];
     const period = new Period((each) => window.told.push([each.chosen, each.from, each.to]));
-    document.querySelector("#page").replaceChildren(period.element);
+    document.querySelector("#try").replaceChildren(period.element);
     await period.start();
     return window.told;
 }"""
@@ -36,20 +41,27 @@ PICTURE = """async () => {
     const look = { class: "chart", width: 200, height: 80 };
     const line = drawn("path", { class: "line", d: "M0,0L200,80" });
     const svg = drawn("svg", look, line, drawn("text", { x: 10, y: 40 }, "가마 <온도>"));
-    document.querySelector("#page").replaceChildren(svg, savable(svg, "온도"));
+    document.querySelector("#try").replaceChildren(svg, savable(svg, "온도"));
 }"""
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """Give a page with a place of our own beside what it shows."""
+    page.evaluate(PLACE)
+    return page
 
 
 def test_a_table_is_sorted_and_taken_away(page: Page, tmp_path: Path) -> None:
     page.evaluate(TABLE)
-    first = page.locator("#page td:first-child")
+    first = page.locator("#try td:first-child")
     expect(first).to_have_text(["<b>press 2</b>", "press 10", "press 1"])
     page.get_by_role("button", name="길이 (min)").click()
     expect(first).to_have_text(["press 1", "<b>press 2</b>", "press 10"])  # what is missing is last
     page.get_by_role("button", name="길이 (min)").click()
     expect(first).to_have_text(["<b>press 2</b>", "press 1", "press 10"])
     page.get_by_role("button", name="설비").click()
-    page.locator("#page summary").click()
+    page.locator("#try summary").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     download.value.save_as(tmp_path / "table.csv")
@@ -77,12 +89,12 @@ def test_a_period_stands_in_the_address(page: Page, search: str, chosen: str, st
 def test_a_wrong_period_is_told(page: Page) -> None:
     page.evaluate(PERIOD, "")
     page.get_by_role("button", name="직접 정하기").click()
-    page.get_by_label("시작").fill("2026-11-23T08:00")
-    page.get_by_label("끝").fill("2026-11-23T07:00")
-    page.get_by_role("button", name="보기").click()
+    page.locator("#try").get_by_label("시작").fill("2026-11-23T08:00")
+    page.locator("#try").get_by_label("끝").fill("2026-11-23T07:00")
+    page.locator("#try").get_by_role("button", name="보기").click()
     expect(page.get_by_role("alert").filter(has_text="시작이 끝보다")).to_be_visible()
-    page.get_by_label("끝").fill("2026-11-23T09:00")
-    page.get_by_role("button", name="보기").click()
+    page.locator("#try").get_by_label("끝").fill("2026-11-23T09:00")
+    page.locator("#try").get_by_role("button", name="보기").click()
     page.wait_for_function("window.told.length === 2")
     assert page.evaluate("window.told[1]") == [
         "own",
@@ -94,7 +106,7 @@ def test_a_wrong_period_is_told(page: Page) -> None:
 @pytest.mark.parametrize("form", ["SVG", "PNG"])
 def test_a_drawing_is_saved_as_it_looks(page: Page, tmp_path: Path, form: str) -> None:
     page.evaluate(PICTURE)
-    page.locator("#page summary").click()
+    page.locator("#try summary").click()
     with page.expect_download() as download:
         page.get_by_role("button", name=form).click()
     file = tmp_path / download.value.suggested_filename

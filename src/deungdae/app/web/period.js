@@ -9,13 +9,13 @@ const NAMES = ["shift", "before", "today", "yesterday", "week", "month", "own"];
 
 export class Period {
   // done: called whenever the period has changed, and once at first; names: those that are offered
-  constructor(done, names = NAMES) {
-    this.done = done;
-    this.names = names;
+  // remembered: whether it stands in the address, where one page has several
+  constructor(done, names = NAMES, { remembered = true } = {}) {
+    Object.assign(this, { done, names, remembered });
     this.element = element("div", "period");
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", here.t.period);
-    const asked = new URLSearchParams(location.search);
+    const asked = new URLSearchParams(remembered ? location.search : "");
     this.chosen = asked.get("period") ?? names[0];
     this.from = asked.get("from") ?? "";
     this.to = asked.get("to") ?? "";
@@ -77,6 +77,7 @@ export class Period {
   }
 
   remember() {
+    if (!this.remembered) return;
     const asked = new URLSearchParams(location.search);
     asked.delete("from");
     asked.delete("to");

@@ -11,8 +11,9 @@ export class Table {
   // name: of the file. columns: [{ key, title, kind: "text" | "number" | "time", unit, show }] where
   // show(row) may give what stands in the cell; key is a name in a row, or a function of a row that
   // gives the plain value; one that is `aside` is not taken away. empty: said where there is no row. label: for those who do not see it.
-  constructor({ name, columns, empty = "", label = name, select = null }) {
-    Object.assign(this, { name, columns, empty, select });
+  // select(row): when one is clicked; look(row): its class.
+  constructor({ name, columns, empty = "", label = name, select = null, look = () => "" }) {
+    Object.assign(this, { name, columns, empty, select, look });
     this.rows = [];
     this.by = null; // the column it is sorted by
     this.down = false;
@@ -85,7 +86,7 @@ export class Table {
   }
 
   row(row) {
-    const made = element("tr", row.kind ?? "", ...this.columns.map((column) => cell(column, row)));
+    const made = element("tr", this.look(row), ...this.columns.map((column) => cell(column, row)));
     if (this.select) made.addEventListener("click", () => this.select(row));
     return made;
   }

@@ -14,11 +14,6 @@ const [TOP, BAND, FOOT] = [4, 46, 24]; // px
 const HEIGHT = TOP + BAND + FOOT;
 const LONGEST = 31 * 86400000; // ms that the API reckons with
 
-// the period of this part does not stand in the address: that is the trend's
-class Own extends Period {
-  remember() {}
-}
-
 export class Story {
   // told: called with each answer, or null where there is none
   constructor(asset, told) {
@@ -30,7 +25,7 @@ export class Story {
   async build() {
     $("machine-story").hidden = false;
     const before = this.period;
-    this.period = new Own((period) => this.ask(period));
+    this.period = new Period((period) => this.ask(period), undefined, { remembered: false });
     if (before) Object.assign(this.period, { chosen: before.chosen, from: before.from, to: before.to });
     this.saver?.remove();
     this.saver = savable($("story-band"), `states ${this.asset}`);
