@@ -128,7 +128,7 @@ export class Doors {
     if (!through || door.room !== "machines") return "";
     const rate = this.rate(key);
     const last = through.last ? moment(through.last, true) : t.never;
-    const facts = [t.heard(through.heard, through.signals), `${t.lastValue} ${last}`, rate === null ? "" : t.perSecondOf(rate.toLocaleString(t.locale, { maximumFractionDigits: 1 }))];
+    const facts = [t.heard(through.heard, through.signals), `${t.lastValue} ${last}`, rate === null || !through.items ? "" : t.perSecondOf(rate.toLocaleString(t.locale, { maximumFractionDigits: 1 }))];
     const assets = [...new Set([...known.signals.values()].filter((signal) => signal.source.startsWith(`${door.name}:`)).map((signal) => assetOf(signal.id)))];
     const links = assets.slice(0, 4).map((asset) => {
       const link = element("a", "action", assetName(asset));
