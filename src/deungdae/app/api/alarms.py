@@ -95,7 +95,7 @@ class AlarmsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     more: int
 
 
-class StepAnswer(msgspec.Struct, frozen=True):
+class AlarmStepAnswer(msgspec.Struct, frozen=True):
     """Something that became of an alarm, or that a person did with it."""
 
     time: str
@@ -110,7 +110,7 @@ class StepAnswer(msgspec.Struct, frozen=True):
 class HistoryAnswer(msgspec.Struct, frozen=True):
     """What became of alarms, the newest first. more: older ones that were left out."""
 
-    steps: list[StepAnswer]
+    steps: list[AlarmStepAnswer]
     more: int
 
 
@@ -151,7 +151,7 @@ class PerformanceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rate: list[int]
 
 
-class DoneAnswer(msgspec.Struct, frozen=True):
+class DealtAnswer(msgspec.Struct, frozen=True):
     """What was done. left: why what was asked for was left, by alarm."""
 
     done: list[str]
@@ -237,7 +237,7 @@ async def statistics(here: Here, since: From, until: To = "") -> Json:
     return Json(told(found))
 
 
-@router.post("/acknowledge", dependencies=operators, **answer(DoneAnswer))
+@router.post("/acknowledge", dependencies=operators, **answer(DealtAnswer))
 async def acknowledge(here: Here, who: Who, deed: Acknowledging) -> Json:
     """Say that a person has seen alarms; what came anew since they looked is left."""
     name = person(who, deed.person)
@@ -253,10 +253,10 @@ async def acknowledge(here: Here, who: Who, deed: Acknowledging) -> Json:
     if events:
         await here.keep(*events)
         await here.note("alarm", {"what": "acknowledge", "alarms": done, "note": deed.note}, name)
-    return Json(DoneAnswer(done, left))
+    return Json(DealtAnswer(done, left))
 
 
-@router.post("/shelve", dependencies=operators, **answer(DoneAnswer, 404, 409))
+@router.post("/shelve", dependencies=operators, **answer(DealtAnswer, 404, 409))
 async def shelve(here: Here, who: Who, deed: Shelving) -> Json:
     """Keep an alarm quiet for a time; it comes back by itself."""
     alarm = _known(here, deed.alarm)
@@ -272,14 +272,14 @@ async def shelve(here: Here, who: Who, deed: Shelving) -> Json:
     return await _do(here, deed.alarm, "shelve", person(who, deed.person), deed.reason, until=until)
 
 
-@router.post("/unshelve", dependencies=operators, **answer(DoneAnswer, 404))
+@router.post("/unshelve", dependencies=operators, **answer(DealtAnswer, 404))
 async def unshelve(here: Here, who: Who, deed: Unshelving) -> Json:
     """End the shelving of an alarm: if it is active it is told anew."""
     _known(here, deed.alarm)
     return await _do(here, deed.alarm, "unshelve", person(who, deed.person), "")
 
 
-@router.post("/service", dependencies=engineers, **answer(DoneAnswer, 404))
+@router.post("/service", dependencies=engineers, **answer(DealtAnswer, 404))
 async def service(here: Here, who: Who, deed: Service) -> Json:
     """Take an alarm out of service, or put it back."""
     _known(here, deed.alarm)
@@ -314,7 +314,7 @@ async def _do(
     await here.keep(_event(here, alarm, deed, name, reason, value=value, **parts))
     entry = {"what": deed, "alarms": [alarm], "note": reason, "value": value, **parts}
     await here.note("alarm", {key: each for key, each in entry.items() if each}, name)
-    return Json(DoneAnswer([alarm], {}))
+    return Json(DealtAnswer([alarm], {}))
 
 
 def _event(
@@ -397,8 +397,8 @@ def _alarm(known: Alarm, board: Board) -> AlarmAnswer:
     )
 
 
-def _step(known: Step) -> StepAnswer:
-    return StepAnswer(
+def _step(known: Step) -> AlarmStepAnswer:
+    return AlarmStepAnswer(
         to_iso(known.time),
         known.alarm,
         known.what,
