@@ -153,9 +153,7 @@ class Mirrors:
         try:
             await runtime.intake.flush()
             now = runtime.clock.now()
-            recorded = await runtime.clock.call(
-                self._records, begun, now - reach(twin.line), now + AHEAD
-            )
+            recorded = await runtime.clock.call(self._records, begun, now, now + AHEAD)
             # the newest may be on its way to the disk just now
             came = [*runtime.live.events.values(), *self._early]
         finally:
@@ -166,14 +164,17 @@ class Mirrors:
 
     def _past(self, twin: Monitor, moment: int) -> Stand:
         begun = Follower(twin)
-        begun.feed(self._records(begun, moment - reach(twin.line), moment + 1))
+        begun.feed(self._records(begun, moment, moment + 1))
         return begun.stand(moment)
 
-    def _records(self, follower: Follower, start: int, end: int) -> list[Event]:
-        """Return what is recorded of a twin, and the last before start of each kind."""
+    def _records(self, follower: Follower, moment: int, end: int) -> list[Event]:
+        """Return the records up to `end` that tell how a line stands at a moment."""
         kinds = ("state", "scan", "note")
-        store = self._runtime.store
-        return store.events(start, end, ids=sorted(follower.ids), kinds=kinds, before=True)
+        store, ids = self._runtime.store, sorted(follower.ids)
+        since = moment - REACH
+        loads = [id for id in ids if id.endswith(".loaded")]  # what went in may be in for longer
+        before = store.events(moment - reach(follower.twin.line), since, ids=loads, kinds=kinds)
+        return [*before, *store.events(since, end, ids=ids, kinds=kinds, before=True)]
 
 
 def reach(line: Line) -> int:

@@ -141,6 +141,13 @@ class Mirror:
         while len(inside) > self.line.stations[name].servers:  # one of which nobody told the end
             del inside[next(iter(inside))]
 
+    def _unload(self, name: str, carrier: str, load: _Load) -> None:
+        """Take one part out of a carrier; with the last the carrier is out."""
+        if load.parts > 1:
+            self._inside[name][carrier] = load._replace(parts=load.parts - 1)
+        else:
+            del self._inside[name][carrier]
+
     def _parts_of(self, name: str, event: Event) -> int:
         told = event.data.get("parts", "")
         known = told.isascii() and told.isdigit() and int(told) > 0
@@ -175,10 +182,13 @@ class Mirror:
         """Move a part that a machine has finished to the buffer behind it."""
         serial = event.value or f"{name}@{event.time}"
         product = event.data.get("product", "") or self._product.get(serial, "")
+        load = self._inside.get(name, {}).get(event.data.get("carrier", ""))
+        if load is not None:
+            product = product or load.product
+            self._unload(name, event.data["carrier"], load)
         if product not in self.line.product_names:  # a line of one product need not name it
             product = self.line.product_names[0]
         machine.finished(event.time, serial, product)
-        self._inside.get(name, {}).pop(event.data.get("carrier", ""), None)
         if product in self.line.products:
             self._family[name] = self.line.products[product].family or product
         before = self._place.pop(serial, None)
