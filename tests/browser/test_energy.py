@@ -30,7 +30,9 @@ def test_the_load_has_its_highest_quarter_and_silence_is_not_zero(page: Page) ->
     expect(page.locator("#load-chart .highest")).to_have_count(1)
     assert page.locator("#load-chart .gap").count() > 100  # most of the week nobody told anything
     expect(page.locator("#energy-doubt")).to_contain_text("없는 값은 추정하지 않습니다")
-    expect(page.locator("#load-chart")).to_have_attribute("aria-label", re.compile(r"최대 수요 9\d"))
+    expect(page.locator("#load-chart")).to_have_attribute(
+        "aria-label", re.compile(r"최대 수요 9\d")
+    )
 
 
 def test_carbon_is_told_with_its_factor_and_year(page: Page) -> None:
