@@ -318,6 +318,15 @@ async def test_a_part_of_the_pages_is_given_once_while_it_stays(looker: httpx.As
         assert changed.content == first.content
 
 
+async def test_a_page_names_its_modules_so_that_none_waits_for_another(
+    looker: httpx.AsyncClient,
+) -> None:
+    links = (await looker.get("/machine/press-1")).headers["link"]
+    for module in ("shell.js", "dom.js", "machine/page.js", "chart.js"):
+        assert f"</page/{module}>; rel=modulepreload" in links
+    assert "plant/page.js" in (await looker.get("/")).headers["link"]
+
+
 # ---- live
 
 

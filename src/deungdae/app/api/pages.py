@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -23,6 +25,8 @@ TYPES = {
 # read once: what else lies in the folder is nobody's
 FILES = {file.relative_to(WEB).as_posix(): file for file in WEB.rglob("*") if file.suffix in TYPES}
 FRAME = FILES["index.html"]
+FIRST = "plant"
+_IMPORT = re.compile(r'^(?:import|export) .*from "(\..+?)";$', re.MULTILINE)
 PLACES = sorted(Path(name).parent.name for name in FILES if name.endswith("/page.js"))
 
 router = APIRouter()
@@ -34,7 +38,7 @@ async def page(here: Here, request: Request, key: str = "") -> Response:
     if not here.keeper.is_addressed(request.headers.get("host", "")):
         raise WebError(403, "this name is not ours", "use the address that deungdae prints")
     if not key:
-        return _file(request, FRAME)
+        return await _frame(request)
     response = RedirectResponse("/", 303)
     opened = await enter(here, request, key)
     if opened is None:
@@ -51,10 +55,10 @@ async def asset(request: Request, name: str) -> Response:
     return _file(request, file)
 
 
-def _file(request: Request, path: Path) -> Response:
+def _file(request: Request, path: Path, more: str = "") -> Response:
     found = path.stat()
     tag = f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
-    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    headers = {"Cache-Control": "no-cache", "ETag": tag} | ({"Link": more} if more else {})
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers=headers)
@@ -67,8 +71,22 @@ async def description(request: Request) -> Json:
 
 
 async def _frame(request: Request) -> Response:
-    return _file(request, FRAME)
+    name = request.url.path.split("/")[1]
+    return _file(request, FRAME, LINKS[name if name in PLACES else FIRST])
 
+
+def _links(place: str) -> str:
+    """Return the header that names every module of a page, so that none waits for another."""
+    found = ["shell.js", f"{place}/page.js", f"{place}/words.js"]
+    for name in found:  # which grows meanwhile
+        for path in _IMPORT.findall(FILES[name].read_text(encoding="utf-8")):
+            module = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+            if module in FILES and module not in found:
+                found.append(module)
+    return ", ".join(f"</page/{name}>; rel=modulepreload" for name in found)
+
+
+LINKS = {place: _links(place) for place in PLACES}
 
 for _name in PLACES:
     for _path in (f"/{_name}", f"/{_name}/{{rest:path}}"):
