@@ -48,6 +48,7 @@ QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-backgrou
 CELLS, TELLING = 20, 25  # machines, and the signals of each
 CLIENTS = 50
 HOURS = 8
+ASKED = 35_000  # ms of the real clock, within which a chart asks anew and lets go of what it heard
 PATIENCE = 90.0  # s until a factory must be ready
 PARTS = ("page", "change", "chart", "many", "open")
 
@@ -334,8 +335,10 @@ def long_open(browser: Browser, house: House, messages: int) -> list[Row]:
         session = page.context.new_cdp_session(page)
         settled = messages // HOURS
         page.evaluate(AGAIN, [0, settled])
+        page.wait_for_timeout(ASKED)
         before = heap(session)
         page.evaluate(AGAIN, [settled, messages])
+        page.wait_for_timeout(ASKED)
         after = heap(session)
         page.context.close()
         what = f"page {name}, {messages:,} messages of {CELLS * TELLING} values"
