@@ -85,7 +85,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    found = Demo(tmp_path_factory.mktemp("demo") / "works", "--speed", "4")
+    found = Demo(tmp_path_factory.mktemp("demo") / "works", "--speed", "4", "--past", "0.3")
     try:
         yield found
     finally:
@@ -101,7 +101,8 @@ def test_every_machine_is_reached_by_its_protocol(demo: Demo) -> None:
 
     found = demo.wait("every machine on line", all_online)
     assert set(found) == {
-        "mixer", "press_1", "press_2", "dryer", "kiln", "camera", "robot", "gate", "moulds",
+        "mixer", "press_1", "press_2", "dryer", "kiln", "camera", "robot", "dried", "fired",
+        "sorter", "gate", "moulds",
         "meter_press_1", "meter_kiln",
     }  # fmt: skip
 
@@ -115,6 +116,37 @@ def test_the_picture_lives(demo: Demo) -> None:
     assert brick["evidence"]["serial"].startswith(("ST", "AR"))
     picture = demo.bytes(f"/api/v1/blobs/{brick['evidence']['image']}")
     assert picture.startswith((b"\x89PNG", b"\xff\xd8"))
+
+
+def test_a_brick_tells_its_lot_over_every_protocol(demo: Demo) -> None:
+    """Modbus and OPC UA strings, Sparkplug, and readers over TCP."""
+    for id, key in (
+        ("press-1.part", "lot"), ("press-2.part", "lot"), ("mixer.lot", "order"),
+        ("robot.part", "into"), ("camera.part", "result"),
+    ):  # fmt: skip
+        demo.wait(f"{id} with its {key}", lambda id=id, key=key: key in said(demo, id))
+    assert said(demo, "press-1.order")["quantity"] in ("240", "480")
+
+
+def said(demo: Demo, id: str) -> dict[str, str]:
+    """Return the data of the newest event of an id."""
+    return dict(demo.get("/api/v1/live")["events"].get(id, {}).get("data", {}))
+
+
+def test_the_twin_knows_what_waits_and_what_is_in_the_kiln(demo: Demo) -> None:
+    features = demo.get("/api/v1/twins/line1")["features"]
+    levels = {name: each["properties"].get("level", 0) for name, each in features.items()}
+    assert None not in levels.values()
+    # a past of seven hours knows of as many wagons
+    assert features["kiln"]["properties"]["servers_running"] >= 4
+
+
+def test_it_has_a_past_that_says_so(demo: Demo) -> None:
+    told = demo.get("/api/v1/replay?from=-6h")
+    assert told["first"] is not None
+    assert len(told["states"]["press-2"]["time"]) > 2
+    (note,) = demo.get("/api/v1/events?from=-2d&ids=deungdae.past")
+    assert note["value"] == "simulated past"
 
 
 def test_one_machine_that_is_gone_stops_no_other_and_comes_back(demo: Demo) -> None:
