@@ -46,7 +46,7 @@ class AboutAnswer(msgspec.Struct, frozen=True):
     parts: list[PartAnswer]
 
 
-class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class StoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Something to keep safe. more: it holds more files than were counted."""
 
     kind: Literal["history", "images", "files"]
@@ -58,7 +58,7 @@ class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StorageAnswer(msgspec.Struct, frozen=True):
     """What there is to keep safe. free, total: bytes of the history's disk."""
 
-    places: list[PlaceAnswer]
+    places: list[StoreAnswer]
     free: int
     total: int
 
@@ -112,21 +112,21 @@ def _storage(factory: Factory, path: Path) -> StorageAnswer:
     places = [
         _place("history", history),
         *(_place("images", each) for each in sorted(images)),
-        PlaceAnswer(kind="files", path=str(folder), bytes=size, more=False),
+        StoreAnswer(kind="files", path=str(folder), bytes=size, more=False),
     ]
     disk = shutil.disk_usage(history if history.is_dir() else folder)
     return StorageAnswer(places, disk.free, disk.total)
 
 
-def _place(kind: Literal["history", "images"], folder: Path) -> PlaceAnswer:
+def _place(kind: Literal["history", "images"], folder: Path) -> StoreAnswer:
     size, count = 0, 0
     for place, _, names in os.walk(folder):
         for name in names:
             count += 1
             if count > MOST:
-                return PlaceAnswer(kind=kind, path=str(folder), bytes=size, more=True)
+                return StoreAnswer(kind=kind, path=str(folder), bytes=size, more=True)
             try:
                 size += os.lstat(os.path.join(place, name)).st_size
             except FileNotFoundError:  # the history tidies while we count
                 continue
-    return PlaceAnswer(kind=kind, path=str(folder), bytes=size, more=False)
+    return StoreAnswer(kind=kind, path=str(folder), bytes=size, more=False)

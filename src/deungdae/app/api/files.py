@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -135,9 +135,9 @@ class TextsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayoutAnswer(msgspec.Struct, frozen=True):
-    """Where equipment stands on the plan, by asset. version: of the file that says so."""
+    """Where equipment stands on the plan, [x, y] by asset. version: of the file that says so."""
 
-    positions: Mapping[str, tuple[float, float]]
+    positions: Mapping[str, Sequence[float]]
     version: str
 
 

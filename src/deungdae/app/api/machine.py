@@ -30,7 +30,7 @@ router = APIRouter(
 Name = Annotated[str, Path(max_length=200, description="id of the asset")]
 
 
-class StopAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class StoryStopAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The machine did not produce. seconds: within planned time, 0 for a planned stop.
 
     state: in which it mostly was, category: what that means in the time model of ISO 22400; `open`:
@@ -71,7 +71,7 @@ class StoryAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "f
     working: list[bool]
     planned: float
     unknown: float
-    stops: list[StopAnswer]
+    stops: list[StoryStopAnswer]
     losses: list[LossAnswer]
     indicators: list[IndicatorAnswer]
     notes: list[str]
@@ -177,10 +177,10 @@ def _known(here: Context, asset: str) -> None:
         raise WebError(404, f"no asset is called {asset!r}", strict.closest(asset, known))
 
 
-def _stop(stop: Stop, start: int, end: int) -> StopAnswer:
+def _stop(stop: Stop, start: int, end: int) -> StoryStopAnswer:
     within = stop.within(start, end)
     longest = stop.longest
-    return StopAnswer(
+    return StoryStopAnswer(
         start=to_iso(stop.start),
         end=to_iso(stop.end),
         open=stop.end >= end,

@@ -54,7 +54,9 @@ def binary(kinds: Sequence[str], *errors: int) -> dict[str, Any]:
 def _content(kind: Any) -> dict[str, Any]:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_PLACE)
-    _shown.update(components)
+    for name, component in components.items():
+        if _shown.setdefault(name, component) != component:
+            raise ValueError(f"two answers are called {name}: give one of them another name")
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
     return {"content": {"application/json": {"schema": schema}}}
 

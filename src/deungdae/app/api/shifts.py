@@ -91,7 +91,7 @@ class CauseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     cumulative: float | None
 
 
-class IndicatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ShiftIndicatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """value, and what it can be at least and at most, whatever happened in unknown time; in %."""
 
     value: float | None
@@ -100,7 +100,7 @@ class IndicatorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class MachineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ShiftMachineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a machine's planned time, in s: planned = effective + all parts.
 
     asset: '' for all machines together. curve: [time, good parts so far]; plan: [time, parts that
@@ -114,7 +114,7 @@ class MachineAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rated: bool
     unknown: float
     parts: list[Part]
-    indicators: dict[str, IndicatorAnswer]
+    indicators: dict[str, ShiftIndicatorAnswer]
     counts: Counts
     stops: list[StopAnswer]
     causes: list[CauseAnswer]
@@ -135,8 +135,8 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     until: str
     label: dict[str, str]
     summary: dict[str, str]
-    whole: MachineAnswer | None
-    machines: list[MachineAnswer]
+    whole: ShiftMachineAnswer | None
+    machines: list[ShiftMachineAnswer]
 
 
 class GroupAnswer(msgspec.Struct, frozen=True):
@@ -390,8 +390,8 @@ def _told(found: Sequence[Account], names: Mapping[str, str]) -> dict[str, str]:
     return {"ko": tell(found, names, "ko"), "en": tell(found, names, "en")}
 
 
-def _machine(found: Account, summary: dict[str, str], *, stops: bool = True) -> MachineAnswer:
-    return MachineAnswer(
+def _machine(found: Account, summary: dict[str, str], *, stops: bool = True) -> ShiftMachineAnswer:
+    return ShiftMachineAnswer(
         asset=found.asset,
         summary=summary,
         planned=found.planned,
@@ -410,8 +410,8 @@ def _machine(found: Account, summary: dict[str, str], *, stops: bool = True) -> 
     )
 
 
-def _indicator(result: KpiResult) -> IndicatorAnswer:
-    return IndicatorAnswer(
+def _indicator(result: KpiResult) -> ShiftIndicatorAnswer:
+    return ShiftIndicatorAnswer(
         value=result.value, low=result.low, high=result.high, reason=result.reason
     )
 

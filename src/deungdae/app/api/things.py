@@ -74,7 +74,7 @@ class SnapshotAnswer(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
 
 
-class ShiftAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ForecastAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast of a shift's good parts, with its 90 % interval, and what then came."""
 
     start: str
@@ -110,9 +110,9 @@ class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
     crps: float | None
     learnt: str
     wanted: int
-    shifts: list[ShiftAnswer]
+    shifts: list[ForecastAnswer]
     drifts: list[DriftAnswer]
-    forecast: ShiftAnswer | None
+    forecast: ForecastAnswer | None
 
 
 async def stand_at(here: Context, id: str, found: Monitor, at: str) -> Stand:
@@ -257,11 +257,11 @@ def _drifts(runtime: Runtime, found: Monitor) -> list[DriftAnswer]:
     return told
 
 
-def _shift(told: Finding) -> ShiftAnswer:
+def _shift(told: Finding) -> ForecastAnswer:
     evidence = told.evidence
     scored = told.name == "score"
     expected = _number(evidence.get("expected")) if scored else answers.finite(told.value)
-    return ShiftAnswer(
+    return ForecastAnswer(
         start=to_iso(told.start),
         end=to_iso(told.end),
         expected=expected,
