@@ -2,6 +2,7 @@
 
 import { button, drawn, element } from "./dom.js";
 import { words } from "./login_words.js";
+import { say } from "./said.js";
 
 const HEADERS = { "Content-Type": "application/json", "X-Deungdae": "1" };
 const LINK = "deungdae user link factory.toml";
@@ -184,7 +185,7 @@ export class Login {
     if (answer.ok) return told;
     const t = words[this.#speaks()];
     const wait = Number(answer.headers.get("Retry-After"));
-    const said = [told.error, told.remedy].filter(Boolean).join(" — ");
+    const said = [told.error, told.remedy].filter(Boolean).map((text) => say(text, this.#speaks())).join(" — ");
     throw Object.assign(new Error(wait ? t.tooMany(wait) : (t.problems[told.rule] ?? said)), { wait });
   }
 

@@ -11,6 +11,7 @@ import { $, button, drawn, element } from "./dom.js";
 import { clock, day, unit } from "./format.js";
 import { Login, PersonMenu, session } from "./login.js";
 import { placeOf, places } from "./places.js";
+import { say } from "./said.js";
 import { words } from "./words.js";
 
 const SILENCE = 12000; // ms; the server says something every 5 s
@@ -301,7 +302,7 @@ function killOrRelease() {
 function unkept() {
   const { problem } = known.history;
   $("unkept").hidden = !problem;
-  $("unkept").textContent = problem ? here.t.unkept(problem) : "";
+  $("unkept").textContent = problem ? here.t.unkept(say(problem)) : "";
 }
 
 function tick() {
@@ -414,8 +415,13 @@ async function reach(path, options) {
 export async function get(path, options) {
   const answer = await reach(path, options);
   const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status, told });
+  if (!answer.ok) throw Object.assign(new Error(wrong(told)), { status: answer.status, told });
   return told;
+}
+
+// what is wrong and what to do about it, in the words of the reader
+function wrong({ error, remedy }) {
+  return [error, remedy].filter(Boolean).map((text) => say(text)).join(" — ");
 }
 
 // returns what the API gives as a file, or throws as get() does
@@ -424,7 +430,7 @@ export async function fetched(path, options = {}) {
   const answer = await reach(path, { headers, ...options });
   if (answer.ok) return answer.blob();
   const told = await answer.json();
-  throw Object.assign(new Error([told.error, told.remedy].filter(Boolean).join(" — ")), { status: answer.status });
+  throw Object.assign(new Error(wrong(told)), { status: answer.status });
 }
 
 export function send(path, body, method = "POST") {

@@ -4,6 +4,7 @@ import { button, element } from "../dom.js";
 import { age } from "../format.js";
 import { menu } from "../menu.js";
 import { PRIORITIES, badge } from "../priority.js";
+import { say } from "../said.js";
 import { ask, assetName, at, here, known, may, moment, nameOf, now, send } from "../shell.js";
 
 // each state has its own shape beside its word
@@ -69,7 +70,7 @@ export function text(alarm) {
     alarm.chatters && element("span", "chip idle", `≋ ${t.chatters}`),
     alarm.stale && element("span", "chip", `∞ ${t.stale}`),
   ].filter(Boolean);
-  const said = alarm.text && alarm.text !== title(alarm) ? element("p", "said-text", alarm.text) : null;
+  const said = alarm.text && alarm.text !== title(alarm) ? element("p", "said-text", say(alarm.text)) : null;
   const code = alarm.code ? element("span", "quiet", ` ${alarm.code}`) : null;
   return [
     element("p", "", element("strong", "", title(alarm)), code, ...marks),

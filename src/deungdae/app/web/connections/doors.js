@@ -2,6 +2,7 @@
 
 import { $, element, put } from "../dom.js";
 import { age } from "../format.js";
+import { say } from "../said.js";
 import { assetName, assetOf, get, here, known, may, moment, now } from "../shell.js";
 import { strip } from "./strip.js";
 
@@ -112,8 +113,8 @@ export class Doors {
   trouble(door) {
     const { t } = here;
     if (!door.problem && door.look !== "never") return [];
-    const words = [element("p", "", door.problem || t.neverText)];
-    if (door.remedy) words.push(element("p", "", element("strong", "", `${t.remedy}: `), door.remedy));
+    const words = [element("p", "", say(door.problem) || t.neverText)];
+    if (door.remedy) words.push(element("p", "", element("strong", "", `${t.remedy}: `), say(door.remedy)));
     return [element("div", "trouble", ...words)];
   }
 

@@ -2,6 +2,7 @@
 
 import { $, button, element } from "../dom.js";
 import { because as said } from "../reason.js";
+import { say } from "../said.js";
 import { get, here, known, may, moment } from "../shell.js";
 import { Table } from "../table.js";
 import { result, rule, signalName, value, who } from "./words-of.js";
@@ -124,7 +125,7 @@ function wanted({ kind, data }) {
 }
 
 function because({ kind, data }) {
-  if (kind === "refusal") return `${rule(data.rule)} (${data.rule}) — ${data.reason}`;
+  if (kind === "refusal") return `${rule(data.rule)} (${data.rule}) — ${say(data.reason)}`;
   if (kind === "kill" || kind === "hold") return data.what;
-  return data.reason || (data.because ? said(data) : "");
+  return (data.signal ? say(data.reason) : data.reason) || (data.because ? said(data) : "");
 }

@@ -2,6 +2,7 @@
 
 import { $, button, element, put } from "../dom.js";
 import { because } from "../reason.js";
+import { say } from "../said.js";
 import { at, get, here, known, may, moment } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
 import { change, result, rule, who } from "./words-of.js";
@@ -116,6 +117,6 @@ function decision(each) {
   const { last } = each;
   const when = each.count > 1 ? `${t.timesOf(each.count)} · ${at(last.time)}` : at(last.time);
   const head = element("p", "", result(last.result), ` ${change(last.command)}`, element("span", "push"), element("span", "quiet", when));
-  const why = last.rule ? `${rule(last.rule)} (${last.rule}) — ${last.reason}` : last.reason || because(last.command);
+  const why = last.rule ? `${rule(last.rule)} (${last.rule}) — ${say(last.reason)}` : say(last.reason) || because(last.command);
   return element("li", last.result, head, element("p", "quiet", `${who(last.command.origin)}: ${why}`));
 }

@@ -4,6 +4,7 @@ import { $, button, element, put } from "../dom.js";
 import { Chart } from "../chart.js";
 import { number } from "../format.js";
 import { because } from "../reason.js";
+import { say } from "../said.js";
 import { assetName, assetOf, at, here, known, may, nameOf, unitOf, watch } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
 import { result, rule, value } from "./words-of.js";
@@ -129,7 +130,7 @@ class Card {
     this.meter.parentElement.title = t.range(number(low, t.locale), number(high, t.locale));
     this.target.disabled = !may("engineer") || loop.source !== "";
     this.target.title = loop.source ? t.targetFrom(nameOf(loop.source)) : may("engineer") ? "" : t.needs(t.roles.engineer);
-    this.decision.replaceChildren(...(problem ? [problem] : decided(this.name, output)));
+    this.decision.replaceChildren(...(problem ? [say(problem)] : decided(this.name, output)));
   }
 
   limits(output) {
@@ -194,6 +195,6 @@ function decided(name, output) {
   const last = known.gate?.outcomes.find((each) => each.command.signal === output && each.command.origin === name);
   if (known.gate?.proposals.some((each) => each.command.signal === output && each.command.origin === name)) return [element("strong", "", `… ${t.waitsForPerson}`)];
   if (!last) return [t.noDecision];
-  const why = last.rule ? `${rule(last.rule)} — ${last.reason}` : last.reason || because(last.command);
+  const why = last.rule ? `${rule(last.rule)} — ${say(last.reason)}` : say(last.reason) || because(last.command);
   return [result(last.result), ` ${at(last.time)} · ${value(last.command.value, last.command.unit)} · ${why}`];
 }

@@ -4,6 +4,7 @@ import { $, button, element, put } from "../dom.js";
 import { Chart } from "../chart.js";
 import { age, number } from "../format.js";
 import { because } from "../reason.js";
+import { say } from "../said.js";
 import { ask, at, here, known, may, nameOf, now, unitOf } from "../shell.js";
 import { askSeen, lookAgain } from "./asked.js";
 import { change, signalName, value, who } from "./words-of.js";
@@ -170,7 +171,7 @@ function evidence(origin) {
     .map((finding) => {
       const figure = finding.value === null ? "" : value(finding.value, finding.unit);
       const sure = finding.uncertainty === null ? "" : ` ± ${number(finding.uncertainty, t.locale)}`;
-      return [finding.name, [figure + sure, finding.reason].filter(Boolean).join(" — ") || "–"];
+      return [finding.name, [figure + sure, say(finding.reason)].filter(Boolean).join(" — ") || "–"];
     });
 }
 
@@ -205,8 +206,8 @@ function interlock({ signal, low = null, high = null }) {
 
 function heldSignal(id, reason) {
   const { t } = here;
-  const looked = button("", t.clear, () => ask({ title: t.clearTitle, text: `${signalName(id)}: ${reason}`, yes: t.clear, path: "gate/clear", body: { signal: id } }));
+  const looked = button("", t.clear, () => ask({ title: t.clearTitle, text: `${signalName(id)}: ${say(reason)}`, yes: t.clear, path: "gate/clear", body: { signal: id } }));
   looked.disabled = !may("engineer");
   looked.title = looked.disabled ? t.needs(t.roles.engineer) : "";
-  return element("li", "", element("div", "", element("strong", "", signalName(id)), element("p", "", reason), element("p", "quiet", t.heldWords)), looked);
+  return element("li", "", element("div", "", element("strong", "", signalName(id)), element("p", "", say(reason)), element("p", "quiet", t.heldWords)), looked);
 }

@@ -6,6 +6,7 @@ import { drawn, element, put } from "../dom.js";
 import { age, clock, isCounted, number, percent } from "../format.js";
 import { Plan } from "../plan.js";
 import { titled } from "../line.js";
+import { say } from "../said.js";
 import { assetName, assetOf, findings, get, here, known, nameOf, now, unitOf, watch } from "../shell.js";
 import { buffer, lookOf, station } from "../stations.js";
 
@@ -127,7 +128,7 @@ class Kpi {
     const tell = (finding) => (finding?.value == null ? "–" : `${percent(finding.value, t.locale)} %`);
     const oee = found("oee");
     const rows = ["availability", "effectiveness", "quality_ratio"].flatMap((name) => [element("dt", "", t.kpi[name]), element("dd", "", tell(found(name)))]);
-    const why = oee ? (oee.value === null ? oee.reason : "") : t.noKpi;
+    const why = oee ? (oee.value === null ? say(oee.reason) : "") : t.noKpi;
     this.element.replaceChildren(element("p", "figure", tell(oee)), element("dl", "facts", ...rows), element("p", "quiet", why));
   }
 

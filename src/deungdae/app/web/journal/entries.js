@@ -3,6 +3,7 @@
 import { $, button, element } from "../dom.js";
 import { number } from "../format.js";
 import { Period } from "../period.js";
+import { say } from "../said.js";
 import { get, here, moment, send } from "../shell.js";
 import { Table } from "../table.js";
 import { GROUPS, kindOf, said, who } from "./say.js";
@@ -98,7 +99,7 @@ export class Journal {
       const told = await send("journal/verify", {});
       if (!$("journal-chain")) return;
       $("journal-chain").className = told.whole ? "whole" : "broken";
-      $("journal-chain").textContent = told.whole ? t.whole(number(told.seconds, t.locale), told.head.slice(0, 16)) : t.broken(told.problem);
+      $("journal-chain").textContent = told.whole ? t.whole(number(told.seconds, t.locale), told.head.slice(0, 16)) : t.broken(say(told.problem));
     } catch (problem) {
       $("journal-chain").className = "broken";
       $("journal-chain").textContent = problem instanceof TypeError ? t.failed : problem.message;

@@ -2,6 +2,7 @@
 
 import { number } from "../format.js";
 import { because } from "../reason.js";
+import { say } from "../said.js";
 import { assetName, assetOf, here, isKorean, known, moment, nameOf, unitOf } from "../shell.js";
 
 // kinds of entries that people look for together
@@ -44,7 +45,7 @@ function told(data) {
     value: typeof data.value === "number" ? `${number(data.value, t.locale)} ${unitOf(unit)}`.trim() : plain(data.value),
     readBack: data.read_back === null || data.read_back === undefined ? "" : `${number(data.read_back, t.locale)} ${unitOf(unit)}`.trim(),
     rule,
-    reason: plain(data.reason),
+    reason: signal ? say(plain(data.reason)) : plain(data.reason),
     because: because(data),
     note: plain(data.note),
     what: plain(data.what),

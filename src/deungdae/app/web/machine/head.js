@@ -3,6 +3,7 @@
 import { doorsOf } from "../assets.js";
 import { $, element, put } from "../dom.js";
 import { age } from "../format.js";
+import { say } from "../said.js";
 import { assetName, assetOf, at, here, known, moment, nameOf, now } from "../shell.js";
 import { look, stateOf } from "../states.js";
 import { showState } from "./list.js";
@@ -109,9 +110,9 @@ export class Head {
     const { t } = here;
     const lines = [element("p", "", element("strong", "", `${DOORS[door.state]} ${t.connection} ${door.name}: ${t.doorStates[door.state]}`), ` · ${t.from(at(door.since, false))}`)];
     if (door.state === "online") return element("div", "quiet", ...lines);
-    if (door.problem) lines.push(element("p", "", door.problem));
-    for (const [id, problem] of Object.entries(door.signals)) if (assetOf(id) === this.asset) lines.push(element("p", "", `${id}: ${problem}`));
-    if (door.remedy) lines.push(element("p", "quiet", `${t.remedy}: ${door.remedy}`));
+    if (door.problem) lines.push(element("p", "", say(door.problem)));
+    for (const [id, problem] of Object.entries(door.signals)) if (assetOf(id) === this.asset) lines.push(element("p", "", `${id}: ${say(problem)}`));
+    if (door.remedy) lines.push(element("p", "quiet", `${t.remedy}: ${say(door.remedy)}`));
     return element("div", `door ${door.state}`, ...lines);
   }
 }

@@ -2,6 +2,7 @@
 
 import { $, element } from "../dom.js";
 import { age, number, percent } from "../format.js";
+import { say } from "../said.js";
 import { here, unitOf } from "../shell.js";
 import { Table } from "../table.js";
 
@@ -52,10 +53,10 @@ function tileOf(name, each) {
   const form = share ? percent : number;
   const figure = element("p", "figure", each.value === null ? "–" : form(each.value, t.locale), element("small", "", each.value === null ? "" : unitOf(each.unit)));
   const made = element("div", `tile ${name}`, element("p", "label", t.kpi[name] ?? each.title), figure);
-  if (each.value === null) made.append(element("p", "quiet", `${t.cannot}: ${each.reason}`));
+  if (each.value === null) made.append(element("p", "quiet", `${t.cannot}: ${say(each.reason)}`));
   else if (each.low !== null && each.high - each.low > 0.05) made.append(element("p", "quiet range", t.range(form(each.low, t.locale), form(each.high, t.locale))));
   const terms = Object.entries(each.terms).map(([term, value]) => `${term} = ${value === null ? "–" : number(value, t.locale)}`);
-  const how = element("details", "quiet", element("summary", "", t.formula), element("p", "", each.formula), element("p", "", terms.join(", ")), each.reason && each.value !== null ? element("p", "", each.reason) : "");
+  const how = element("details", "quiet", element("summary", "", t.formula), element("p", "", each.formula), element("p", "", terms.join(", ")), each.reason && each.value !== null ? element("p", "", say(each.reason)) : "");
   made.append(how);
   return made;
 }

@@ -4,6 +4,7 @@ import { findingsOf, machines } from "../assets.js";
 import { $, element } from "../dom.js";
 import { number, percent } from "../format.js";
 import { powerOfAll } from "../power.js";
+import { say } from "../said.js";
 import { findings, here, known, unitOf } from "../shell.js";
 
 const ROWS = 4; // machines of a card
@@ -51,7 +52,7 @@ function shift() {
     const made = oee.evidence["PQ known"] ?? oee.evidence.PQ;
     const count = made === undefined ? "" : `${number(Number(made), t.locale)} ${t.annotations.part}`;
     const value = element("dd", "", element("span", "quiet", count), oee.value === null ? "–" : `${percent(oee.value, t.locale)} %`);
-    value.title = oee.reason;
+    value.title = say(oee.reason);
     return [element("dt", "", asset.name || asset.id), value];
   });
   return card("/shift", t.oeeNow, element("dl", "facts", ...rows));

@@ -3,6 +3,7 @@
 import { doorsOf, signalsOf } from "../assets.js";
 import { $, element, put } from "../dom.js";
 import { age, clock, isCounted, number } from "../format.js";
+import { say } from "../said.js";
 import { assetOf, here, known, nameOf, now, unitOf, watch } from "../shell.js";
 import { look, stateOf } from "../states.js";
 import { MANY, placeOf } from "./places.js";
@@ -125,10 +126,10 @@ function flagsOf(status) {
 function trouble(each, asset) {
   const since = clock(Date.parse(each.since), here.t.locale, here.factory.timezone);
   const lines = [element("p", "", element("strong", "", `${MARKS[each.state]} ${each.name}: ${here.t.doorStates[each.state]}`), ` · ${here.t.from(since)}`)];
-  if (each.problem) lines.push(element("p", "", each.problem));
+  if (each.problem) lines.push(element("p", "", say(each.problem)));
   const own = Object.entries(each.signals).filter(([id]) => assetOf(id) === asset);
-  for (const [id, problem] of own.slice(0, TROUBLES)) lines.push(element("p", "", `${nameOf(id)}: ${problem}`));
+  for (const [id, problem] of own.slice(0, TROUBLES)) lines.push(element("p", "", `${nameOf(id)}: ${say(problem)}`));
   if (own.length > TROUBLES) lines.push(link(here.t.moreTroubles(own.length - TROUBLES), "/connections"));
-  if (each.remedy) lines.push(element("p", "quiet", `${here.t.remedy}: ${each.remedy}`));
+  if (each.remedy) lines.push(element("p", "quiet", `${here.t.remedy}: ${say(each.remedy)}`));
   return lines;
 }

@@ -1,6 +1,7 @@
 // Why machines stand, and since when: a person's word, an alarm, the neighbours, the connection.
 
 import { doorsOf, machines } from "../assets.js";
+import { say } from "../said.js";
 import { assetName, at, get, here, known, nameOf, now } from "../shell.js";
 import { lookOf } from "../stations.js";
 import { look, stateOf } from "../states.js";
@@ -175,7 +176,7 @@ function troubleOf(asset) {
   const door = doorsOf(asset).find((each) => each.state !== "online");
   if (!door) return { text: t.tellsNothing, short: t.tellsNothing };
   const short = `${door.name} ${t.doorStates[door.state]}`;
-  return { text: [short, door.problem].filter(Boolean).join(" — "), short };
+  return { text: [short, say(door.problem)].filter(Boolean).join(" — "), short };
 }
 
 // the kind of a state as the API tells it

@@ -2,6 +2,7 @@
 
 import { $, drawn, element, lettered } from "../dom.js";
 import { number } from "../format.js";
+import { say } from "../said.js";
 import { analyses, assetName, findings, here, nameOf } from "../shell.js";
 
 const INDICES = ["cp", "cpk", "pp", "ppk"];
@@ -31,7 +32,7 @@ function study(found) {
   const told = found.find((each) => each.value !== null);
   const parts = [element("h3", "", titleOf(first))];
   if (told) parts.push(element("p", "quiet", t.studied(told.evidence.parts, told.evidence.lsl ?? "–", told.evidence.usl ?? "–")));
-  for (const each of found) parts.push(each.value === null ? element("p", "quiet", each.reason) : row(each));
+  for (const each of found) parts.push(each.value === null ? element("p", "quiet", say(each.reason)) : row(each));
   return element("div", "study", ...parts);
 }
 

@@ -3,6 +3,7 @@
 import { $, button, drawn, element, lettered, onResize } from "../dom.js";
 import { number } from "../format.js";
 import { savable } from "../picture.js";
+import { say } from "../said.js";
 import { analyses, assetName, at, findings, get, here, nameOf, unitOf } from "../shell.js";
 
 const POINTS = 100;
@@ -90,7 +91,7 @@ function titleOf(finding) {
 // which rules a point breaks, in words; one that we have no words for says what the analysis says
 function rulesOf(point) {
   const names = (point.evidence.rules ?? point.evidence.rule ?? "").split(", ").filter(Boolean);
-  return names.map((name) => here.t.rules[name] ?? name).join(" · ") || point.reason;
+  return names.map((name) => here.t.rules[name] ?? name).join(" · ") || say(point.reason);
 }
 
 function chart(svg, points) {

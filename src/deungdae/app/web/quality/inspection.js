@@ -4,6 +4,7 @@
 import { $, button, drawn, element } from "../dom.js";
 import { number, percent } from "../format.js";
 import { Period } from "../period.js";
+import { say } from "../said.js";
 import { analyses, assetName, assetOf, findings, get, here, known, may, moment, send } from "../shell.js";
 
 const SHOWN = 24;
@@ -169,7 +170,7 @@ export class Inspection {
       ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
     ];
     $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
-    $("inspection-reason").textContent = isKoreanWithout(each) ? "" : each.reason;
+    $("inspection-reason").textContent = isKoreanWithout(each) ? "" : say(each.reason);
     if ($("photo").dataset.key === key(each)) return;
     $("photo").dataset.key = key(each);
     const shown = image(evidence.image, `${serial(each)}: ${t.verdicts[verdict]}`);

@@ -2,6 +2,7 @@
 
 import { difference } from "../difference.js";
 import { $, button, element, put } from "../dom.js";
+import { say } from "../said.js";
 import { get, here, may, send } from "../shell.js";
 import { Conflict } from "./conflict.js";
 
@@ -156,7 +157,7 @@ export class Editor {
     const place = [fault.file, fault.line && here.t.lineOf(fault.line)].filter(Boolean).join(" · ");
     const words = `${fault.key}${fault.value ? ` = ${fault.value}` : ""}`;
     const go = button("link", place, () => this.reveal(fault));
-    return element("li", "", go, element("p", "", element("code", "", words), ` — ${fault.problem}`), fault.remedy && element("p", "quiet", `${here.t.remedy}: ${fault.remedy}`));
+    return element("li", "", go, element("p", "", element("code", "", words), ` — ${say(fault.problem)}`), fault.remedy && element("p", "quiet", `${here.t.remedy}: ${say(fault.remedy)}`));
   }
 
   reveal({ file, line }) {
@@ -214,7 +215,7 @@ export class Editor {
       if (problem.told?.rule === "conflict") {
         $("file-diff").hidden = true;
         this.conflict.show(problem.told.file, drafts.get(problem.told.file.name), problem.told);
-      } else put($("file-state"), [problem.message, ...(problem.told?.faults ?? [])].join(" · "));
+      } else put($("file-state"), [problem.message, ...(problem.told?.faults ?? []).map((fault) => say(fault))].join(" · "));
     }
   }
 

@@ -1,6 +1,7 @@
 // One row for each machine: how good it was, and its parts against plan.
 
 import { $, button, element } from "../dom.js";
+import { say } from "../said.js";
 import { Table } from "../table.js";
 import { assetName, here } from "../shell.js";
 import { many, share } from "./say.js";
@@ -38,7 +39,7 @@ function rated(row, name) {
   const found = row.indicators[name];
   if (found?.value === null || !found) {
     const none = element("span", "quiet", "–");
-    none.title = found?.reason ?? "";
+    none.title = say(found?.reason ?? "");
     return none;
   }
   return share(found.value);

@@ -2,6 +2,7 @@
 
 import { $, put } from "../dom.js";
 import { number } from "../format.js";
+import { say } from "../said.js";
 import { here, known, nameOf, unitOf, watch } from "../shell.js";
 import { Table } from "../table.js";
 
@@ -35,7 +36,7 @@ export class Done {
     const { ids, machine } = this.run.written;
     const come = ids.filter((id) => this.value(id) !== null).length;
     const door = known.machines.find((each) => each.name === machine.name);
-    const words = door?.problem ? `${door.problem} — ${door.remedy}` : t.valuesCome(come, ids.length);
+    const words = door?.problem ? `${say(door.problem)} — ${say(door.remedy)}` : t.valuesCome(come, ids.length);
     put($("done-told"), words);
     const told = ids.map((id) => this.value(id)).join("|");
     if (told === this.told) return;

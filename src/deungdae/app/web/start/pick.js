@@ -1,6 +1,7 @@
 // Which of what a machine offers shall be signals, with their names and units; checked while typing.
 
 import { $, button, element, put } from "../dom.js";
+import { say } from "../said.js";
 import { get, here, send } from "../shell.js";
 import { asked } from "./name.js";
 import { read } from "./registers.js";
@@ -90,7 +91,7 @@ export class Pick {
   look() {
     if (this.gone) return;
     const { state, count, problem, remedy, nodes, id } = this.job;
-    put($("map-told"), state === "failed" ? `${problem} — ${remedy}` : here.t.browsing(count));
+    put($("map-told"), state === "failed" ? `${say(problem)} — ${say(remedy)}` : here.t.browsing(count));
     if (state === "running") this.looking = setTimeout(() => get(`browse/${id}`).then((job) => ((this.job = job), this.look())).catch((error) => tell($("map-told"), error)), PAUSE);
     if (state !== "done") return;
     this.run.nodes = nodes;
@@ -117,7 +118,7 @@ export class Pick {
       this.show(draft.faults);
       $("pick-go").disabled = draft.faults.length > 0;
     } catch (problem) {
-      if (turn === this.turn && !this.gone) this.show([{ row: null, field: "", fault: { problem: [problem.message, ...(problem.told?.faults ?? [])].join(" · "), remedy: "", key: "", value: "", file: "" } }]);
+      if (turn === this.turn && !this.gone) this.show([{ row: null, field: "", fault: { problem: [problem.message, ...(problem.told?.faults ?? []).map((fault) => say(fault))].join(" · "), remedy: "", key: "", value: "", file: "" } }]);
     }
   }
 
@@ -131,7 +132,7 @@ export class Pick {
     }
     $("pick-faults").replaceChildren(...faults.slice(0, 20).map(({ row, field, fault }) => {
       const where = row === null ? [fault.file, fault.line && here.t.lineOf(fault.line)].filter(Boolean).join(" ") : this.run.picked[row]?.id;
-      return element("li", "", element("strong", "", where || here.t.theMachine), ` — ${row === null ? fault.key : (here.t.fields[field] ?? field)}${fault.value ? ` = ${fault.value}` : ""}: ${fault.problem}`, fault.remedy ? ` (${fault.remedy})` : "");
+      return element("li", "", element("strong", "", where || here.t.theMachine), ` — ${row === null ? fault.key : (here.t.fields[field] ?? field)}${fault.value ? ` = ${fault.value}` : ""}: ${say(fault.problem)}`, fault.remedy ? ` (${say(fault.remedy)})` : "");
     }), ...(faults.length > 20 ? [element("li", "", here.t.moreFaults(faults.length - 20))] : []));
   }
 
