@@ -182,7 +182,8 @@ class Monitor:
         )
         if not any(event.kind == "state" for event in events):
             raise NotEnoughData(f"no state was told yet of {', '.join(self._machines())}")
-        first = max(self.twin.end, events[0].time)
+        # what was in the machines when records began is not known until it has come out
+        first = max(self.twin.end, events[0].time + self._longest)
         periods = [each for each in self.periods(first, now) if each.start >= first]
         stands, paths = self._follow(events, periods, now)
         ended = [each for each in periods if each.end <= now][-self.options.shifts :]
@@ -410,6 +411,16 @@ class Monitor:
                 "twin": self.twin.revision,
             },
         )  # fmt: skip
+
+    @property
+    def _longest(self) -> int:
+        """Return the longest mean cycle of the line, ns."""
+        cycles = [
+            station.cycle_of(product).mean
+            for station in self.line.stations.values()
+            for product in station.products or self.line.product_names
+        ]
+        return round(max(cycles) * SECOND)
 
     def _reach(self) -> int:
         """Return a time that holds the scored shifts, and a day before to find where all stood."""
