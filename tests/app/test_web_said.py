@@ -21,8 +21,13 @@ MEANT_FOR_OTHERS = {
     "app/cli": "the command line answers whoever types there, in English",
     "virtual/mtconnect/agent.py": "a virtual agent answers MTConnect clients in their own words",
 }
-NO_SENTENCES = {"text/plain; charset=utf-8", "POST /api/v1/session/password"}
-TELLING = {"Health", "Fault", "Refused", "WebError", "NotEnoughData"}  # told without being raised
+NO_SENTENCES = {  # names of terms and other things that are the same in every language
+    *("APT counted", "GQ as CM", "PQ known", "mean of study", "n of study"),
+    *("POST /api/v1/session/password", "text/plain; charset=utf-8"),
+}
+TELLING = {  # told without being raised
+    *("Fault", "Health", "NotEnoughData", "Problem", "Refused", "WebError", "_fail"),
+}
 PROGRAMMERS = {  # raised for programmers, who read English
     *("AssertionError", "HTTPException", "KeyError", "LookupError", "NotImplementedError"),
     *("RuntimeError", "SystemExit", "TypeError"),
@@ -46,10 +51,13 @@ class Module:
             if isinstance(node, Function):
                 self.functions[node.name].append(node)
 
-    def raised(self) -> set[str]:
-        """Return what is called to make what is raised."""
+    def tellers(self) -> set[str]:
+        """Return what is called to make what is raised, or is given a problem or a remedy."""
         raises = (node.exc for node in ast.walk(self.tree) if isinstance(node, ast.Raise))
-        return {called(node) for node in raises if isinstance(node, ast.Call)}
+        raised = {called(node) for node in raises if isinstance(node, ast.Call)}
+        functions = (each for same in self.functions.values() for each in same)
+        given = {each.name for each in functions if TOLD & {one.arg for one in each.args.args}}
+        return raised | given - {"__init__"}
 
     def told(self, tellers: set[str]) -> Iterator[tuple[str, int]]:
         """Yield each sentence with its line; tellers: what is called to tell people something."""
@@ -96,7 +104,12 @@ class Module:
                 yield from found
             case ast.ListComp(elt=one) | ast.GeneratorExp(elt=one):
                 yield one
-            case ast.Subscript(value=one) | ast.Await(value=one) | ast.NamedExpr(value=one):
+            case (
+                ast.Starred(value=one)
+                | ast.Subscript(value=one)
+                | ast.Await(value=one)
+                | ast.NamedExpr(value=one)
+            ):
                 yield one
             case ast.Name(id=name):
                 yield from list(assigned(scope, name)) or assigned(self.tree, name)
@@ -113,9 +126,10 @@ def called(node: ast.AST | None) -> str:
 
 
 def returned(function: Function) -> Iterator[ast.expr | None]:
-    """Yield what a function returns, if that is a text or an error."""
+    """Yield what a function returns or yields, if that is a text or an error."""
     if function.returns and re.search("str|Error", ast.unparse(function.returns)):
-        yield from (node.value for node in ast.walk(function) if isinstance(node, ast.Return))
+        ends = (node for node in ast.walk(function) if isinstance(node, ast.Return | ast.Yield))
+        yield from (node.value for node in ends)
 
 
 def telling(node: ast.AST, tellers: set[str]) -> Iterator[ast.expr]:
@@ -144,6 +158,10 @@ def assigned(scope: ast.AST, name: str) -> Iterator[ast.expr]:
                 if isinstance(to, ast.Tuple) and isinstance(node.value, ast.Tuple):
                     pairs = list(zip(to.elts, node.value.elts, strict=False))
                 yield from (given for it, given in pairs if getattr(it, "id", "") == name)
+        elif isinstance(node, ast.Call) and called(node) in ("append", "extend", "insert"):
+            yield from node.args if getattr(node.func.value, "id", "") == name else ()
+        elif isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") == name:
+            yield node.value
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and name == getattr(
             node.target, "id", ""
         ):
@@ -158,7 +176,7 @@ def is_sentence(text: str) -> bool:
 def source() -> dict[str, str]:
     """Every sentence that people may read, and where it stands first."""
     modules = [Module(path) for path in sorted(SOURCE.rglob("*.py"))]
-    tellers = set().union(TELLING, *(module.raised() for module in modules)) - PROGRAMMERS
+    tellers = set().union(TELLING, *(module.tellers() for module in modules)) - PROGRAMMERS
     found: dict[str, str] = {}
     for module in modules:
         if module.name.startswith(tuple(MEANT_FOR_OTHERS)):
@@ -263,6 +281,17 @@ def test_several_in_a_row_are_said_one_by_one() -> None:
         "http://10.0.0.9: 제시간에 응답하지 않습니다 — 경로를 확인하세요",
         "로그인이 필요합니다\n관리자에게 요청하세요",
         "시간의 5 % 동안 일부 값을 받지 못했습니다; 범위를 알려면 계량기마다 `rated`를 쓰세요",
+    ]
+
+
+def test_what_stands_before_a_sentence_stays() -> None:
+    """The place that a fault names, and the rule that refused."""
+    assert said(
+        "factory.toml:12: machines.press.url = 'x': is missing\n    remedy: check the path",
+        "expired: the command expired 3 s ago",
+    ) == [
+        "factory.toml:12: machines.press.url = 'x': 빠졌습니다\n    조치: 경로를 확인하세요",
+        "expired: 명령의 유효 시간이 3초 전에 지났습니다",
     ]
 
 

@@ -9,7 +9,7 @@ const LONGEST = 4000; // characters of a text that is looked at
 const DEEPEST = 5; // sentences within sentences
 const TRIES = 200; // parts of one text that are looked for: no text can keep a page busy
 const KEPT = 500; // texts whose Korean is remembered, for pages are drawn again and again
-const ROWS = ["\n", " — ", "; ", " · "]; // what stands between several sentences
+const ROWS = ["\n", " — ", "; ", " · ", ": "]; // what stands between several sentences
 
 const patterns = [...sentences, ...foreign].map(([english, korean]) => {
   const parts = english.split("{}");
