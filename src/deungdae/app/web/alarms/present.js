@@ -2,6 +2,7 @@
 
 import { button, element } from "../dom.js";
 import { PRIORITIES, badge } from "../priority.js";
+import { say } from "../said.js";
 import { ask, at, here, may } from "../shell.js";
 import { Table } from "../table.js";
 import { isQuiet } from "./frame.js";
@@ -79,7 +80,7 @@ export class Present {
       (!urgency || alarm.priority === urgency) &&
       (!asset || about(alarm) === asset) &&
       (!waiting || isWaiting(alarm)) &&
-      (!words || `${title(alarm)} ${alarm.text} ${about(alarm)} ${alarm.id} ${alarm.code ?? ""}`.toLowerCase().includes(words));
+      (!words || `${title(alarm)} ${alarm.text} ${say(alarm.text)} ${about(alarm)} ${alarm.id} ${alarm.code ?? ""}`.toLowerCase().includes(words));
     return this.told.alarms.filter(fits);
   }
 

@@ -143,7 +143,7 @@ export class Doors {
   signals(door, before) {
     const wrong = Object.entries(door.signals);
     if (!wrong.length) return "";
-    const rows = wrong.slice(0, 100).map(([id, problem]) => element("li", "", element("code", "", id), ` — ${problem}`));
+    const rows = wrong.slice(0, 100).map(([id, problem]) => element("li", "", element("code", "", id), ` — ${say(problem)}`));
     const rest = wrong.length > 100 ? [element("li", "quiet", here.t.moreSignals(wrong.length - 100))] : [];
     const made = element("details", "wrong-signals", element("summary", "", here.t.wrongSignals(wrong.length)), element("ul", "", ...rows, ...rest));
     made.open = before ? Boolean(before.element.querySelector("details")?.open) : wrong.length <= 3;
