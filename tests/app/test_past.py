@@ -57,6 +57,16 @@ def test_it_holds_what_the_doors_would_have_brought_and_ends_where_life_begins(
     assert pallets[-1].data["into"].startswith("P-")
 
 
+def test_bricks_are_inspected_and_control_charts_begin_with_points(told: tuple[Path, int]) -> None:
+    folder, until = told
+    with Historian(folder / "history") as store:
+        findings = store.findings(0, until)
+    verdicts = [each.evidence["verdict"] for each in findings if each.name == "inspection"]
+    assert 0 < verdicts.count("reject") < 0.1 * verdicts.count("pass")
+    charts = {each.origin for each in findings if each.name == "control"}
+    assert charts == {"density", "kiln_drift"}
+
+
 def test_a_down_press_has_an_alarm_and_the_alarm_returns_to_normal(
     told: tuple[Path, int],
 ) -> None:

@@ -441,6 +441,14 @@ def test_a_value_that_is_sent_again_is_no_part() -> None:
     assert feed(230.2)[0].evidence["points"] == "2"
 
 
+def test_what_follows_too_soon_is_no_part() -> None:
+    feed = Feed(analysis(centre=230, sigma=0.5, every=150))
+    for value in (230.0, 235.0, 235.0, 230.1, 235.0):  # a minute after each other
+        found = feed(value)
+    assert found == []
+    assert feed.work._value == [230.0, 230.1]
+
+
 @pytest.mark.parametrize(
     ("value", "status"),
     [

@@ -19,11 +19,12 @@ import msgspec
 import numpy as np
 
 from deungdae.core.clock import Clock, RealClock, to_iso
-from deungdae.core.ports import Bridge
+from deungdae.core.ports import Bridge, Samples, Window
 from deungdae.core.types import DAY, HOUR, SECOND, Batch, Event, Finding, Signal
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 from deungdae.insight.alarms import said
+from deungdae.insight.spc import Spc
 from deungdae.machines.modbus import address as modbus
 from deungdae.sim.kernel import Kind, Trace
 from deungdae.sim.labels import Scan
@@ -44,6 +45,7 @@ WARM = 2 * 86_400.0  # s that the line runs unseen before: until kiln and dryer 
 STEP = 300.0  # s between two looks at the machines
 TURN = 6 * HOUR  # of one commit
 AT_EACH_PART = ("density", "force", "wear")  # of a press
+POINTS = 100  # of a control chart that the past ends with
 DAY_SHIFT = 8  # hour at which it begins
 OPERATORS = ("주간조 (모의)", "야간조 (모의)")  # who saw the alarms of the day and of the night
 
@@ -119,7 +121,23 @@ class Past:
                 turn = self._works.time
                 self._store(store)
         self._store(store)
+        self._chart(store)
         return self._works.ended()
+
+    def _chart(self, store: Historian) -> None:
+        """Draw the last points of each control chart whose limits are known."""
+        found: list[Finding] = []
+        for name, plugin in self.factory.room("insight").items():
+            if plugin.type != "spc" or plugin.options.centre is None:
+                continue
+            work, id = Spc(name, plugin.options, self.factory), plugin.options.signal
+            samples = store.query([id], self.start, self.until)[id]
+            for n in range(max(len(samples) - POINTS, 0), len(samples)):
+                at = slice(n, n + 1)
+                one = Samples(samples.time[at], samples.value[at], samples.status[at])
+                time = int(samples.time[n]) + 1
+                found += work.update(time, Window(time - 1, time, {id: one}))
+        store.append(found)
 
     def _take(self, name: str, made: Bridge, plugin: Any) -> None:
         """Let a machine stand in the line, and learn which signals come from it."""
@@ -150,22 +168,24 @@ class Past:
         cycle = f"{scan.station}.cycle_time"
         if cycle in self._handles and scan.time - before < self._usual[scan.station]:
             self._rows.append((self._handles[cycle], time, scan.time - before))
-        if scan.station in self._cameras and scan.data["result"] != "good":
-            self._rejected(scan, time)
+        if scan.station in self._cameras:
+            self._inspected(scan, time)
 
-    def _rejected(self, scan: Scan, time: int) -> None:
-        """Tell what was wrong with a brick; of those days there are no pictures."""
+    def _inspected(self, scan: Scan, time: int) -> None:
+        """Tell what became of a brick before the camera; of those days there are no pictures."""
         insight = self.factory.room("insight").items()
         origin = next((name for name, plugin in insight if plugin.type == "vision"), "")
         if not origin:
             return
-        defects = self._cameras[scan.station].defects
-        kinds = " ".join(each if isinstance(each, str) else each.kind for each in defects)
+        evidence = {"serial": scan.value, "verdict": "pass"}
+        if scan.data["result"] != "good":
+            defects = self._cameras[scan.station].defects
+            kinds = ", ".join(each if isinstance(each, str) else each.kind for each in defects)
+            evidence |= {"verdict": "reject", "kinds": kinds}
         self._items.append(
             Finding(
                 origin=origin, asset=scan.station, name="inspection", start=time, end=time,
-                reason="simulated past: no picture was kept",
-                evidence={"serial": scan.value, "verdict": "reject", "kinds": kinds},
+                reason="simulated past: no picture was kept", evidence=evidence,
             )
         )  # fmt: skip
 

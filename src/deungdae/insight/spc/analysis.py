@@ -11,7 +11,7 @@ import numpy as np
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
 from deungdae.core.ports import Needs, Samples, Window
-from deungdae.core.types import Finding, Flag, FloatArray, Severity, severity
+from deungdae.core.types import SECOND, Finding, Flag, FloatArray, Severity, severity
 from deungdae.model.factory import Factory
 
 from . import charts
@@ -42,6 +42,15 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     subgroup: Annotated[
         int, msgspec.Meta(description="Consecutive parts of one point", ge=1, le=25)
     ] = 1
+    every: Annotated[
+        float,
+        msgspec.Meta(
+            description="Least time between two parts: of a process that is measured all the time "
+            "its neighbouring values are no new parts",
+            ge=0,
+            extra={"unit": "s"},
+        ),
+    ] = 0.0
     learn: Annotated[
         int, msgspec.Meta(description="Points of phase I, from which the limits come", ge=2, le=500)
     ] = 25
@@ -109,6 +118,8 @@ class Spc:
     capability is told too, with 95 % intervals.
 
     Every new time of the signal is one part; a value that is sent again with its old time is not.
+    A temperature that is measured each second is charted with `every`: what follows sooner is left
+    out, or limits of independent parts would cry wolf.
 
     ```toml
     [insight.brick_length]
@@ -171,7 +182,7 @@ class Spc:
         for time, value, status in zip(
             samples.time.tolist(), samples.value.tolist(), samples.status.tolist(), strict=True
         ):
-            if time in seen:
+            if time in seen or self._is_soon(time):
                 continue
             late = bool(self._time) and time < self._time[-1]
             if (
@@ -184,6 +195,10 @@ class Spc:
                 continue
             self._time.append(time)
             self._value.append(value)
+
+    def _is_soon(self, time: int) -> bool:
+        """Return whether a sample follows the last part too soon to be one."""
+        return bool(self._time) and 0 <= time - self._time[-1] < self.options.every * SECOND
 
     def _groups(self) -> FloatArray:
         """Return the complete subgroups, [m, n]."""
