@@ -21,7 +21,24 @@ MEANT_FOR_OTHERS = {
     "app/cli": "the command line answers whoever types there, in English",
     "virtual/mtconnect/agent.py": "a virtual agent answers MTConnect clients in their own words",
 }
+SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
+    *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/kpi/evaluation.py"),
+    *("insight/kpi/quantities.py", "insight/spc", "machines", "twin/monitor/score.py"),
+    *("twin/optimise/improve.py", "twin/optimise/whatif.py"),
+)
+SILENT = {
+    "Meta",
+    "debug",
+    "error",
+    "exception",
+    "info",
+    "warning",
+}  # calls that tell people nothing
 NO_SENTENCES = {  # names of terms and other things that are the same in every language
+    *("PQ first", "passed over", "sigma of all", "sigma within subgroups"),
+    *("uncertainty of sigma", "the agent says", "as the alarm was told"),
+    *("at most so many, the newest", "every code it reads", "every picture"),
+    *("image/jpeg, image/png", "text/xml, application/xml", "{}, multipart/x-mixed-replace"),
     *("APT counted", "GQ as CM", "PQ known", "mean of study", "n of study"),
     *("POST /api/v1/session/password", "text/plain; charset=utf-8"),
 }
@@ -58,6 +75,21 @@ class Module:
         functions = (each for same in self.functions.values() for each in same)
         given = {each.name for each in functions if TOLD & {one.arg for one in each.args.args}}
         return raised | given - {"__init__"}
+
+    def all_texts(self) -> Iterator[tuple[str, int]]:
+        """Yield everything that may be a sentence, but what documents, logs or is Korean too."""
+        waiting: list[ast.AST] = [self.tree]
+        while waiting:
+            node = waiting.pop()
+            children = list(ast.iter_child_nodes(node))
+            if called(node) in SILENT or any(is_korean(child) for child in children):
+                continue
+            if isinstance(node, ast.JoinedStr):
+                yield next(self.texts(node, self.tree)), node.lineno
+                children = [each for each in children if isinstance(each, ast.FormattedValue)]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value, node.lineno
+            waiting += [child for child in children if not is_remark(child)]
 
     def told(self, tellers: set[str]) -> Iterator[tuple[str, int]]:
         """Yield each sentence with its line; tellers: what is called to tell people something."""
@@ -117,6 +149,14 @@ class Module:
                 yield one
             case ast.Call(func=ast.Attribute(value=one, attr="get"), args=[_, *others]):
                 yield from (one, *others)
+
+
+def is_korean(node: ast.AST) -> bool:
+    return bool(re.search("[가-힣]", str(getattr(node, "value", ""))))
+
+
+def is_remark(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def called(node: ast.AST | None) -> str:
@@ -181,8 +221,9 @@ def source() -> dict[str, str]:
     for module in modules:
         if module.name.startswith(tuple(MEANT_FOR_OTHERS)):
             continue
-        for told, line in module.told(tellers):
-            text = told.strip().removeprefix("; ")
+        whole = module.all_texts() if module.name.startswith(SPEAKING) else ()
+        for told, line in [*module.told(tellers), *whole]:
+            text = re.sub(r"\{\w+\}", "{}", told).strip().removeprefix("; ")
             if is_sentence(text) and text not in NO_SENTENCES:
                 found.setdefault(text, f"{module.name}:{line}")
     return found
