@@ -39,6 +39,9 @@ NO_SENTENCES = {  # names of terms and other things that are the same in every l
     *("uncertainty of sigma", "the agent says", "as the alarm was told"),
     *("at most so many, the newest", "every code it reads", "every picture"),
     *("image/jpeg, image/png", "text/xml, application/xml", "{}, multipart/x-mixed-replace"),
+    *("{} and {}", "{} has {} {}", "{} to {}", "{}: {}, at {}{}", "from {}", "number {}"),
+    *("Deungdae {}", "HTTP {},", "chmod 600 {}", "serial {}", "url {}: {}"),
+    *('source = "{}:{}"',),
     *("APT counted", "GQ as CM", "PQ known", "mean of study", "n of study"),
     *("POST /api/v1/session/password", "text/plain; charset=utf-8"),
 }
@@ -209,7 +212,7 @@ def assigned(scope: ast.AST, name: str) -> Iterator[ast.expr]:
 
 
 def is_sentence(text: str) -> bool:
-    return " " in text and len(WORD.findall(text.replace("{}", " "))) > 1
+    return " " in text and len(WORD.findall(text.replace("{}", " "))) + ("{}" in text) > 1
 
 
 @pytest.fixture(scope="module")
