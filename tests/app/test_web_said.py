@@ -52,7 +52,7 @@ PROGRAMMERS = {  # raised for programmers, who read English
     *("AssertionError", "HTTPException", "KeyError", "LookupError", "NotImplementedError"),
     *("RuntimeError", "SystemExit", "TypeError"),
 }
-TOLD = {"problem", "reason", "remedy"}
+TOLD = {"lacking", "notes", "problem", "reason", "remedy"}
 NAMES = {"file", "key", "person", "rule"}  # arguments that name something and say nothing
 DEEPEST = 8  # steps from an argument back to where its words stand
 WORD = re.compile(r"[A-Za-z]{2,}")

@@ -520,6 +520,7 @@ export const sentences = [
   ["the states do not tell setup: name its state under `states`", "상태로 준비 교체를 가릴 수 없습니다: `states`에 그 상태를 지정하세요"],
   ["the states do not tell failures: name their states under `states`, or conditions and alarms under `failures`", "상태로 고장을 가릴 수 없습니다: `states`에 고장 상태를, 또는 `failures`에 조건과 알람을 지정하세요"],
   ["the states do not tell repair from preventive maintenance: name theirs under `states`", "상태로 수리와 예방 보전을 가릴 수 없습니다: `states`에 각각의 상태를 지정하세요"],
+  ["parts of different machines are not added up", "서로 다른 설비의 생산 수는 더하지 않습니다"],
   ["setup is not told and lies within the other times", "준비 교체가 따로 없어 다른 시간에 들어 있습니다"],
   ["failures are stops while one of `failures` told a fault", "고장은 `failures` 가운데 하나가 고장을 알린 동안의 정지입니다"],
   ["no shifts are declared: all time but planned stops is PBT", "근무조가 없습니다: 계획 정지를 뺀 모든 시간을 PBT로 봅니다"],

@@ -179,7 +179,7 @@ export class Present {
       body: { alarms },
       done: (told) => {
         const left = Object.values(told.left);
-        this.frame.say(left.length ? t.leftAlone(left.length, left[0]) : "");
+        this.frame.say(left.length ? t.leftAlone(left.length, say(left[0])) : "");
         this.frame.renew();
       },
     });

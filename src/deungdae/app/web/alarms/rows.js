@@ -111,7 +111,7 @@ export async function acknowledged(alarms, frame) {
   try {
     const told = await send("alarms/acknowledge", { alarms: seen });
     const left = Object.entries(told.left);
-    frame.say(left.length ? t.leftAlone(left.length, left[0][1]) : "");
+    frame.say(left.length ? t.leftAlone(left.length, say(left[0][1])) : "");
   } catch (problem) {
     frame.say(problem instanceof TypeError ? t.failed : problem.message);
   }

@@ -2,6 +2,7 @@
 
 import { $, drawn, lettered, onResize } from "../dom.js";
 import { savable } from "../picture.js";
+import { say } from "../said.js";
 import { here } from "../shell.js";
 import { fitting, frame, hatching, long, share } from "./say.js";
 
@@ -25,7 +26,7 @@ export class Fall {
     const kinds = whole.parts.map((part) => part.kind);
     if (kinds.includes("unknown")) words.push(t.fallUnknown);
     if (kinds.includes("unrated")) words.push(t.fallUnrated);
-    $("fall-words").textContent = [...words, ...whole.notes].join(" ");
+    $("fall-words").textContent = [...words, ...whole.notes.map((note) => say(note))].join(" ");
     $("fall-chart").toggleAttribute("hidden", !whole.planned);
     this.draw();
   }

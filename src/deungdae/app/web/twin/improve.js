@@ -2,6 +2,7 @@
 
 import { $, element } from "../dom.js";
 import { number, percent } from "../format.js";
+import { say } from "../said.js";
 import { assetName, get, here, known, send, unitOf } from "../shell.js";
 
 export class Improve {
@@ -42,7 +43,7 @@ export class Improve {
     const best = plan.changes.join();
     const finalists = [...plan.finalists].sort((a, b) => (b.changes.join() === best) - (a.changes.join() === best) || b.mean - a.mean);
     const rows = finalists.map((each) => row(each, each.changes.join() === best));
-    $("improve-plan").replaceChildren(element("table", "", head, element("tbody", "", ...rows)), element("p", "verdict better", effect(plan.answer)), ...plan.notes.map((note) => element("p", "quiet", note)));
+    $("improve-plan").replaceChildren(element("table", "", head, element("tbody", "", ...rows)), element("p", "verdict better", effect(plan.answer)), ...plan.notes.map((note) => element("p", "quiet", say(note))));
   }
 }
 
