@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -105,8 +105,10 @@ async def answering(
 ) -> AsyncIterator[list[bytes]]:
     """Serve on a port; tell what was asked. reply: None hangs up, b"" stays silent."""
     asked: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         while data := await reader.read(1000):
             asked.append(data)
             if (answer := reply(data)) is None:
@@ -117,6 +119,10 @@ async def answering(
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     async with server:
         yield asked
+        for writer in writers:  # or one that still waits outlives the test's loop
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def asked_at(port: int, *types: str) -> search.Found | None:
