@@ -2,7 +2,7 @@
 
 It is derived from the events and follows them: who appends does not wait for it, and who asks
 brings it up to date first. Lost, damaged, or of another history, it is made anew. SQLite keeps it,
-since a tree of single keys is what DuckDB's columns are not good at: see decision 0012.
+since a tree of single keys is what DuckDB's columns are not good at: see decision 0013.
 """
 
 from __future__ import annotations
