@@ -355,6 +355,13 @@ def test_what_differs_is_never_taken_for_a_place() -> None:
     assert said("no alarm is called {1} $& $1 <b>") == ["‘{1} $& $1 <b>’: 그런 알람이 없습니다"]
 
 
+def test_a_name_stands_in_marks_once() -> None:
+    assert said("no alarm is called 'a'", "no alarm is called a") == [
+        "‘a’: 그런 알람이 없습니다",
+        "‘a’: 그런 알람이 없습니다",
+    ]
+
+
 def test_english_stays_english() -> None:
     assert said("this needs a login", language="en") == ["this needs a login"]
 

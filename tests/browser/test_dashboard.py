@@ -57,4 +57,4 @@ def test_who_only_looks_changes_nothing(page: Page) -> None:
 
 def test_a_dashboard_that_is_not_there_is_told(page: Page, works: Plant) -> None:
     page.goto(f"{works.url}dashboard/nothing")
-    expect(page.locator("#dash-error")).to_contain_text("no dashboard is called 'nothing'")
+    expect(page.locator("#dash-error")).to_contain_text("‘nothing’: 그런 대시보드가 없습니다")

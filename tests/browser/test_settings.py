@@ -91,7 +91,7 @@ def test_what_is_wrong_is_told_at_its_line_while_one_types(page: Page) -> None:
     change(page, "period", "perriod")
     fault = page.locator("#file-faults li")
     expect(fault).to_contain_text("factory.toml · 14행")
-    expect(fault).to_contain_text("did you mean period?")
+    expect(fault).to_contain_text("period 아닌가요?")
     expect(page.locator("#file-lines b")).to_have_text("! 14\n")
     expect(page.get_by_role("button", name="바뀐 곳 보고 저장")).to_be_disabled()
     fault.get_by_role("button").click()

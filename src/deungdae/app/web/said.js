@@ -33,12 +33,12 @@ export function say(text, language = document.documentElement.lang) {
 
 // result: the Korean of which most letters were understood, and how many these are
 function best(text, work, depth) {
-  const bare = text.trim();
-  if (!bare || depth > DEEPEST) return { korean: text, letters: 0 };
-  const known = work.known.get(bare) ?? (work.tries-- > 0 ? chosen(bare, work, depth) : { korean: bare, letters: 0 });
-  work.known.set(bare, known);
-  const begin = text.indexOf(bare);
-  return { ...known, korean: text.slice(0, begin) + known.korean + text.slice(begin + bare.length) };
+  const core = text.trim();
+  if (!core || depth > DEEPEST) return { korean: text, letters: 0 };
+  const known = work.known.get(core) ?? (work.tries-- > 0 ? chosen(core, work, depth) : { korean: core, letters: 0 });
+  work.known.set(core, known);
+  const begin = text.indexOf(core);
+  return { ...known, korean: text.slice(0, begin) + known.korean + text.slice(begin + core.length) };
 }
 
 function chosen(text, work, depth) {
@@ -58,10 +58,15 @@ function sentence(text, work, depth) {
     const held = match(text, pattern.parts);
     if (!held) continue;
     const said = held.map((part) => best(part, work, depth + 1));
-    const korean = pattern.korean.replace(/\{(\d+)\}/g, (_, place) => said[place - 1].korean);
+    const korean = pattern.korean.replace(/(‘?)\{(\d+)\}/g, (_, mark, place) => mark + (mark ? bare : String)(said[place - 1].korean));
     return { korean, letters: said.reduce((sum, part) => sum + part.letters, pattern.letters) };
   }
   return null;
+}
+
+// a name without the marks that the source puts around it, where ours has its own
+function bare(name) {
+  return /^(['"]).+\1$/s.test(name) ? name.slice(1, -1) : name;
 }
 
 // result: what stands in the places of a sentence, each as short as can be; null if it is another
