@@ -333,9 +333,11 @@ def test_what_stands_before_a_sentence_stays() -> None:
     assert said(
         "factory.toml:12: machines.press.url = 'x': is missing\n    remedy: check the path",
         "expired: the command expired 3 s ago",
+        "tcp://10.0.0.5:502: unit 3 answered exception 6: the device is busy",
     ) == [
         "factory.toml:12: machines.press.url = 'x': 빠졌습니다\n    조치: 경로를 확인하세요",
         "expired: 명령의 유효 시간이 3초 전에 지났습니다",
+        "tcp://10.0.0.5:502: 국번 3: 예외 6 응답: 기기가 바쁩니다",
     ]
 
 

@@ -89,7 +89,7 @@ def test_a_set_point_is_changed(page: Page, plant: Plant) -> None:
     page.locator("#field-set_point").fill("9999")
     page.locator("#field-reason").fill("주문 7")
     page.locator("#dialog-yes").click()
-    expect(page.locator("#dialog-error")).to_contain_text("9999 is outside")
+    expect(page.locator("#dialog-error")).to_contain_text("범위를 벗어났습니다")
     page.locator("#field-set_point").fill("1180")
     page.locator("#dialog-yes").click()
     expect(page.locator(".loop dd").nth(1)).to_have_text("1,180 °C")

@@ -9,7 +9,8 @@ const LONGEST = 4000; // characters of a text that is looked at
 const DEEPEST = 5; // sentences within sentences
 const TRIES = 200; // parts of one text that are looked for: no text can keep a page busy
 const KEPT = 500; // texts whose Korean is remembered, for pages are drawn again and again
-const ROWS = ["\n", " — ", "; ", " · ", ": "]; // what stands between several sentences
+const ROWS = ["\n", " — ", "; ", " · "]; // what stands between several sentences
+const COLON = ": "; // what stands behind the place or rule that a sentence is about
 
 const patterns = [...sentences, ...foreign].map(([english, korean]) => {
   const parts = english.split("{}");
@@ -43,9 +44,11 @@ function best(text, work, depth) {
 
 function chosen(text, work, depth) {
   let found = { korean: text, letters: 0 };
-  for (const mark of ROWS) {
-    if (!text.includes(mark)) continue;
-    const parts = text.split(mark).map((part) => best(part, work, depth + 1));
+  for (const mark of [...ROWS, COLON]) {
+    const cut = text.indexOf(mark);
+    if (cut < 0) continue;
+    const texts = mark === COLON ? [text.slice(0, cut), text.slice(cut + mark.length)] : text.split(mark);
+    const parts = texts.map((part) => best(part, work, depth + 1));
     const letters = parts.reduce((sum, part) => sum + part.letters, 0);
     if (letters > found.letters) found = { korean: parts.map((part) => part.korean).join(mark), letters };
   }
