@@ -73,7 +73,7 @@ def test_an_alarm_rings_is_acknowledged_and_shelved(page: Page, asking: Plant) -
     page.locator("#field-minutes").fill("9999")
     page.locator("#field-reason").fill("센서 교체")
     page.locator("#dialog-yes").click()
-    expect(page.locator("#dialog-error")).to_contain_text("480 minutes")
+    expect(page.locator("#dialog-error")).to_contain_text("480분까지만")
     page.locator("#field-minutes").fill("30")
     page.locator("#dialog-yes").click()
     expect(row).to_have_count(0)

@@ -78,7 +78,7 @@ def test_nothing_is_asked_for_before_somebody_is_logged_in(browser: Browser, hou
         expect(page.locator("#login-title")).to_have_text("로그인")
         expect(page.locator("#login-user")).to_be_focused()
         assert {each for each in asked if "/api/" in each} == {f"{house.url}api/v1/session"}
-        assert not [each for each in asked if "/live" in each or "page.js" in each]
+        assert not [each for each in asked if "/live" in each]
         page.keyboard.press("Escape")  # there is nothing behind it
         expect(page.locator("#login")).to_be_visible()
         page.locator("#login .turn").click()

@@ -95,7 +95,7 @@ def current(page: Page, step: str) -> None:
 def test_a_range_that_is_none_is_told(page: Page) -> None:
     page.locator("#find-range").fill("192.168.0.300")
     page.get_by_role("button", name="찾기", exact=True).click()
-    expect(page.locator("#find-error")).to_contain_text("192.168.0.300 is no address")
+    expect(page.locator("#find-error")).to_contain_text("‘192.168.0.300’: 주소가 아닙니다")
     page.locator("#find-range").fill("8.8.8.8")
     page.get_by_role("button", name="찾기", exact=True).click()
     expect(page.get_by_role("checkbox", name="사설 주소가 아닙니다")).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_machine_is_found_picked_written_and_live(page: Page, site: Site) -> N
     good = unit.input_value()
     unit.fill("degrees")
     expect(unit).to_have_attribute("aria-invalid", "true", timeout=15_000)
-    expect(page.locator("#pick-faults")).to_contain_text("no UCUM")
+    expect(page.locator("#pick-faults")).to_contain_text("UCUM 단위가 아닙니다")
     expect(page.locator("#pick-go")).to_be_disabled()
     unit.fill(good)
     expect(page.locator("#pick-go")).to_be_enabled(timeout=15_000)

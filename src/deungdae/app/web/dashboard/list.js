@@ -8,8 +8,8 @@ export class List {
     const { t } = here;
     $("dash-title").textContent = t.titles.dashboard;
     const make = button("main", t.newDashboard, () => this.make());
-    make.disabled = !may("operator");
-    make.title = make.disabled ? t.needsOperator : "";
+    make.disabled = true; // until it is known which names are taken
+    make.title = may("operator") ? "" : t.needsOperator;
     $("dash-tools").replaceChildren(make);
     $("dash-list").hidden = false;
     try {
@@ -18,6 +18,7 @@ export class List {
       $("dash-error").textContent = problem.message;
       return;
     }
+    make.disabled = !may("operator");
     const items = this.known.map(({ name, title, person, tiles }) => {
       const link = element("a", "", title);
       link.href = `/dashboard/${encodeURIComponent(name)}`;

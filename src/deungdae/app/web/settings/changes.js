@@ -27,14 +27,18 @@ export class Changes {
     const found = await get("files/versions").catch((problem) => this.gone || put($("changes-none"), problem.message));
     if (!Array.isArray(found) || this.gone) return;
     put($("changes-none"), found.length ? "" : here.t.noChanges);
-    $("changes-list").replaceChildren(...found.slice(0, SHOWN).map((each) => this.change(each)));
+    // what a person has opened stays open, though the list is drawn anew when the factory reloads
+    const open = new Set([...$("changes-list").querySelectorAll("details[open]")].map((each) => each.dataset.id));
+    $("changes-list").replaceChildren(...found.slice(0, SHOWN).map((each) => this.change(each, open.has(each.id))));
   }
 
-  change(each) {
+  change(each, open) {
     const { t } = here;
     const place = element("div");
     const made = element("details", "", element("summary", "", element("strong", "", moment(each.time)), ` ${each.person || t.somebody} · ${each.files.join(", ")}`), place);
     made.addEventListener("toggle", () => made.open && !place.firstChild && this.look(each, place));
+    made.dataset.id = each.id;
+    made.open = open;
     return element("li", "", made);
   }
 
