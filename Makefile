@@ -11,7 +11,7 @@ demo: $(READY)             ## a virtual plant, the platform and its page
 	$(BIN)/deungdae demo
 
 test: check $(PEERS)       ## everything that must hold
-	PATH="$(CURDIR)/tests/peers/node_modules/.bin:$$PATH" $(BIN)/pytest
+	PATH="$(CURDIR)/tests/peers/node_modules/.bin:$$PATH" $(BIN)/pytest -n logical --dist loadfile
 
 check: $(READY)            ## the quick half: style, types, import contracts
 	$(BIN)/ruff check .
