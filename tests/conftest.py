@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -14,16 +16,42 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
+# Below what the system gives by itself (from 32768 on), and a part for each process that tests: a
+# server that was stopped finds its port free again.
+FIRST, LAST = 20_000, 32_000
+
+
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Return a function that gives a TCP port nobody listens on."""
+    """Return a function that gives a TCP port nobody listens on, and each only once in a round."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    share = (LAST - FIRST) // count
+    ports = itertools.cycle(range(FIRST + number * share, FIRST + (number + 1) * share))
+    for _ in range(os.getpid() % share):  # another run may go on beside this one
+        next(ports)
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        for port in ports:
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+        raise AssertionError("no port is free")
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Let each test find the logs as they are by default, whatever a command before it set."""
+    loggers = [logging.getLogger(name) for name in ("", "deungdae", "asyncua", "pymodbus", "gmqtt")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
