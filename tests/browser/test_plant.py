@@ -162,6 +162,7 @@ def test_machines_are_dragged_and_moved_by_keys(live: Page, works: Plant) -> Non
     layout = msgspec.toml.decode((works.folder / "factory.toml").read_bytes())["layout"]
     assert set(layout) == {"press1", "press2", "kiln1", "camera1"}
     live.reload()
+    expect(station(live, "press2")).to_be_visible()
     again = station(live, "press2").bounding_box()
     assert again
     assert abs(again["y"] - station(live, "press1").bounding_box()["y"]) > 200

@@ -21,6 +21,7 @@ export class Inspection {
     this.chosen = null; // the key of the one that a person picked, or null: the first
     this.queue = "all";
     this.asked = 0;
+    this.turns = 0;
     this.heat = true;
     this.press = (event) => this.key(event);
     document.addEventListener("keydown", this.press);
@@ -57,9 +58,12 @@ export class Inspection {
 
   async recall() {
     this.asked = performance.now();
+    const turn = ++this.turns;
     const to = this.period.live ? "" : `&to=${this.period.to}`;
     try {
-      this.told = await get(`inspections?from=${this.period.from}${to}&wanted=${this.queue}&limit=${SHOWN}`);
+      const told = await get(`inspections?from=${this.period.from}${to}&wanted=${this.queue}&limit=${SHOWN}`);
+      if (turn !== this.turns) return; // an answer to what is not asked any more
+      this.told = told;
       $("relabel-error").textContent = "";
     } catch (problem) {
       $("relabel-error").textContent = problem.message;

@@ -103,14 +103,20 @@ export class Editor {
     } else if (event.key !== "Shift") this.released = false;
   }
 
-  async check() {
+  check() {
+    this.checking = this.ask();
+    return this.checking;
+  }
+
+  async ask() {
     clearTimeout(this.timer);
     const names = this.changed();
     const texts = Object.fromEntries(names.map((name) => [name, drafts.get(name).text]));
     const turn = (this.turn = {});
     try {
       const faults = names.length ? await send("files/check", { files: texts }) : (await get("files")).faults;
-      if (turn !== this.turn || this.gone) return false;
+      if (this.gone) return false;
+      if (turn !== this.turn) return this.checking; // a newer question says it
       this.faults = faults;
     } catch (problem) {
       if (!this.gone) put($("file-state"), problem.message);
