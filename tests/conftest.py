@@ -52,9 +52,10 @@ def logs_as_before() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+    logging.disable(logging.NOTSET)
     for name, known in logging.root.manager.loggerDict.items():
         if name.startswith("deungdae") and isinstance(known, logging.Logger):
-            known.disabled = False  # import-linter, run by a test, silences all that it finds
+            known.disabled, known.propagate = False, True  # libraries silence what they find
 
 
 @pytest.fixture(scope="session")
