@@ -85,14 +85,15 @@ def curve(
     the platform was away, that is written there. Any 30 days are answered from roll-ups.
     """
     every = bucket(end - start, points)
-    hours = _widened(start, end, HOUR)
     if end - start < 8 * DAY:
         many = amount(store, signal.id, start, end)
         if many <= (READ if every % MINUTE else FEW):
             return _read(store, signal, start, end, points=points, now=now, state=state)
         every = max(every, MINUTE)
-    # whole hours are rolled up: what they hold is not read sample by sample
-    found = _within(store.rollup(signal.id, *hours, every), start - every, end)
+    # whole hours are rolled up: what they hold is not read sample by sample; and whole buckets,
+    # so that the first and the last are shown with all that they hold
+    whole = _widened(start, end, max(every, HOUR))
+    found = _within(store.rollup(signal.id, *whole, every), start - every, end)
     before = store.query([signal.id], start, start, before=True)[signal.id]
     usual = every / max(float(np.median(_counts(found))), 1.0) if len(found.start) else HOUR
     times = np.concatenate([before.time, found.start])
