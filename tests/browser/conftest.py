@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,15 +80,29 @@ def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
 
 
 @pytest.fixture(scope="module")  # its tests only look
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def works(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Plant]:
     """Give a running brickworks with a line, a camera, meters and a twin."""
     folder = tmp_path_factory.mktemp("works")
     shutil.copy(HERE / "works.toml", folder / "factory.toml")
     shutil.copy(HERE / "line.toml", folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     plant = Plant(folder, port, "works.py")
+    plant.start()
+    yield plant
+    plant.kill()
+
+
+@pytest.fixture(scope="module")
+def asking(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Plant]:
+    """Give a factory whose gate waits for people, and whose alarms are told by a file."""
+    folder = tmp_path_factory.mktemp("ask")
+    shutil.copy(HERE / "ask.toml", folder / "factory.toml")
+    port = free_port()
+    plant = Plant(folder, port, "ask.py")
     plant.start()
     yield plant
     plant.kill()

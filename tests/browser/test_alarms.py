@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import HERE, Plant, opened
-
-
-@pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    """Give a factory whose alarms are told by a file."""
-    folder = tmp_path_factory.mktemp("ask")
-    shutil.copy(HERE / "ask.toml", folder / "factory.toml")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    plant = Plant(folder, port, "ask.py")
-    plant.start()
-    yield plant
-    plant.kill()
+from .conftest import Plant, opened
 
 
 def tell(plant: Plant, *words: dict[str, Any]) -> None:

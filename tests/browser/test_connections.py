@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,16 @@ from .conftest import HERE, Plant, opened  # type: ignore[import-not-found]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def house(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Plant]:
     """Give a running factory of which one machine was never there."""
     folder: Path = tmp_path_factory.mktemp("house")
     shutil.copy(HERE / "factory.toml", folder)
     text = (folder / "factory.toml").read_text()
     wrong = '[[signals]]\nid = "press1.nothing"\nsource = "press:<b>nothing</b>"\n\n'
     (folder / "factory.toml").write_text(text.replace("[[signals]]", wrong + "[[signals]]", 1))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     plant = Plant(folder, port, "serve.py")
     plant.start()
     yield plant

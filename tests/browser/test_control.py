@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import socket
 from collections.abc import Iterator
 
 import httpx
@@ -12,27 +10,13 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import HERE, Plant, opened
+from .conftest import Plant, opened
 
 
 @pytest.fixture
 def page(browser: Browser, plant: Plant) -> Iterator[Page]:
     with opened(browser, plant, "control") as page:
         yield page
-
-
-@pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    """Give a factory whose gate waits for people."""
-    folder = tmp_path_factory.mktemp("ask")
-    shutil.copy(HERE / "ask.toml", folder / "factory.toml")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    plant = Plant(folder, port, "ask.py")
-    plant.start()
-    yield plant
-    plant.kill()
 
 
 def act(plant: Plant, path: str, **body: object) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,13 +19,13 @@ PASSWORD = "a quiet kiln at night"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def house(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Plant]:
     """Give a factory whose gate waits for people, with two users of it."""
     folder = tmp_path_factory.mktemp("login")
     shutil.copy(HERE / "ask.toml", folder / "factory.toml")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     plant = Plant(folder, port, "ask.py")
     plant.start()
     for name, shown, role in (("kim", "김반장", "operator"), ("lee", "이과장", "viewer")):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,9 @@ SIGNALS = "id,name,source\npress1.count,생산 수량,press:count\n"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def desk(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Plant]:
     """Give a running factory whose files are edited."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     folder = tmp_path_factory.mktemp("desk")
     (folder / "factory.toml").write_text(FACTORY)
     (folder / "signals.csv").write_text(SIGNALS)

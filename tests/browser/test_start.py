@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
@@ -41,22 +41,16 @@ class Site(NamedTuple):
     machines: subprocess.Popen[bytes]
 
 
-def free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Site]:
     """Give an empty factory, and a kiln and a press that answer."""
     folder, yard = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("yard")
-    opcua, modbus = free(), free()
+    opcua, modbus = free_port(), free_port()
     (yard / "plant.toml").write_text(PLANT.format(opcua=opcua, modbus=modbus))
     command = [sys.executable, "-m", "deungdae.app.plant", str(yard / "plant.toml")]
     machines = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (folder / "factory.toml").write_text('# mine\n\n[factory]\nid = "mine"\nname = "우리 공장"\n')
-    plant = Plant(folder, free(), "serve.py")
+    plant = Plant(folder, free_port(), "serve.py")
     try:
         plant.start()
         wait(opcua, modbus)
