@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -45,16 +45,16 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """Let each test find the logs as they are by default, whatever a command before it set."""
-    loggers = [logging.getLogger(name) for name in ("", "deungdae", "asyncua", "pymodbus", "gmqtt")]
-    levels = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+def logs_by_default() -> None:
+    """Let each test find the logs as they are by default, whatever a command before it set.
+
+    Set before the test, not put back after it: a fixture of a module may have run the command.
+    """
     logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
     for name, known in logging.root.manager.loggerDict.items():
-        if name.startswith("deungdae") and isinstance(known, logging.Logger):
+        if isinstance(known, logging.Logger) and name.startswith("deungdae"):
+            known.setLevel(logging.NOTSET)
             known.disabled, known.propagate = False, True  # libraries silence what they find
 
 
