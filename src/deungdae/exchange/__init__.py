@@ -1,0 +1,1 @@
+"""North doors: one file speaks one standard to the world outside."""

@@ -1,0 +1,1 @@
+"""The AI platform, pure: data sets, splits, training, measures, the registry, drift."""
