@@ -41,9 +41,9 @@ def row(
     ok = None
     if limit is not None:
         ok = (most is None or value <= most) and (least is None or value >= least)
-    found: Row = {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok, "peer": peer}
-    learnt = {"interval": interval, "published": published, "baseline": baseline, "seconds": seconds}
-    return found | {name: each for name, each in learnt.items() if each not in (None, "")}
+    row = {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok, "peer": peer}
+    more = {"interval": interval, "published": published, "baseline": baseline, "seconds": seconds}
+    return row | {name: each for name, each in more.items() if each not in (None, "")}
 
 
 def arguments(about: str | None) -> argparse.ArgumentParser:
