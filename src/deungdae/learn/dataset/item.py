@@ -1,0 +1,143 @@
+"""One item of a set: an image or a row, its label and who says it, and what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Value: TypeAlias = float | str | None
+Source: TypeAlias = Literal["person", "file", "inspection", "signal", ""]
+
+OWN = ("ref", "name", "label", "source", "group", "time", "mask", "labels")  # columns of every set
+_RANK = {"person": 0, "file": 0, "signal": 0, "inspection": 1}
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A further column of a set. unit: UCUM code of its numbers; times are ns since 1970, UTC."""
+
+    name: str
+    kind: Literal["number", "text"] = "number"
+    unit: str = "1"
+    description: str = ""
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody says of an item.
+
+    source: a person at the line, the file or folder it came in, an inspection, or a signal.
+    who: the person's name, or that of the analysis. time: when it was said, ns; 0: not known.
+    """
+
+    label: str
+    source: Source
+    who: str = ""
+    time: int = 0
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One image or one row.
+
+    ref: `sha256:…` of the image's file, '' for a row. name: what the plant calls it: the file's
+    name or the part's serial. label: what holds, '' where nobody says or people contradict each
+    other; source: who says so. labels: all that was said. group: items of one group are never
+    split between training and test. time: ns, 0 where it is not known. mask: `sha256:…` of an
+    image in which what is not black is the defect. values: of the set's columns, in their order;
+    None: missing.
+    """
+
+    ref: str = ""
+    name: str = ""
+    label: str = ""
+    source: Source = ""
+    group: str = ""
+    time: int = 0
+    mask: str = ""
+    labels: tuple[Label, ...] = ()
+    values: tuple[Value, ...] = ()
+
+
+def settled(said: Iterable[Label]) -> tuple[str, Source]:
+    """Return the label that holds and who says it; '' and '' where none does.
+
+    People go before inspections, the newest before older ones. Of two that are as new as each
+    other and differ, none holds: a person must decide.
+    """
+    ranked = sorted(said, key=lambda each: (_RANK[each.source], -each.time))
+    if not ranked:
+        return "", ""
+    first = ranked[0]
+    rivals = [e for e in ranked if (_RANK[e.source], e.time) == (_RANK[first.source], first.time)]
+    if len({each.label for each in rivals}) > 1:
+        return "", ""
+    return first.label, first.source
+
+
+def contradicts(said: Iterable[Label]) -> bool:
+    """Return whether people contradict each other; who changes his own mind does not."""
+    last: dict[tuple[str, str], Label] = {}
+    nameless: set[str] = set()
+    for each in sorted(said, key=lambda each: each.time):
+        if each.source == "inspection":
+            continue
+        if each.source == "person":
+            last[each.source, each.who] = each
+        else:
+            nameless.add(each.label)
+    return len({each.label for each in last.values()} | nameless) > 1
+
+
+def merged(items: Sequence[Item]) -> list[Item]:
+    """Return the items with each image once, in order of their names.
+
+    An image that came twice keeps what was said of both, and the two groups become one: otherwise
+    it could be trained on and tested with. Rows without an image stay as they are.
+    """
+    name_of = _joined([(item.ref, item.group) for item in items if item.ref])
+    images: dict[str, Item] = {}
+    rows: list[Item] = []
+    for item in sorted(items, key=_order):
+        group = name_of.get(item.group, item.group)
+        if not item.ref:
+            rows.append(msgspec.structs.replace(item, group=group))
+        elif (first := images.get(item.ref)) is None:
+            images[item.ref] = msgspec.structs.replace(item, group=group)
+        else:
+            images[item.ref] = _both(first, item)
+    return [*images.values(), *rows]
+
+
+def _order(item: Item) -> tuple[str, int, str, str, str]:
+    return item.name, item.time, item.ref, item.group, repr(item.values)
+
+
+def _both(first: Item, second: Item) -> Item:
+    said = tuple(
+        sorted(
+            {*first.labels, *second.labels},
+            key=lambda each: (each.time, each.source, each.who, each.label),
+        )
+    )
+    label, source = settled(said)
+    return msgspec.structs.replace(
+        first, labels=said, label=label, source=source, mask=first.mask or second.mask
+    )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the name of the group that each group became part of: what shares an image is one."""
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        parent.setdefault(group, group)
+        while parent[group] != group:
+            parent[group] = parent[parent[group]]
+            group = parent[group]
+        return group
+
+    seen: dict[str, str] = {}
+    for ref, group in pairs:
+        one, other = sorted((root(seen.setdefault(ref, group)), root(group)))
+        parent[other] = one
+    return {group: root(group) for group in list(parent)}
