@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from deungdae.core.errors import BadReply, StoreError
 from deungdae.core.ports import Picture
 from deungdae.core.types import Event
 from deungdae.model.factory import Factory
 from deungdae.wires.blobs import Blobs
+from deungdae.wires.pixels import decoded
 
 
 class Album:
@@ -52,17 +50,6 @@ def example(file: Path) -> Picture:
         return Picture(0, file.name, "", decoded(file.read_bytes()))
     except (OSError, ValueError) as error:
         raise BadReply(f"{file}: {error}", remedy="take it out of the folder") from error
-
-
-def decoded(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return the pixels of a PNG or JPEG, uint8[height, width, 3]. Raises ValueError."""
-    from PIL import Image  # noqa: PLC0415 — 10 MB, for those with a camera alone
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise ValueError(f"this is no image that can be read: {error}") from error
 
 
 def images_of(events: Iterable[Event], ids: Iterable[str]) -> list[Event]:
