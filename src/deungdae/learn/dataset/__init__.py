@@ -1,26 +1,36 @@
 """Sets of data to learn from: what belongs to one, which version it is, and what it promises."""
 
-from .card import Card, Consent, Count, Origin
+from .card import FORMAT, Card, Consent, Count, Origin
+from .columns import typed
 from .content import Dataset, version_of
+from .declaration import Declaration, Folder, Join, Pictures, Signals, Table
 from .item import OWN, Column, Item, Label, Source, Value, contradicts, merged, settled
 from .parquet import from_parquet, to_parquet
 
 __all__ = [
+    "FORMAT",
     "OWN",
     "Card",
     "Column",
     "Consent",
     "Count",
     "Dataset",
+    "Declaration",
+    "Folder",
     "Item",
+    "Join",
     "Label",
     "Origin",
+    "Pictures",
+    "Signals",
     "Source",
+    "Table",
     "Value",
     "contradicts",
     "from_parquet",
     "merged",
     "settled",
     "to_parquet",
+    "typed",
     "version_of",
 ]

@@ -9,6 +9,7 @@ import msgspec
 
 from .item import Column
 
+FORMAT = "deungdae.dataset/1"
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -46,6 +47,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     version: SHA-256 over the content, 64 digits. good: the labels that mean a good part; every
     other label means a bad one. counts: by label; sources: items by who says their label.
     drift: the first and last time of an item, ns: what comes later must be compared with it.
+    contradicting: items of which people contradict each other; masks: items that have one.
     made: when it was cut, ns. declaration: how it was cut, as TOML. parents: name@version of what
     it was made from. left_out: what could not be taken, and why. limits: what it cannot promise.
     anonymised: what was done to it, () where nothing was.
@@ -54,6 +56,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     kind: Literal["images", "rows"]
+    format: str = FORMAT
     description: str = ""
     origin: Origin = Origin()
     contributor: str = ""

@@ -12,10 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Card, Count
+from .card import FORMAT, Card, Count
 from .item import OWN, Column, Item, Value, contradicts, merged
 
-FORMAT = "deungdae.dataset/1"
 FEW = 10  # items below which nothing at all can be promised
 FEW_BAD = 60  # groups with a defect; with fewer the rate of misses has a wide interval
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -118,7 +117,7 @@ def limits(items: Sequence[Item], good: Sequence[str]) -> tuple[str, ...]:
             " let it be audited"
         )
     if disputed := sum(contradicts(item.labels) for item in items):
-        found.append(f"of {disputed} items people contradict each other")
+        found.append(f"{disputed} items have labels that contradict each other")
     return tuple(found)
 
 

@@ -43,8 +43,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     name or the part's serial. label: what holds, '' where nobody says or people contradict each
     other; source: who says so. labels: all that was said. group: items of one group are never
     split between training and test. time: ns, 0 where it is not known. mask: `sha256:…` of an
-    image in which what is not black is the defect. values: of the set's columns, in their order;
-    None: missing.
+    image of the same size whose bright half (> 127) is the defect. values: of the set's columns, in
+    their order; None: missing.
     """
 
     ref: str = ""

@@ -19,7 +19,7 @@ DESCRIBED = {
     "source": "who says so: person, file, inspection or signal",
     "group": "items of one group are never split between training and test",
     "time": "when it was made",
-    "mask": "SHA-256 of the image in which what is not black is the defect; empty: none",
+    "mask": "SHA-256 of the image whose bright half (> 127) is the defect; empty: none",
     "labels": "all that was said of it, as JSON: label, source, who, time in ns",
 }
 

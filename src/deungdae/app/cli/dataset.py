@@ -1,0 +1,264 @@
+"""The verb dataset: build, list, show, verify, use; sets of data to learn from."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from deungdae.core.clock import to_iso
+
+from .output import Output, Row
+
+if TYPE_CHECKING:
+    from deungdae.app.datasets import Shelf
+    from deungdae.learn.dataset import Card, Declaration
+
+SETS = "datasets"  # folder of the shelf, in the history's folder or in the one we are in
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser("dataset", help="sets of data to learn from: cut, kept, given away")
+    whats = verb.add_subparsers(metavar="WHAT", required=True)
+    _add_build(whats)
+    everything = whats.add_parser("list", help="all versions of all sets")
+    everything.set_defaults(run=_list)
+    show = whats.add_parser("show", help="the card of a set, and who used it")
+    show.set_defaults(run=_show)
+    verify = whats.add_parser("verify", help="read all of a set for what was changed or lost")
+    verify.set_defaults(run=_verify)
+    use = whats.add_parser("use", help="write into the log who uses a set, and for what")
+    use.add_argument("--for", dest="purpose", required=True, metavar="TEXT", help="what for")
+    use.set_defaults(run=_use)
+    for each in (show, verify, use):
+        each.add_argument("set", metavar="NAME", help="a set, or NAME@VERSION; else the newest")
+    for each in whats.choices.values():
+        _add_shelf(each)
+
+
+def shelf_of(options: argparse.Namespace) -> Shelf:
+    """Return the shelf that --sets, --store or --factory name; else `datasets` here."""
+    from deungdae.app.datasets import Shelf  # noqa: PLC0415 — what reads and writes, for these verbs alone
+
+    if options.sets is not None:
+        return Shelf(options.sets)
+    if options.store is not None:
+        return Shelf(options.store / SETS)
+    if options.factory is not None:
+        from deungdae.app import describe  # noqa: PLC0415 — as above
+
+        factory = describe.read(options.factory)
+        return Shelf(factory.path.parent / str(factory.sections["historian"].path) / SETS)
+    return Shelf(Path(SETS))
+
+
+def _add_shelf(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--factory", type=Path, metavar="F", help="the sets in its history")
+    verb.add_argument("--store", type=Path, metavar="S", help="the sets in this history")
+    verb.add_argument("--sets", type=Path, metavar="DIR", help="the sets in this folder (datasets)")
+    verb.add_argument(
+        "--person", default="", metavar="NAME", help="who acts; else who is logged in"
+    )
+    verb.add_argument("--json", action="store_true", help="print JSON with stable keys")
+
+
+def _add_build(whats: Any) -> None:
+    build = whats.add_parser("build", help="cut a set from the line, a folder or a table")
+    build.add_argument("set", metavar="NAME|FILE.dataset.toml", help="its name, or its declaration")
+    build.add_argument("--images", metavar="DIR", help="folder of images")
+    build.add_argument(
+        "--manifest", default="", metavar="CSV", help="lists them; else all are taken"
+    )
+    build.add_argument("--table", metavar="FILE", help="rows of a CSV or Parquet file")
+    build.add_argument("--label", default="", metavar="COLUMN")
+    build.add_argument("--good", action="append", default=[], metavar="LABEL",
+                       help="means good; all others mean bad (good)")  # fmt: skip
+    build.add_argument("--groups", default="", metavar="COLUMN",
+                       help="what belongs together: part, tile, lot; without a manifest: prefix, or"
+                       " a regular expression for the file's name")  # fmt: skip
+    build.add_argument("--mask", default="", metavar="COLUMN", help="the mask's file")
+    build.add_argument("--time", default="", metavar="COLUMN")
+    build.add_argument("--licence", default="", metavar="TEXT", help="SPDX code, or words")
+    build.add_argument("--contributor", default="", metavar="NAME", help="who gives it")
+    build.add_argument("--tz", default="", metavar="ZONE", help="of times; else the factory's, UTC")
+    build.set_defaults(run=_build)
+
+
+def _build(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.datasets import make  # noqa: PLC0415 — as above
+
+    declared, base = _declared(options)
+    dataset = make.from_files(shelf_of(options), declared, base, _zone(options), _person(options))
+    _say_card(dataset.card, output)
+    return 0
+
+
+def _declared(options: argparse.Namespace) -> tuple[Declaration, Path]:
+    """Return what is to be cut, and the folder that its paths begin from. Raises ValueError."""
+    from deungdae.app.datasets import NAME, make  # noqa: PLC0415 — as above
+    from deungdae.learn.dataset import Declaration, Folder, Table  # noqa: PLC0415 — as above
+
+    given = options.images or options.table
+    if options.set.endswith(".toml"):
+        if given:
+            raise ValueError(
+                f"{options.set} says where the data are: leave out --images and --table"
+            )
+        path = Path(options.set)
+        return make.read(path), path.parent
+    if not NAME.fullmatch(options.set):
+        raise ValueError(
+            f"{options.set}: no name of a set (small letters, digits, - and _) and no .dataset.toml"
+        )
+    if not given:
+        raise ValueError("say where the data are: --images DIR, --table FILE, or a declaration")
+    folder = Folder(
+        images=options.images, manifest=options.manifest, label=options.label,
+        group=options.groups, mask=options.mask, time=options.time,
+    ) if options.images else None  # fmt: skip
+    table = Table(
+        file=options.table, label=options.label, group=options.groups, time=options.time
+    ) if options.table else None  # fmt: skip
+    declared = Declaration(
+        name=options.set, good=tuple(options.good) or ("good",), licence=options.licence,
+        contributor=options.contributor, folder=folder, table=table,
+    )  # fmt: skip
+    return declared, Path()
+
+
+def _zone(options: argparse.Namespace) -> Any:
+    from .moments import zone_of  # noqa: PLC0415 — as above
+
+    options.tz = options.tz or "UTC"
+    return zone_of(options)
+
+
+def _person(options: argparse.Namespace) -> str:
+    return str(options.person or getpass.getuser())
+
+
+def _list(options: argparse.Namespace, output: Output) -> int:
+    cards = shelf_of(options).cards()
+    rows: list[Row] = [
+        {
+            "set": card.name,
+            "version": card.version if output.as_json else card.version[:12],
+            "kind": card.kind,
+            "items": card.items,
+            "groups": card.groups,
+            "labels": {count.label or "(none)": count.items for count in card.counts},
+            "licence": card.licence,
+            "made": to_iso(card.made),
+        }
+        for card in cards
+    ]
+    output.rows(rows, empty="no set of data yet: deungdae dataset build")
+    return 0
+
+
+def _show(options: argparse.Namespace, output: Output) -> int:
+    shelf = shelf_of(options)
+    card = shelf.card(options.set)
+    uses = [entry for entry in shelf.log(card.name) if entry.data.get("version") == card.version]
+    if output.as_json:
+        output.value({"card": card, "log": uses})
+        return 0
+    _say_card(card, output)
+    output.say("\nwhat was done with it")
+    output.rows(
+        [
+            {
+                "time": to_iso(entry.time),
+                "what": entry.kind,
+                "who": entry.who,
+                "for": entry.data.get("purpose", ""),
+            }
+            for entry in uses
+        ]
+    )
+    return 0
+
+
+def _verify(options: argparse.Namespace, output: Output) -> int:
+    problems = shelf_of(options).verify(options.set)
+    output.rows([{"problem": problem} for problem in problems], empty="all is as it was kept")
+    return 1 if problems else 0
+
+
+def _use(options: argparse.Namespace, output: Output) -> int:
+    shelf = shelf_of(options)
+    entry = shelf.use(shelf.get(options.set).card, _person(options), options.purpose)
+    if output.as_json:
+        output.value(entry)
+    output.say(f"noted: {entry.who} uses {options.set} for {options.purpose}")
+    return 0
+
+
+def _say_card(card: Card, output: Output) -> None:
+    """Print a card for people, or whole as JSON."""
+    if output.as_json:
+        output.value(msgspec.to_builtins(card))
+        return
+    output.say(
+        f"{card.name}@{card.version[:12]}  {card.items:,} {_kind(card)} in {card.groups:,} groups"
+    )
+    for name, told in _told(card):
+        if told:
+            output.say(f"  {name:<12} {told}")
+    output.say("")
+    output.rows(
+        [
+            {
+                "label": count.label or "(none)",
+                "means": _meaning(count.label, card.good),
+                "items": count.items,
+                "groups": count.groups,
+            }
+            for count in card.counts
+        ]
+    )
+    _say_list(output, "what it cannot promise", card.limits)
+    _say_list(output, "what could not be taken", card.left_out)
+    _say_list(output, "anonymised", card.anonymised)
+
+
+def _kind(card: Card) -> str:
+    return "images" if card.kind == "images" else "rows"
+
+
+def _meaning(label: str, good: Sequence[str]) -> str:
+    if not label:
+        return "not known"
+    return "good" if label in good else "bad"
+
+
+def _told(card: Card) -> list[tuple[str, str]]:
+    origin, consent = card.origin, card.consent
+    period = " to ".join(to_iso(moment) for moment in card.drift) if card.drift[0] else ""
+    return [
+        ("description", card.description),
+        ("from", _joined(origin.factory, origin.line, *origin.signals, origin.files)),
+        ("period", period),
+        ("contributor", card.contributor),
+        ("consent", _joined(consent.by, consent.on, *consent.uses)),
+        ("licence", card.licence or "none said: it may not be given away"),
+        ("columns", _joined(*(f"{c.name} [{c.unit}]" for c in card.columns))),
+        ("masks", str(card.masks or "")),
+        ("made of", ", ".join(card.parents)),
+    ]  # fmt: skip
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(filter(None, words))
+
+
+def _say_list(output: Output, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        output.say(f"\n{title}")
+        for line in lines:
+            output.say(f"- {line}")

@@ -1,0 +1,118 @@
+"""Cuts a set by its declaration, and puts it on the shelf."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import tomlkit
+
+from deungdae.core import strict
+from deungdae.core.errors import FactoryError, Fault
+from deungdae.learn.dataset import Dataset, Declaration, Origin
+from deungdae.model.factory import locate
+
+from . import files
+from .files import Cut
+from .shelf import Shelf
+
+ENDING = ".dataset.toml"
+
+
+def read(path: Path) -> Declaration:
+    """Return the declaration in a file. Raises FactoryError with every fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except FileNotFoundError as error:
+        raise _fault(path, "file", "is not there", "give the path of a declaration") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _fault(path, "file", f"cannot be read: {error}", "see https://toml.io") from error
+    found, problems = strict.decode(Declaration, table)
+    if found is None:
+        lines = locate(text)
+        raise FactoryError(
+            [
+                Fault(
+                    file=str(path),
+                    line=lines.get(each.key),
+                    key=".".join(str(part) for part in each.key) or "file",
+                    value=each.value,
+                    problem=each.problem,
+                    remedy=each.remedy,
+                )
+                for each in problems
+            ]
+        )
+    return msgspec.structs.replace(found, name=found.name or named_by(path))
+
+
+def named_by(path: Path) -> str:
+    """Return the name of a set whose declaration does not say one: that of its file."""
+    return path.name.removesuffix(ENDING).removesuffix(".toml")
+
+
+def from_files(
+    shelf: Shelf, declared: Declaration, base: Path, zone: ZoneInfo, who: str
+) -> Dataset:
+    """Return the set of a declaration with [folder] or [table], kept on the shelf.
+
+    base: the folder that relative paths begin from. Raises ValueError, NotEnoughData, StoreError.
+    """
+    if declared.folder is not None:
+        cut = files.images(declared.folder, base, shelf.blobs, zone, declared.good)
+        origin = Origin(files=declared.folder.images)
+    elif declared.table is not None:
+        cut = files.rows(declared.table, base, zone)
+        origin = Origin(files=declared.table.file)
+    else:
+        raise ValueError("this set comes from the line: say which with --factory")
+    return keep(shelf, declared, cut, origin, who)
+
+
+def keep(shelf: Shelf, declared: Declaration, cut: Cut, origin: Origin, who: str) -> Dataset:
+    """Return the set of what was cut, kept on the shelf."""
+    items, limits = cut.items, [*declared.limits, *cut.limits]
+    if len(items) > declared.limit:
+        limits.append(
+            f"the newest {declared.limit} of {len(items)} items: limit = {declared.limit}"
+        )
+        items = sorted(items, key=lambda item: (item.time, item.name))[-declared.limit :]
+    dataset = Dataset.of(
+        declared.name,
+        items,
+        columns=cut.columns,
+        good=declared.good,
+        limits=limits,
+        left_out=tuple(cut.left_out),
+        origin=origin,
+        description=declared.description,
+        contributor=declared.contributor,
+        consent=declared.consent,
+        licence=declared.licence,
+        parents=declared.parents,
+        declaration=text_of(declared),
+    )
+    return shelf.keep(dataset, who)
+
+
+def text_of(declared: Declaration) -> str:
+    """Return a declaration as TOML: what was said, without what was left as it is."""
+    return tomlkit.dumps(_said(msgspec.to_builtins(declared)))
+
+
+def _said(table: dict[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        kept = _said(value) if isinstance(value, dict) else value
+        if isinstance(kept, list | tuple):
+            kept = [_said(each) if isinstance(each, dict) else each for each in kept]
+        if kept not in (None, "", [], (), {}):
+            found[key] = kept
+    return found
+
+
+def _fault(path: Path, key: str, problem: str, remedy: str) -> FactoryError:
+    return FactoryError([Fault(file=str(path), key=key, problem=problem, remedy=remedy)])
