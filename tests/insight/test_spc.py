@@ -20,7 +20,17 @@ from deungdae.core.clock import from_iso
 from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Samples, Window
 from deungdae.core.types import MINUTE, SECOND, Finding, Flag, FloatArray, Severity, Signal
-from deungdae.insight.spc import RULES, Process, Spc, SpcOptions, capability, constants, learn
+from deungdae.insight.spc import (
+    RANGE_RULES,
+    RULES,
+    Process,
+    Rule,
+    Spc,
+    SpcOptions,
+    capability,
+    constants,
+    learn,
+)
 from deungdae.insight.spc import charts as spc_charts
 from deungdae.model.factory import Factory, Identity
 
@@ -193,6 +203,17 @@ def by_definition(name: str, z: list[float], at: int) -> bool:
         "western_electric_2": lambda: one_side(2, 3, 2),
         "western_electric_3": lambda: one_side(4, 5, 1),
         "western_electric_4": lambda: one_side(8, 8, 0),
+        "western_electric_5": lambda: run(15, lambda v: all(abs(x) < 1 for x in v)),
+        "western_electric_6": lambda: run(8, lambda v: all(abs(x) > 1 for x in v)),
+        "western_electric_7": lambda: run(14, turns),
+        "western_electric_8": lambda: run(6, lambda v: abs(sum(steps(v))) == 5),
+        "range_1": lambda: run(1, lambda v: min(v) > 3),
+        "range_2": lambda: run(2, lambda v: min(v) > 2),
+        "range_3": lambda: run(3, lambda v: min(v) > 1),
+        "range_4": lambda: run(7, lambda v: min(v) > 0),
+        "range_5": lambda: run(10, lambda v: max(v) < 0),
+        "range_6": lambda: run(6, lambda v: max(v) < -1),
+        "range_7": lambda: run(4, lambda v: max(v) < -2),
     }[name]()
 
 
@@ -212,10 +233,11 @@ piece = st.one_of(
 sequences = st.lists(piece, max_size=5).map(lambda pieces: [z for part in pieces for z in part])
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [*RULES, *RANGE_RULES])
 @given(z=sequences)
 def test_rules_fire_exactly_where_their_words_say(name: str, z: list[float]) -> None:
-    fired = RULES[name].fires(np.asarray(z, float))  # type: ignore[index]
+    rules: dict[Any, Rule] = {**RULES, **RANGE_RULES}
+    fired = rules[name].fires(np.asarray(z, float))
     assert fired.tolist() == [by_definition(name, z, at) for at in range(len(z))]
 
 

@@ -1,23 +1,43 @@
 """Statistical process control: charts, run rules, capability, and the analysis that uses them."""
 
 from .analysis import Spc, SpcOptions
+from .attributes import COUNTED, Counted, attributes, counted_sigmas, rate
 from .capability import Capability, Index, capability
-from .charts import Chart, Process, learn, standardised
+from .charts import Chart, Process, learn, standardised, standardised_ranges
 from .constants import Constants, constants
-from .rules import RULES, Rule
+from .multivariate import Together, contributions, hotelling, learn_together, squared
+from .phases import Removal, Screened, screen
+from .rules import RANGE_RULES, RULES, Rule
+from .subgroups import subgroups
 
 __all__ = [
+    "COUNTED",
+    "RANGE_RULES",
     "RULES",
     "Capability",
     "Chart",
     "Constants",
+    "Counted",
     "Index",
     "Process",
+    "Removal",
     "Rule",
+    "Screened",
     "Spc",
     "SpcOptions",
+    "Together",
+    "attributes",
     "capability",
     "constants",
+    "contributions",
+    "counted_sigmas",
+    "hotelling",
     "learn",
+    "learn_together",
+    "rate",
+    "screen",
+    "squared",
     "standardised",
+    "standardised_ranges",
+    "subgroups",
 ]

@@ -87,6 +87,13 @@ def standardised(groups: FloatArray, process: Process) -> FloatArray:
     return z
 
 
+def standardised_ranges(groups: FloatArray, process: Process) -> FloatArray:
+    """Return each subgroup's range, float64[m], as its distance from the mean one in its sigmas."""
+    of = constants(groups.shape[1])
+    z: FloatArray = (np.ptp(groups, axis=1) / process.sigma - of.d2) / of.d3
+    return z
+
+
 def means(groups: FloatArray, process: Process) -> Chart:
     """Return the chart of means with limits at three standard errors; n = 1: of individuals.
 

@@ -3,8 +3,12 @@
 Each is told at the point that completes it. A point on a line is not beyond it, and one on the
 centre is on neither side. "Two of three" wants the last one to be one of the two, and does not wait
 for a third where the first two already are.
-Sources: Western Electric, Statistical Quality Control Handbook (1956); Nelson (1984), Journal of
+Sources: Western Electric, Statistical Quality Control Handbook (1956): the four zone tests, then
+stratification, mixture, systematic change and trend, numbered by us in that order; the handbook
+gives no number of points for the last two: 14 and 6 as with Nelson. Nelson (1984), Journal of
 Quality Technology 16(4), tests 1 to 8, numbered as there. They are made for means and individuals.
+The tests of ranges are the handbook's for ranges of small subgroups (below five parts), whose
+distribution leans to one side.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ RuleName = Literal[
     "nelson_1", "nelson_2", "nelson_3", "nelson_4",
     "nelson_5", "nelson_6", "nelson_7", "nelson_8",
     "western_electric_1", "western_electric_2", "western_electric_3", "western_electric_4",
+    "western_electric_5", "western_electric_6", "western_electric_7", "western_electric_8",
+]  # fmt: skip
+RangeRuleName = Literal[
+    "range_1", "range_2", "range_3", "range_4", "range_5", "range_6", "range_7",
 ]  # fmt: skip
 
 
@@ -40,6 +48,11 @@ def _on_one_side(z: FloatArray, least: int, of: int, beyond: float) -> Marks:
     above, below = z > beyond, z < -beyond
     fires: Marks = (above & (_last(above, of) >= least)) | (below & (_last(below, of) >= least))
     return fires
+
+
+def _one_way(z: FloatArray, points: int, side: int, beyond: float) -> Marks:
+    """Return where so many points in a row lie beyond a line on the given side."""
+    return _in_a_row(side * z > beyond, points)
 
 
 def _steady(z: FloatArray, points: int) -> Marks:
@@ -92,23 +105,52 @@ _FOUR = Rule(
     "four of five points beyond 1 sigma on one side",
     partial(_on_one_side, least=4, of=5, beyond=1),
 )
+_TREND = Rule("six points in a row rising, or falling", partial(_steady, points=6))
+_TURNS = Rule("fourteen points in a row up and down", partial(_alternating, points=14))
+_LAYERS = Rule("fifteen points in a row within 1 sigma", partial(_within, points=15))
+_MIXTURE = Rule("eight points in a row beyond 1 sigma", partial(_none_within, points=8))
 RULES: dict[RuleName, Rule] = {
     "nelson_1": _BEYOND,
     "nelson_2": Rule(
         "nine points in a row on one side of the centre",
         partial(_on_one_side, least=9, of=9, beyond=0),
     ),
-    "nelson_3": Rule("six points in a row rising, or falling", partial(_steady, points=6)),
-    "nelson_4": Rule("fourteen points in a row up and down", partial(_alternating, points=14)),
+    "nelson_3": _TREND,
+    "nelson_4": _TURNS,
     "nelson_5": _TWO,
     "nelson_6": _FOUR,
-    "nelson_7": Rule("fifteen points in a row within 1 sigma", partial(_within, points=15)),
-    "nelson_8": Rule("eight points in a row beyond 1 sigma", partial(_none_within, points=8)),
+    "nelson_7": _LAYERS,
+    "nelson_8": _MIXTURE,
     "western_electric_1": _BEYOND,
     "western_electric_2": _TWO,
     "western_electric_3": _FOUR,
     "western_electric_4": Rule(
         "eight points in a row on one side of the centre",
         partial(_on_one_side, least=8, of=8, beyond=0),
+    ),
+    "western_electric_5": _LAYERS,
+    "western_electric_6": _MIXTURE,
+    "western_electric_7": _TURNS,
+    "western_electric_8": _TREND,
+}
+RANGE_RULES: dict[RangeRuleName, Rule] = {
+    "range_1": Rule("a range above 3 sigma", partial(_one_way, points=1, side=1, beyond=3)),
+    "range_2": Rule(
+        "two ranges in a row above 2 sigma", partial(_one_way, points=2, side=1, beyond=2)
+    ),
+    "range_3": Rule(
+        "three ranges in a row above 1 sigma", partial(_one_way, points=3, side=1, beyond=1)
+    ),
+    "range_4": Rule(
+        "seven ranges in a row above the centre", partial(_one_way, points=7, side=1, beyond=0)
+    ),
+    "range_5": Rule(
+        "ten ranges in a row below the centre", partial(_one_way, points=10, side=-1, beyond=0)
+    ),
+    "range_6": Rule(
+        "six ranges in a row below 1 sigma", partial(_one_way, points=6, side=-1, beyond=1)
+    ),
+    "range_7": Rule(
+        "four ranges in a row below 2 sigma", partial(_one_way, points=4, side=-1, beyond=2)
     ),
 }
