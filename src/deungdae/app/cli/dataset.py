@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from .output import Output, Row
 
 if TYPE_CHECKING:
     from deungdae.app.datasets import Shelf
+    from deungdae.app.datasets.make import Line
     from deungdae.learn.dataset import Card, Declaration
+    from deungdae.model.factory import Factory
 
 SETS = "datasets"  # folder of the shelf, in the history's folder or in the one we are in
 
@@ -49,12 +52,8 @@ def shelf_of(options: argparse.Namespace) -> Shelf:
         return Shelf(options.sets)
     if options.store is not None:
         return Shelf(options.store / SETS)
-    if options.factory is not None:
-        from deungdae.app import describe  # noqa: PLC0415 — as above
-
-        factory = describe.read(options.factory)
-        return Shelf(factory.path.parent / str(factory.sections["historian"].path) / SETS)
-    return Shelf(Path(SETS))
+    factory = _factory(options)
+    return Shelf((_history(factory) if factory else Path()) / SETS)
 
 
 def _add_shelf(verb: argparse.ArgumentParser) -> None:
@@ -93,9 +92,40 @@ def _build(options: argparse.Namespace, output: Output) -> int:
     from deungdae.app.datasets import make  # noqa: PLC0415 — as above
 
     declared, base = _declared(options)
-    dataset = make.from_files(shelf_of(options), declared, base, _zone(options), _person(options))
+    shelf, who = shelf_of(options), _person(options)
+    if make.is_of_line(declared):
+        with _line(options) as source:
+            dataset = make.from_line(shelf, declared, source, who)
+    else:
+        dataset = make.from_files(shelf, declared, base, _zone(options), who)
     _say_card(dataset.card, output)
     return 0
+
+
+@contextmanager
+def _line(options: argparse.Namespace) -> Iterator[Line]:
+    """Give the history to cut from: of the factory, or in the folder. Raises ValueError."""
+    from deungdae.app.datasets.make import Line  # noqa: PLC0415 — as above
+
+    from .moments import opened  # noqa: PLC0415 — as above
+
+    factory = _factory(options)
+    if options.store is None and factory is None:
+        raise ValueError("this set comes from the line: say which with --factory or --store")
+    history: Path = options.store or _history(factory)
+    with opened(history) as store:
+        yield Line(store, factory)
+
+
+def _factory(options: argparse.Namespace) -> Any:
+    """Return the factory that --factory names, or None."""
+    from deungdae.app import describe  # noqa: PLC0415 — as above
+
+    return None if options.factory is None else describe.read(options.factory)
+
+
+def _history(factory: Factory) -> Path:
+    return factory.path.parent / str(factory.sections["historian"].path)
 
 
 def _declared(options: argparse.Namespace) -> tuple[Declaration, Path]:
@@ -134,6 +164,8 @@ def _declared(options: argparse.Namespace) -> tuple[Declaration, Path]:
 def _zone(options: argparse.Namespace) -> Any:
     from .moments import zone_of  # noqa: PLC0415 — as above
 
+    if not options.tz and (factory := _factory(options)):
+        return factory.zone
     options.tz = options.tz or "UTC"
     return zone_of(options)
 

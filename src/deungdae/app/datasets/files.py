@@ -55,7 +55,7 @@ def images(folder: Folder, base: Path, blobs: Blobs, zone: ZoneInfo, good: Seque
     if not items:
         reason = f": {taking.left_out[0]}" if taking.left_out else ""
         raise NotEnoughData(f"{root} holds no image that can be taken{reason}")
-    return Cut(items, columns, _shortened(taking.left_out), taking.limits())
+    return Cut(items, columns, shortened(taking.left_out), taking.limits())
 
 
 def rows(table: Table, base: Path, zone: ZoneInfo) -> Cut:
@@ -89,7 +89,7 @@ def rows(table: Table, base: Path, zone: ZoneInfo) -> Cut:
         )  # fmt: skip
     if not items:
         raise NotEnoughData(f"{path}: no row can be taken: {left_out[0]}")
-    return Cut(items, columns, _shortened(left_out), [])
+    return Cut(items, columns, shortened(left_out), [])
 
 
 def read_table(path: Path) -> list[dict[str, object]]:
@@ -212,7 +212,7 @@ class _Taking:
         name = _text(row.get(folder.file if self._listed else "file"))
         try:
             content = self._read(name)
-            size = _looked(content).shape[:2]
+            size = looked(content).shape[:2]
             time = _time(row.get(folder.time), self._zone) if folder.time else 0
         except ValueError as error:
             self.left_out.append(f"{name or 'a row without a file'}: {error}")
@@ -248,7 +248,7 @@ class _Taking:
             return ""
         try:
             content = self._read(name)
-            pixels = _looked(content)
+            pixels = looked(content)
             if pixels.shape[:2] != size:
                 raise ValueError(
                     f"is {pixels.shape[1]} x {pixels.shape[0]} pixels, the image {size[1]} x"
@@ -275,7 +275,7 @@ class _Taking:
             raise ValueError(f"cannot be read: {error.strerror or error}") from error
 
 
-def _looked(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def looked(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     from deungdae.wires.pixels import decoded  # noqa: PLC0415 — for sets of images alone
 
     return decoded(content)
@@ -307,6 +307,6 @@ def _check_column(name: str, known: Sequence[str], path: Path) -> None:
         raise ValueError(f"{path} has no column {name!r}: {remedy}")
 
 
-def _shortened(problems: Sequence[str]) -> list[str]:
+def shortened(problems: Sequence[str]) -> list[str]:
     rest = len(problems) - TOLD
     return [*problems[:TOLD], *([f"and {rest} more"] if rest > 0 else [])]

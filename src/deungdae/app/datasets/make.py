@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 import tomlkit
 
+from deungdae.app.album import Album
+from deungdae.app.remote import Archive
 from deungdae.core import strict
 from deungdae.core.errors import FactoryError, Fault
-from deungdae.learn.dataset import Dataset, Declaration, Origin
-from deungdae.model.factory import locate
+from deungdae.learn.dataset import Dataset, Declaration, Origin, Pictures, Signals
+from deungdae.model.factory import Factory, locate
 
-from . import files
+from . import files, line
 from .files import Cut
 from .shelf import Shelf
 
@@ -68,12 +71,67 @@ def from_files(
         cut = files.rows(declared.table, base, zone)
         origin = Origin(files=declared.table.file)
     else:
-        raise ValueError("this set comes from the line: say which with --factory")
-    return keep(shelf, declared, cut, origin, who)
+        raise ValueError("this set comes from the line: it needs a history")
+    return _keep(shelf, declared, cut, origin, who)
 
 
-def keep(shelf: Shelf, declared: Declaration, cut: Cut, origin: Origin, who: str) -> Dataset:
-    """Return the set of what was cut, kept on the shelf."""
+class Line(NamedTuple):
+    """A line's history, the pictures of its cameras, and how it is described.
+
+    factory: None where only the history is known; it then has no pictures.
+    """
+
+    store: Archive
+    factory: Factory | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone of the factory."""
+        return self.factory.zone if self.factory else ZoneInfo("UTC")
+
+
+def is_of_line(declared: Declaration) -> bool:
+    """Return whether a set is cut from a history, not from files."""
+    return declared.pictures is not None or declared.signals is not None
+
+
+def from_line(shelf: Shelf, declared: Declaration, source: Line, who: str) -> Dataset:
+    """Return the set of a declaration with [pictures] or [signals], kept on the shelf.
+
+    Raises ValueError, NotEnoughData, StoreError.
+    """
+    asked = declared.pictures or declared.signals
+    if asked is None:
+        raise ValueError("this set comes from files: it needs no history")
+    now, zone, factory = shelf.clock.now(), source.zone, source.factory
+    said_until = asked.known if isinstance(asked, Pictures) else ""
+    when = line.period(asked.since, asked.until, said_until, now, zone)
+    if isinstance(asked, Signals):
+        cut = line.rows(asked, when, declared.limit, source.store, zone)
+    elif factory is None:
+        raise ValueError("pictures lie in the folders of a factory's cameras: say which factory")
+    else:
+        content = Album(factory).content
+        cut = line.images(asked, when, declared.limit, source.store, content, shelf.blobs, zone)
+    origin = Origin(
+        factory=factory.id if factory else "",
+        line=_line_of(factory, asked.signals[0]) if factory else "",
+        signals=asked.signals,
+        start=when.start,
+        end=when.end,
+    )
+    return _keep(shelf, declared, cut, origin, who)
+
+
+def _line_of(factory: Factory, signal: str) -> str:
+    """Return the line that a signal's asset stands in, or ''."""
+    asset = factory.assets.get(signal.rpartition(".")[0])
+    while asset is not None and asset.level != "line":
+        asset = factory.assets.get(asset.parent)
+    return asset.id if asset else ""
+
+
+def _keep(shelf: Shelf, declared: Declaration, cut: Cut, origin: Origin, who: str) -> Dataset:
     items, limits = cut.items, [*declared.limits, *cut.limits]
     if len(items) > declared.limit:
         limits.append(

@@ -4,7 +4,19 @@ from .card import FORMAT, Card, Consent, Count, Origin
 from .columns import typed
 from .content import Dataset, version_of
 from .declaration import Declaration, Folder, Join, Pictures, Signals, Table
-from .item import OWN, Column, Item, Label, Source, Value, contradicts, merged, settled
+from .item import (
+    OWN,
+    Column,
+    Item,
+    Label,
+    Source,
+    Value,
+    contradicts,
+    merged,
+    settled,
+    together,
+)
+from .over import over
 from .parquet import from_parquet, to_parquet
 
 __all__ = [
@@ -29,8 +41,10 @@ __all__ = [
     "contradicts",
     "from_parquet",
     "merged",
+    "over",
     "settled",
     "to_parquet",
+    "together",
     "typed",
     "version_of",
 ]

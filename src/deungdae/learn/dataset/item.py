@@ -94,7 +94,11 @@ def merged(items: Sequence[Item]) -> list[Item]:
     An image that came twice keeps what was said of both, and the two groups become one: otherwise
     it could be trained on and tested with. Rows without an image stay as they are.
     """
-    name_of = _joined([(item.ref, item.group) for item in items if item.ref])
+    shown: dict[str, list[str]] = {}
+    for item in items:
+        if item.ref:
+            shown.setdefault(item.ref, []).append(item.group)
+    name_of = together(shown.values())
     images: dict[str, Item] = {}
     rows: list[Item] = []
     for item in sorted(items, key=_order):
@@ -119,25 +123,32 @@ def _both(first: Item, second: Item) -> Item:
             key=lambda each: (each.time, each.source, each.who, each.label),
         )
     )
-    label, source = settled(said)
+    label, source = first.label, first.source
+    if (label, source) != (second.label, second.source):
+        # of those alone whose word counted before: an inspection's may be kept and not count
+        counted = {first.source, second.source}
+        label, source = settled(each for each in said if each.source in counted)
     return msgspec.structs.replace(
         first, labels=said, label=label, source=source, mask=first.mask or second.mask
     )
 
 
-def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the name of the group that each group became part of: what shares an image is one."""
+def together(names: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Return the name of the group that each name is part of, the first by its letters.
+
+    names: what stands together belongs to one group, and so does what is linked through others.
+    """
     parent: dict[str, str] = {}
 
-    def root(group: str) -> str:
-        parent.setdefault(group, group)
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
 
-    seen: dict[str, str] = {}
-    for ref, group in pairs:
-        one, other = sorted((root(seen.setdefault(ref, group)), root(group)))
-        parent[other] = one
-    return {group: root(group) for group in list(parent)}
+    for linked in names:
+        for other in linked:
+            one, rest = sorted((root(linked[0]), root(other)))
+            parent[rest] = one
+    return {name: root(name) for name in list(parent)}
