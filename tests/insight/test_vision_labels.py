@@ -6,7 +6,7 @@ import numpy as np
 
 from deungdae.core.types import Event
 from deungdae.insight.vision.labels import labels
-from deungdae.insight.vision.verdict import Verdict, corners_text, heat_text
+from deungdae.insight.vision.verdict import Verdict, cells_text, corners_text
 
 
 def test_heat_is_told_by_cell_with_eight_for_the_threshold() -> None:
@@ -16,11 +16,11 @@ def test_heat_is_told_by_cell_with_eight_for_the_threshold() -> None:
     heat[59, 0] = 99.0
     corners = np.asarray([[0.0, 1.0], [10.0, 1.0], [10.0, 6.04], [0.0, 6.0]])
     verdict = Verdict(2.0, 2.0, (), (), heat, corners)
-    size, digits = heat_text(verdict).split()
+    size, digits = cells_text(verdict.heat, verdict.threshold).split()
     cells = np.asarray([int(digit, 16) for digit in digits]).reshape(24, 48)
     assert size == "48x24"
     assert (cells[12, 24], cells[0, 47], cells[23, 0], cells.sum()) == (8, 4, 15, 27)
-    assert corners_text(verdict) == "0.0 1.0; 10.0 1.0; 10.0 6.0; 0.0 6.0"
+    assert corners_text(verdict.corners) == "0.0 1.0; 10.0 1.0; 10.0 6.0; 0.0 6.0"
 
 
 def test_the_label_that_was_said_last_holds() -> None:

@@ -25,6 +25,7 @@ from .bus import role
 from .bus.role import Role
 from .control import Control, Ledger
 from .live import Live
+from .models import FOLDER, Models
 from .reports import Reports
 from .runtime import Runtime
 
@@ -108,7 +109,8 @@ class House:
         journal = stack.enter_context(Journal(self._folder / "journal", self.clock))
         control = Control(self._part, journal, Live(), self.clock)
         restore(control, journal, self.clock.now())
-        runtime = Runtime(self._part, store, control, self.clock)
+        models = Models(self._folder / FOLDER)
+        runtime = Runtime(self._part, store, control, self.clock, models=models)
         control.findings = runtime.intake.conclude
         return runtime, journal
 

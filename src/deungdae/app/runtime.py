@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from deungdae.core.clock import Clock
 from deungdae.core.errors import StoreError, StoreFailed
@@ -18,6 +19,9 @@ from .door import Door
 from .intake import Intake, Sink
 from .thinking import Thinking
 
+if TYPE_CHECKING:
+    from .models import Models
+
 log = logging.getLogger("deungdae.runtime")
 
 ALIVE = "deungdae"  # asset of the events that say, once a minute, which doors were open
@@ -29,7 +33,8 @@ TAKE_OVER = 10.0  # s that a changed door may take to deliver before the old one
 class Runtime:
     """A running factory. `store` is the memory; `journal` remembers commands and permits.
 
-    sink: where what comes is made durable, if not in the store. name: of this process.
+    sink: where what comes is made durable, if not in the store. name: of this process. models: the
+    trained ones, where there may be any.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Runtime:
         *,
         sink: Sink | None = None,
         name: str = "runtime",
+        models: Models | None = None,
     ) -> None:
         self.factory = factory
         self.store = store
@@ -48,7 +54,10 @@ class Runtime:
         self.clock = clock
         self.live = control.live
         self.intake = Intake(sink or self._append, self.live, clock)
-        self.thinking = Thinking(store, self.live, clock, self.intake.conclude, control.submit)
+        self.models = models
+        self.thinking = Thinking(
+            store, self.live, clock, self.intake.conclude, control.submit, models
+        )
         self.doors: dict[str, Door] = {}
         self.bridges: dict[str, Bridge] = {}
         self.ready = asyncio.Event()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from deungdae.core.clock import Clock, SimulatedClock
 from deungdae.core.errors import BadReply, FactoryError, Fault, NotEnoughData, StoreError
 from deungdae.core.ports import (
     Analyser,
+    Appointed,
     Events,
     Needs,
     Picture,
@@ -32,6 +33,9 @@ from deungdae.model.factory import Factory, Plugin
 from .album import Album, example, images_of
 from .live import Live
 from .offspring import end_with_parent
+
+if TYPE_CHECKING:
+    from .models import Models
 
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.030  # s of CPU; what took longer last time is thought in another process, of 100 MB
@@ -109,6 +113,7 @@ class Thinking:
         clock: Clock,
         findings: Callable[[Sequence[Finding]], None],
         commands: Callable[[Sequence[Command]], None],
+        models: Models | None = None,
     ) -> None:
         self.thinkers: dict[str, Thinker] = {}
         self._store = store
@@ -116,6 +121,7 @@ class Thinking:
         self._clock = clock
         self._findings = findings
         self._commands = commands
+        self._models = models
         self._pool: ProcessPoolExecutor | None = None
         self._apart: set[asyncio.Task[None]] = set()
         self._album: Album | None = None
@@ -143,7 +149,7 @@ class Thinking:
         for thinker in fresh:
             if thinker.needs.images:
                 self._show(thinker, ())
-            elif thinker.needs.every == 0 and thinker.needs.history == 0:
+            elif waits_for_news(thinker.needs):
                 self._introduce(thinker)
         changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}
         return [
@@ -173,7 +179,7 @@ class Thinking:
             if thinker.needs.images:
                 if isinstance(item, tuple):
                     self._show(thinker, images_of(item, thinker.needs.images))
-            elif thinker.needs.every == 0 and thinker.needs.history == 0:
+            elif waits_for_news(thinker.needs):
                 window = self._news(thinker, item)
                 if window is not None:
                     self._think(thinker, window)
@@ -220,8 +226,13 @@ class Thinking:
             thinker.failed(error)
 
     async def _see(self, thinker: Thinker, id: str, picture: Picture) -> Sequence[Any]:
-        window = Window(picture.time, self._clock.now(), images={id: (picture,)})
+        models = await self._clock.call(self._appointed, thinker)
+        window = Window(picture.time, self._clock.now(), images={id: (picture,)}, models=models)
         return await self._clock.call(thinker.call, window.end, window)
+
+    def _appointed(self, thinker: Thinker) -> dict[str, tuple[Appointed, ...]]:
+        models = self._models
+        return {n: models.appointed(n) for n in thinker.needs.models} if models is not None else {}
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._apart.add(task)
@@ -352,6 +363,14 @@ class Thinking:
             self._commands(results)
         else:
             self._findings(results)
+            self._tell(results)
+
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        """Call those who wait for what others conclude."""
+        for thinker in self.thinkers.values():
+            wanted = tuple(each for each in findings if each.origin in thinker.needs.findings)
+            if wanted:
+                self._think(thinker, Window(thinker.since, self._clock.now(), findings=wanted))
 
 
 def examples(plugin: Plugin, factory: Factory) -> list[Path]:
@@ -383,6 +402,11 @@ def think(work: Analyser | Policy, now: int, window: Window) -> tuple[Sequence[A
     begun = time.thread_time()
     results = work.decide(now, window) if isinstance(work, Policy) else work.update(now, window)
     return results, time.thread_time() - begun
+
+
+def waits_for_news(needs: Needs) -> bool:
+    """Return whether a thinker is to be called as samples and events come."""
+    return needs.every == 0 and needs.history == 0
 
 
 def is_thinker(plugin: Plugin) -> bool:

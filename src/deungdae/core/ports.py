@@ -212,12 +212,16 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     every: call at least every so many ns, 0: whenever something new of it arrives.
     history: the window reaches back so many ns before now, 0: only what is new since last time.
     Who asks for a history keeps nothing between calls: each may run in another process.
-    Who asks for images is called with one after the other, and with nothing else.
+    Who asks for images is called with one after the other, and with nothing else but models.
+    models: names of trained models. findings: names of analyses, whose conclusions it is called
+    with as they come.
     """
 
     signals: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     every: int = 0
     history: int = 0
 
@@ -231,11 +235,26 @@ class Picture(msgspec.Struct, frozen=True, eq=False):
     pixels: NDArray[np.uint8]
 
 
+class Appointed(msgspec.Struct, frozen=True, eq=False):
+    """A trained model as it stands now. stage: `shadow`, `advise` or `decide`; content: its file.
+
+    A score below `accept` is good, one above `reject` is bad, between them a person is asked.
+    """
+
+    name: str
+    version: str
+    stage: str
+    accept: float
+    reject: float
+    content: bytes
+
+
 class Window(msgspec.Struct, frozen=True, eq=False):
     """What a thinker gets: everything it needs over [start, end).
 
     With history, samples and events also hold the last one before start, so that the state at
-    start is known. images: those that could be read, in time order.
+    start is known. images: those that could be read, in time order. models: by name, the one that
+    acts first.
     """
 
     start: int
@@ -243,6 +262,8 @@ class Window(msgspec.Struct, frozen=True, eq=False):
     samples: Mapping[str, Samples] = {}
     events: Mapping[str, Events] = {}
     images: Mapping[str, tuple[Picture, ...]] = {}
+    models: Mapping[str, tuple[Appointed, ...]] = {}
+    findings: tuple[Finding, ...] = ()
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Coroutine
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from deungdae.core.errors import DoorError
+from deungdae.core.errors import DoorError, NotEnoughData
 
 from .failure import WebError
 
@@ -50,6 +50,8 @@ class Job:
             self.state = "cancelled"
         except DoorError as error:
             self._fail(str(error), error.remedy)
+        except NotEnoughData as error:
+            self._fail(f"not enough data: {error}", "try again when there are more")
         except TimeoutError:
             self._fail("it took too long", "try again, or describe it by hand")
         except Exception as error:  # a driver's fault must not hide
@@ -61,7 +63,7 @@ class Job:
 
 
 class Jobs:
-    """The searches and browsings of one process."""
+    """The searches, browsings and trainings of one process."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -78,14 +80,18 @@ class Jobs:
         running = [job for job in self._jobs.values() if job.state == "running"]
         if len(running) >= BUSY:
             who = ", ".join(sorted({job.person for job in running}))
-            raise WebError(409, f"{BUSY} searches are under way, of {who}", "wait, or stop one")
+            raise WebError(409, f"{BUSY} jobs are under way, of {who}", "wait, or stop one")
 
     def find(self, id: str, kind: type[J]) -> J:
         """Return a job. Raises WebError."""
         job = self._jobs.get(id)
         if not isinstance(job, kind):
-            raise WebError(404, "this search is not known any more", "begin it anew")
+            raise WebError(404, "this job is not known any more", "begin it anew")
         return job
+
+    def all(self, kind: type[J]) -> list[J]:
+        """Return the jobs of a kind that are remembered, oldest first."""
+        return [job for job in self._jobs.values() if isinstance(job, kind)]
 
     def close(self) -> None:
         """End all that runs."""

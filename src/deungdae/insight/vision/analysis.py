@@ -8,12 +8,13 @@ from typing import Annotated
 import msgspec
 
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
-from deungdae.core.ports import Needs, Picture, Window
+from deungdae.core.ports import Appointed, Needs, Picture, Window
 from deungdae.core.types import Finding
 from deungdae.model.factory import Factory
 
 from .reference import LEAST, Album, Reference
-from .verdict import Verdict, corners_text, heat_text, inspect
+from .trained import Trained
+from .verdict import Verdict, boxes_text, cells_text, corners_text, inspect
 
 
 class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,30 +76,40 @@ class Vision:
             raise FactoryError(faults)
         self._album = Album()
         self._reference: Reference | None = None
+        self._models: dict[Appointed, Trained] = {}
 
     @property
     def needs(self) -> Needs:
-        """Return the images."""
-        return Needs(images=(self.options.signal,))
+        """Return the images, and the model of its name."""
+        return Needs(images=(self.options.signal,), models=(self.name,))
 
     def update(self, now: int, window: Window) -> Sequence[Finding]:
         """Return the inspection of each image, in order.
 
         Raises NotEnoughData until enough images are learnt from.
         """
+        acting, shadow = self._appointed(window.models.get(self.name, ()))
         found = []
         for picture in window.images.get(self.options.signal, ()):
             if self._reference is None:
                 self._learn(picture)
-            else:
-                found.append(self._inspection(now, picture, self._reference))
-        if self._reference is None:
+                if acting is None:
+                    continue
+            found.append(self._inspection(now, picture, acting, shadow))
+        if self._reference is None and acting is None:
             seen = len(self._album.faces)
             raise NotEnoughData(
                 f"{seen} of {self.options.learn} images of good bricks seen on "
                 f"{self.options.signal}"
             )
         return found
+
+    def _appointed(self, models: Sequence[Appointed]) -> tuple[Trained | None, Trained | None]:
+        """Return the model that acts and the one that is watched, each loaded once."""
+        self._models = {stands: self._models.get(stands) or Trained(stands) for stands in models}
+        acting = next((m for m in self._models.values() if m.stands.stage != "shadow"), None)
+        shadow = next((m for m in self._models.values() if m.stands.stage == "shadow"), None)
+        return acting, shadow
 
     def _learn(self, picture: Picture) -> None:
         """Look at one more image, and learn when it is the last; one without a brick is none."""
@@ -110,7 +121,9 @@ class Vision:
             self._reference = self._album.learn(self.options.false_rejects / 100)
             self._album = Album()
 
-    def _inspection(self, now: int, picture: Picture, reference: Reference) -> Finding:
+    def _inspection(
+        self, now: int, picture: Picture, acting: Trained | None, shadow: Trained | None
+    ) -> Finding:
         moment = min(picture.time, now)
         finding = Finding(
             origin=self.name,
@@ -118,20 +131,16 @@ class Vision:
             name="inspection",
             start=moment,
             end=moment,
-            evidence={"serial": picture.serial, "image": picture.ref}
-            | {"reference": reference.version, "threshold": f"{reference.threshold:.6g}"},
+            evidence={"serial": picture.serial, "image": picture.ref},
         )
-        try:
-            verdict = inspect(picture.pixels, reference)
-        except NotEnoughData as error:
-            return msgspec.structs.replace(finding, severity=1, reason=str(error))
-        return msgspec.structs.replace(
-            finding,
-            value=verdict.score,
-            severity=2 if verdict.reject else 0,
-            reason=_words(verdict),
-            evidence=finding.evidence | _evidence(verdict, reference),
-        )
+        if acting is not None:
+            finding = _by_model(finding, picture, acting)
+        elif self._reference is not None:
+            finding = _by_reference(finding, picture, self._reference)
+        if shadow is not None:
+            told = {"shadow": shadow.shadow(shadow.judge(picture.pixels))}
+            finding = msgspec.structs.replace(finding, evidence=finding.evidence | told)
+        return finding
 
     def _faults(self) -> Iterator[Fault]:
         options = self.options
@@ -154,6 +163,41 @@ class Vision:
         )
 
 
+def _by_model(finding: Finding, picture: Picture, model: Trained) -> Finding:
+    """Return what a trained model concludes from an image."""
+    judgement = model.judge(picture.pixels)
+    told = model.evidence(judgement, picture.pixels.shape)
+    reason = {
+        "pass": "",
+        "reject": "looks like parts that people rejected",
+        "unsure": "the model is not sure: a person must look",
+    }
+    return msgspec.structs.replace(
+        finding,
+        value=judgement.score,
+        severity={"pass": 0, "unsure": 1, "reject": 2}[told["verdict"]],
+        reason=reason[told["verdict"]],
+        evidence=finding.evidence | told,
+    )
+
+
+def _by_reference(finding: Finding, picture: Picture, reference: Reference) -> Finding:
+    """Return what is concluded from an image by what good bricks look like."""
+    known = {"reference": reference.version, "threshold": f"{reference.threshold:.6g}"}
+    try:
+        verdict = inspect(picture.pixels, reference)
+    except NotEnoughData as error:
+        evidence = finding.evidence | known
+        return msgspec.structs.replace(finding, severity=1, reason=str(error), evidence=evidence)
+    return msgspec.structs.replace(
+        finding,
+        value=verdict.score,
+        severity=2 if verdict.reject else 0,
+        reason=_words(verdict),
+        evidence=finding.evidence | known | _evidence(verdict, reference),
+    )
+
+
 def _words(verdict: Verdict) -> str:
     if not verdict.reject:
         return ""
@@ -168,8 +212,8 @@ def _evidence(verdict: Verdict, reference: Reference) -> dict[str, str]:
     if verdict.kinds:
         evidence["kinds"] = ", ".join(verdict.kinds)
     if verdict.boxes:
-        boxes = (" ".join(str(number) for number in box) for box in verdict.boxes)
-        evidence["boxes"] = "; ".join(boxes)
+        evidence["boxes"] = boxes_text(verdict.boxes)
     if verdict.reject:
-        evidence |= {"heat": heat_text(verdict), "corners": corners_text(verdict)}
+        evidence["heat"] = cells_text(verdict.heat, verdict.threshold)
+        evidence["corners"] = corners_text(verdict.corners)
     return evidence

@@ -13,12 +13,17 @@ WORDS = ("good", "reject")
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of an image. time: when it was said to the inspection, ns."""
+    """What a person says of an image. time: when it was said to the inspection, ns.
+
+    serial: of the part; said: what the inspection had said of it.
+    """
 
     ref: str
     verdict: str
     person: str
     time: int
+    serial: str = ""
+    said: str = ""
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +65,8 @@ def labels(events: Iterable[Event]) -> dict[str, Label]:
             verdict=each.value,
             person=each.data.get("person", ""),
             time=each.received,
+            serial=each.data.get("serial", ""),
+            said=each.data.get("verdict", ""),
         )
         for each in sorted(events, key=lambda each: each.received)
         if each.kind == "note" and each.value in WORDS and each.data.get("ref")

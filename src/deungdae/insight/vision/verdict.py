@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -89,24 +90,29 @@ def heat_map(verdict: Verdict, height: int, width: int) -> Image:
     return np.asarray(seen, np.float32).reshape(height, width)
 
 
-def heat_text(verdict: Verdict) -> str:
-    """Return the heat of the face as text small enough for a finding's evidence.
+def cells_text(heat: Image, threshold: float) -> str:
+    """Return a heat map, float32[H, W], as text small enough for a finding's evidence.
 
     `48x24 ` and one hexadecimal digit for each cell, row by row: the highest score in the cell, 8
     or more above the threshold. With `corners_text` a page draws it over the image.
     """
-    height, width = verdict.heat.shape
+    height, width = heat.shape
     columns, rows = min(width, _GRID), min(height, max(1, _GRID * height // width))
     tops = np.linspace(0, height, rows, endpoint=False).astype(int)
     lefts = np.linspace(0, width, columns, endpoint=False).astype(int)
-    cells = np.maximum.reduceat(np.maximum.reduceat(verdict.heat, tops), lefts, axis=1)
-    digits = np.clip(8 * cells / max(verdict.threshold, 1e-12), 0, 15).astype(int)
+    cells = np.maximum.reduceat(np.maximum.reduceat(heat, tops), lefts, axis=1)
+    digits = np.clip(8 * cells / max(threshold, 1e-12), 0, 15).astype(int)
     return f"{columns}x{rows} " + "".join(f"{digit:x}" for digit in digits.ravel().tolist())
 
 
-def corners_text(verdict: Verdict) -> str:
-    """Return the corners of the face in the image, `x y; …`, clockwise from its top left."""
-    return "; ".join(f"{x:.1f} {y:.1f}" for x, y in verdict.corners.tolist())
+def corners_text(corners: Corners) -> str:
+    """Return the corners of what was looked at in the image, `x y; …`, clockwise from top left."""
+    return "; ".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist())
+
+
+def boxes_text(boxes: Sequence[tuple[int, int, int, int]]) -> str:
+    """Return places in the image, `left top width height; …`."""
+    return "; ".join(" ".join(str(number) for number in box) for box in boxes)
 
 
 def _spots(heat: Image, threshold: float) -> list[_Spot]:

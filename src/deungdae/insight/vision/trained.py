@@ -1,0 +1,64 @@
+"""A trained model at work: what it says of a part, for people to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from deungdae.core.ports import Appointed
+
+from .place import Pixels
+from .verdict import cells_text, corners_text
+
+if TYPE_CHECKING:
+    from deungdae.learn.images import Inspector, Judgement
+
+Verdict = Literal["pass", "reject", "unsure"]
+
+
+class Trained:
+    """A model as it stands now; loaded when the first part comes."""
+
+    def __init__(self, stands: Appointed) -> None:
+        self.stands = stands
+        self._inspector: Inspector | None = None
+
+    def judge(self, pixels: Pixels) -> Judgement:
+        """Return what the model says of uint8[h, w, 3]. Raises ValueError for no such model."""
+        from deungdae.learn.images import Inspector  # noqa: PLC0415 — ONNX, for who has a model
+
+        if self._inspector is None:
+            self._inspector = Inspector.load(self.stands.content)
+        return self._inspector.judge(pixels)
+
+    def verdict(self, score: float) -> Verdict:
+        """Return what a score means: between its two limits a person is asked."""
+        if score < self.stands.accept:
+            return "pass"
+        return "reject" if score > self.stands.reject else "unsure"
+
+    def evidence(self, judgement: Judgement, shape: tuple[int, ...]) -> dict[str, str]:
+        """Return the verdict and where it comes from; shape: of the image, height first."""
+        stands = self.stands
+        verdict = self.verdict(judgement.score)
+        told = {
+            "verdict": verdict,
+            "model": f"{stands.name} {stands.version}",
+            "stage": stands.stage,
+            "threshold": f"{stands.reject:.6g}",
+            "accept": f"{stands.accept:.6g}",
+        }
+        if verdict == "pass":
+            return told
+        height, width = shape[:2]
+        whole = np.asarray([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+        limit = max(stands.accept, 1e-6)  # what is as warm as this made a person look
+        return told | {
+            "heat": cells_text(judgement.heat, limit),
+            "corners": corners_text(whole),
+        }
+
+    def shadow(self, judgement: Judgement) -> str:
+        """Return what it would have said, had it been asked."""
+        return f"{self.verdict(judgement.score)} {judgement.score:.3f} {self.stands.version}"
