@@ -16,10 +16,10 @@ from deungdae.core.errors import StoreError
 from deungdae.historian.store import Historian
 
 
-def add_store(verb: argparse.ArgumentParser) -> None:
+def add_store(verb: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add --store."""
     verb.add_argument(
-        "--store", type=Path, required=True, metavar="S", help="folder of the history"
+        "--store", type=Path, required=required, metavar="S", help="folder of the history"
     )
 
 

@@ -1,4 +1,4 @@
-"""The verb report: states, KPIs, losses, shifts, alarms and the trace of a code."""
+"""The verb report: states, KPIs, losses, shifts, alarms, the trace of a code, and causes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from . import alarms, shift, trace
+from . import alarms, cause, making, shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
@@ -20,11 +20,12 @@ from .output import Output
 def add(verbs: Any) -> None:
     """Add the verb."""
     verb = verbs.add_parser(
-        "report", help="states, kpi, losses, shift, week, alarms; trace: of a code"
+        "report",
+        help="states, kpi, losses, shift, week, alarms; trace: of a code; cause: why parts differ",
     )
-    whats = ("states", "kpi", "losses", "shift", "week", "alarms", "trace")
+    whats = ("states", "kpi", "losses", "shift", "week", "alarms", "trace", "cause")
     verb.add_argument("what", choices=whats, metavar="|".join(whats))
-    verb.add_argument("code", nargs="?", default="", metavar="CODE", help="with trace")
+    verb.add_argument("code", nargs="?", default="", metavar="CODE", help="with trace; cause: a file")
     verb.add_argument("--recall", action="store_true", help="with trace: all that it went into")
     verb.add_argument("--asset", action="append", default=[], metavar="A", help="else all")
     verb.add_argument(
@@ -35,14 +36,22 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--pdf", type=Path, metavar="FILE", help="shift, week: write it there")
     verb.add_argument("--language", choices=("ko", "en"), help="of it; else the factory's")
-    add_store(verb)
+    cause.add(verb)
+    making.add_files(verb)
+    add_store(verb, required=False)
     add_period(verb)
     verb.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace, output: Output) -> int:
+    if options.what == "cause":
+        return cause.report(options, output)
     if bool(options.code) != (options.what == "trace"):
         raise ValueError("report trace CODE needs a code, the others take none")
+    if options.what == "trace" and making.is_asked(options):
+        return making.report(options, output)
+    if options.store is None:
+        raise ValueError(f"report {options.what} needs --store S, the folder of the history")
     if options.what == "trace":
         return trace.report(options, output)
     if options.what in ("losses", "shift", "week"):

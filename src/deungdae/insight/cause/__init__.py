@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from . import words
 from .causes import Answer, Cause, Level, Question, Rivals, Together, causes
+from .design import Effect, Experiment, experiment, is_design, planned
 from .table import Column, Table, read
+from .verdict import Limits, Verdict, judge, placeholders
 
 __all__ = [
-    "Answer", "Cause", "Column", "Level", "Question", "Rivals", "Table", "Together", "causes",
-    "read",
+    "Answer", "Cause", "Column", "Effect", "Experiment", "Level", "Limits", "Question", "Rivals",
+    "Table", "Together", "Verdict", "causes", "experiment", "is_design", "judge", "placeholders",
+    "planned", "read", "words",
 ]  # fmt: skip

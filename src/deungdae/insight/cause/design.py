@@ -92,6 +92,20 @@ def is_design(table: Table, result: str, factors: Sequence[str], block: str = ""
     )  # fmt: skip
 
 
+def planned(table: Table, result: str, block: str = "") -> tuple[str, ...]:
+    """Return the columns that look as if they had been set to two levels, and perhaps the middle.
+
+    A column that has as many values as there are rows (the order of the runs) is none.
+    """
+    found = []
+    for column in table.columns:
+        values = np.unique(column.value[column.known])
+        middle = len(values) == 3 and not column.levels and isclose(values[1], values[[0, 2]].mean())
+        if column.name not in (result, block) and (len(values) == 2 or middle):
+            found.append(column.name)
+    return tuple(found)
+
+
 def experiment(table: Table, result: str, factors: Sequence[str] = (), block: str = "") -> Experiment:
     """Return the effects of a two-level experiment on a numeric result, the strongest first.
 

@@ -1,0 +1,261 @@
+"""Why parts differ, on the command line: from a table, a designed experiment, or QIF results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deungdae.app import making
+from deungdae.core.errors import NotEnoughData
+from deungdae.core.types import FloatArray
+from deungdae.insight.cause import (
+    Column,
+    Limits,
+    Question,
+    Table,
+    causes,
+    experiment,
+    is_design,
+    judge,
+    placeholders,
+    planned,
+    read,
+    words,
+)
+from deungdae.insight.trace import settings
+
+from .making import joined
+from .output import Output, Row
+
+BLOCKS = frozenset({"block", "blocks", "블록"})
+
+
+def add(verb: Any) -> None:
+    """Add the options of `report cause`."""
+    verb.add_argument("--result", default="", metavar="C", help="cause: column with the result")
+    for name, of in (("lsl", "lower limit"), ("usl", "upper limit"), ("nominal", "nominal"),
+                     ("aimed", "what the program aims at")):  # fmt: skip
+        verb.add_argument(f"--{name}", type=float, metavar="X", help=f"cause: {of} of the result")
+    verb.add_argument(
+        "--factor", action="append", default=[], metavar="C", help="cause: columns; else all others"
+    )
+    verb.add_argument("--group", default="", metavar="C", help="cause: rows that belong together")
+    verb.add_argument("--time", default="", metavar="C", help="cause: order of making")
+    verb.add_argument("--block", default="", metavar="C", help="cause: blocks of an experiment")
+    verb.add_argument(
+        "--words", action="append", default=[], metavar="C", help="cause: numbers that are names"
+    )
+    verb.add_argument(
+        "--observed", action="store_true", help="cause: no designed experiment, though it looks so"
+    )
+
+
+def report(options: argparse.Namespace, output: Output) -> int:
+    """Print ranked causes, or the verdict on each characteristic."""
+    if options.code:
+        path = Path(options.code)
+        if path.suffix.lower() in (".qif", ".xml"):
+            options.qif = [path, *options.qif]
+        else:
+            return _table(options, path, output)
+    if options.qif:
+        return _inspections(options, output)
+    raise ValueError("report cause needs a table (CSV) or --qif results")
+
+
+# ---- a table
+
+
+def _table(options: argparse.Namespace, path: Path, output: Output) -> int:
+    table = read(making.content(path), str(path), options.words)
+    if not options.result:
+        raise ValueError(f"--result: which column is it? there are: {', '.join(table.names)}")
+    column = table[options.result]
+    told: dict[str, object] = {}
+    lines: list[str] = []
+    if options.lsl is not None or options.usl is not None:
+        if column.levels:
+            raise ValueError(f"--lsl, --usl: {options.result} holds words, not numbers")
+        limits = Limits(
+            nominal=options.nominal, lower=options.lsl, upper=options.usl, aimed=options.aimed
+        )
+        verdict = judge(_in_order(column, table, options.time), limits, ordered=bool(options.time))
+        told["verdict"] = verdict
+        lines += [*words.verdict(options.result, verdict), ""]
+    _find(options, table, told, lines)
+    told["said"] = lines
+    if output.as_json:
+        output.value(told)
+    else:
+        for line in lines:
+            output.say(line)
+        if "causes" in told:
+            output.say("")
+            output.rows(_ranked(told))
+    return 0
+
+
+def _find(
+    options: argparse.Namespace, table: Table, told: dict[str, object], lines: list[str]
+) -> None:
+    """Add what an experiment or a search says."""
+    block = options.block or next((n for n in table.names if n.lower() in BLOCKS), "")
+    factors = tuple(options.factor) or planned(table, options.result, block)
+    plain = not (options.observed or options.group or options.time)
+    numeric = not table[options.result].levels
+    if plain and numeric and is_design(table, options.result, factors, block):
+        tried = experiment(table, options.result, factors, block)
+        told["experiment"] = tried
+        lines += [*words.experiment(tried), *(f"note: {note}" for note in tried.notes)]
+        return
+    question = Question(
+        result=options.result, factors=tuple(options.factor), group=options.group,
+        time=options.time,
+    )  # fmt: skip
+    answer = causes(table, question, np.random.default_rng(5))
+    told["causes"] = answer
+    lines += [*words.answer(answer), *(f"note: {note}" for note in answer.notes)]
+    verdict = told.get("verdict")
+    if verdict is not None and getattr(verdict, "kind", "") == "specification" and answer.found:
+        lines.append("the causes above move the result, but they are not why parts are outside")
+
+
+def _in_order(column: Column, table: Table, time: str) -> FloatArray:
+    if not time:
+        return column.value
+    order = np.argsort(table[time].value, kind="stable")
+    return np.asarray(column.value[order])
+
+
+def _ranked(told: dict[str, object]) -> list[Row]:
+    answer: Any = told["causes"]
+    return [
+        {
+            "factor": each.factor,
+            "cause": "yes" if each.chosen else "",
+            "from": each.lower,
+            "to": each.upper,
+            "effect": each.effect,
+            "95 % from": each.low,
+            "95 % to": each.high,
+            "tells %": round(100 * each.unique, 1),
+            "alone %": round(100 * each.alone, 1),
+            "p": each.p,
+            "chance": each.q,
+            "half samples %": round(100 * each.stability),
+        }
+        for each in (*answer.causes, *answer.others)
+    ]
+
+
+# ---- inspections
+
+
+def _inspections(options: argparse.Namespace, output: Output) -> int:
+    """Judge each characteristic of QIF documents; with logs, look for causes in the making."""
+    told: list[Row] = []
+    lines: list[str] = []
+    made = _settings(options)
+    for path in options.qif:
+        measured = making.measurements(path)
+        names = list(dict.fromkeys(each.characteristic for each in measured))
+        ids = list(dict.fromkeys(each.result for each in measured))
+        parts = {each.result: each.part for each in measured}
+        key = making.keys([part for part in parts.values() if part])
+        serials = [key.get(parts[id], "") or f"without serial ({id})" for id in ids]
+        place = {id: number for number, id in enumerate(ids)}
+        where = {name: number for number, name in enumerate(names)}
+        values = np.full((len(ids), len(names)), np.nan)
+        bonus = np.zeros_like(values)
+        passed = np.zeros(values.shape, bool)
+        for each in measured:
+            at = place[each.result], where[each.characteristic]
+            values[at] = np.nan if each.value is None else each.value
+            bonus[at] = each.bonus
+            passed[at] = each.status.upper() == "PASS"
+        of = {each.characteristic: each for each in reversed(measured)}
+        nominal = np.array(
+            [np.nan if of[n].nominal is None else of[n].nominal for n in names], float
+        )
+        blank = placeholders(values, nominal)
+        for name in names:
+            if options.result and options.result != name:
+                continue
+            at = where[name]
+            if [f"{value:g}" for value in values[:, at]] == serials:
+                continue  # the number of the part, kept as if it had been measured
+            row, said = _characteristic(
+                options, of[name], values[:, at], bonus[:, at], passed[:, at], serials, blank,
+                [x for x in nominal.tolist() if x == x and x != nominal[at]], made, path.name,
+            )  # fmt: skip
+            told.append(row)
+            lines += said
+    if options.result and not told:
+        raise ValueError(f"--result {options.result}: no such characteristic in these documents")
+    if output.as_json:
+        output.value({"characteristics": told, "said": lines})
+        return 0
+    output.rows([{k: v for k, v in row.items() if k not in ("evidence", "causes")} for row in told])
+    output.say("")
+    for line in lines:
+        output.say(line)
+    return 0
+
+
+def _characteristic(
+    options: argparse.Namespace, told: Any, values: FloatArray, bonus: FloatArray, passed: Any,
+    serials: Sequence[str], blank: Any, others: Sequence[float], made: dict[str, dict[str, float]],
+    document: str,
+) -> tuple[Row, list[str]]:  # fmt: skip
+    """Return a row, sentences where something is the matter."""
+    limits = Limits(nominal=told.nominal, lower=told.lower, upper=told.upper, aimed=options.aimed)
+    base: dict[str, object] = {"characteristic": told.characteristic, "document": document}
+    try:
+        found = judge(
+            values, limits, parts=serials, passed=passed, others=others, bonus=bonus,
+            placeholder=blank & (values == told.nominal) if told.nominal is not None else blank,
+        )  # fmt: skip
+    except NotEnoughData as error:
+        return {**base, "verdict": "", "outside": None, "mean": None, "sigma": None, "Pp": None,
+                "Ppk": None, "shift": None, "why": str(error)}, []  # fmt: skip
+    row: dict[str, object] = {
+        **base, "verdict": found.kind, "outside": found.outside, "mean": found.mean,
+        "sigma": found.spread, "Pp": found.pp, "Ppk": found.ppk, "shift": found.shift,
+        "why": found.said, "evidence": found.evidence,
+    }  # fmt: skip
+    said = [] if found.kind == "capable" else words.verdict(told.characteristic, found)
+    if made and (found.kind != "capable" or options.result):
+        answer = _in_making(told.characteristic, values, serials, blank, made)
+        if answer is not None:
+            row["causes"] = answer
+            said += [f"   in its making: {line}" for line in words.answer(answer)]
+    return row, said
+
+
+def _settings(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Return the making of each part as factors, by its number; {} without logs."""
+    if not options.mtconnect:
+        return {}
+    return {part.key: settings(part.made) for part in joined(options).parts if part.made.runs}
+
+
+def _in_making(
+    name: str, values: FloatArray, serials: Sequence[str], blank: Any,
+    made: dict[str, dict[str, float]],
+) -> Any:  # fmt: skip
+    """Return the causes of a characteristic in the making of the parts, or None: too few."""
+    rows = [n for n, serial in enumerate(serials) if serial in made and not blank[n]]
+    factors = list(dict.fromkeys(key for n in rows for key in made[serials[n]]))
+    columns = [Column(name, values[rows])]
+    columns += [
+        Column(key, np.array([made[serials[n]].get(key, np.nan) for n in rows], float))
+        for key in factors
+    ]
+    try:
+        return causes(Table(tuple(columns)), Question(result=name), np.random.default_rng(5))
+    except NotEnoughData:
+        return None

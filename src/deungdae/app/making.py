@@ -1,0 +1,174 @@
+"""MTConnect logs, QIF results and G-code of parts, read from files and joined by serial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from deungdae.core.errors import BadReply, NotEnoughData
+from deungdae.insight.trace import Fit, Made, Told, fit, keys, made
+from deungdae.wires import gcode, qif
+
+__all__ = ["Joined", "Part", "Result", "content", "keys", "measurements", "read"]
+
+_NONE_MADE = Made((), ())
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured characteristic of a part; document: the file it stands in."""
+
+    document: str
+    measured: qif.Measurement
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """All that files say of one part. key: its number; serials: as they write it."""
+
+    key: str
+    serials: tuple[str, ...]
+    made: Made
+    results: tuple[Result, ...]
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """Parts by number. doubts: what could not be joined, and why."""
+
+    parts: tuple[Part, ...]
+    programs: tuple[tuple[str, gcode.Program], ...]
+    doubts: tuple[str, ...]
+
+    def part(self, code: str) -> Part:
+        """Return a part by its number or by a serial. Raises NotEnoughData with those known."""
+        for part in self.parts:
+            if code == part.key or code in part.serials or _bare(code) == _bare(part.key):
+                return part
+        known = ", ".join(part.key for part in self.parts[:30])
+        raise NotEnoughData(f"no file names the part {code}; there are: {known or 'none'}")
+
+    def fits(self, part: Part) -> list[list[tuple[str, Fit]]]:
+        """Return for each run of a part how it fits each program."""
+        return [
+            [(name, fit(run, program)) for name, program in self.programs] for run in part.made.runs
+        ]
+
+
+def read(logs: Sequence[Path], results: Sequence[Path], programs: Sequence[Path]) -> Joined:
+    """Return what files say of parts. logs: one file for each part, its name tells which.
+
+    Raises ValueError for a file that is not there, BadReply naming one that cannot be read.
+    """
+    doubts: list[str] = []
+    runs: dict[str, tuple[str, Made]] = {}
+    named = keys([_stem(path) for path in logs])
+    for path in logs:
+        key = named[_stem(path)]
+        if key in runs:
+            doubts.append(f"{path.name}: part {key} has a log already; this one is left out")
+            continue
+        runs[key] = (_stem(path), _made(path))
+    found: dict[str, tuple[list[str], list[Result]]] = {}
+    for path in results:
+        _results(path, found, doubts)
+    order = sorted(runs.keys() | found.keys(), key=lambda key: (len(key), key))
+    parts = []
+    for key in order:
+        name, making = runs.get(key, ("", _NONE_MADE))
+        serials, own = found.get(key, ([], []))
+        parts.append(
+            Part(
+                key=key, serials=tuple(dict.fromkeys([*filter(None, [name]), *serials])),
+                made=making, results=tuple(own),
+            )
+        )  # fmt: skip
+    for kind, have in (("log", set(runs)), ("results", set(found))):
+        missing = [key for key in order if key not in have]
+        if have and missing:
+            doubts.append(f"without {kind}: parts {', '.join(missing)}")
+    plans = tuple((path.name, _program(path)) for path in programs)
+    return Joined(parts=tuple(parts), programs=plans, doubts=tuple(doubts))
+
+
+def content(path: Path) -> bytes:
+    """Return a file's bytes. Raises ValueError naming one that cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+
+
+def measurements(path: Path) -> list[qif.Measurement]:
+    """Return what a QIF file measured. Raises BadReply naming the file."""
+    try:
+        return qif.measurements(content(path))
+    except BadReply as error:
+        raise BadReply(f"{path}: {error}", remedy=error.remedy) from error
+
+
+def _results(
+    path: Path, found: dict[str, tuple[list[str], list[Result]]], doubts: list[str]
+) -> None:
+    """Add the results of one document to those of each part."""
+    told = measurements(path)
+    named = keys([each.part for each in told])
+    nameless = {each.result for each in told if not each.part}
+    if nameless:
+        free = len(named) + len(nameless)
+        doubts.append(
+            f"{path.name}: {len(nameless)} of {free} inspections name no serial; they are left out"
+        )
+    by_serial: dict[str, set[str]] = {}
+    for each in told:
+        if not each.part:
+            continue
+        by_serial.setdefault(each.part, set()).add(each.result)
+        serials, own = found.setdefault(named[each.part], ([], []))
+        serials.append(each.part)
+        own.append(Result(document=path.name, measured=each))
+    doubts += [
+        f"{path.name}: serial {serial} stands on {len(ids)} inspections; all are shown"
+        for serial, ids in by_serial.items()
+        if len(ids) > 1
+    ]
+
+
+def _made(path: Path) -> Made:
+    from deungdae.machines.mtconnect.log import read_log  # noqa: PLC0415 — pyarrow takes 0.2 s
+
+    content(path)  # says which file is not there
+    log = read_log([path], "m")
+    names = {signal.id: signal.name for signal in log.signals}
+    handles = {id: number for number, id in enumerate(names)}
+    by_handle = list(names.values())
+    lines: list[Told] = []
+    faults: list[str] = []
+    for part in log.parts(handles, 0):
+        batch = part.batch
+        lines += [
+            Told(time, by_handle[handle], repr(value))
+            for handle, time, value in zip(
+                batch.signal.tolist(), batch.time.tolist(), batch.value.tolist(), strict=True
+            )
+        ]
+        lines += [Told(event.time, names[event.id], event.value) for event in part.events]
+        faults += part.faults
+    found = made(lines)
+    said = (f"{len(faults)} lines of the log cannot be read, first {faults[0]}",) if faults else ()
+    return msgspec.structs.replace(found, doubts=(*found.doubts, *said))
+
+
+def _program(path: Path) -> gcode.Program:
+    try:
+        return gcode.read(content(path))
+    except BadReply as error:
+        raise BadReply(f"{path}: {error}", remedy=error.remedy) from error
+
+
+def _stem(path: Path) -> str:
+    name = path.name.removesuffix(".gz")
+    return name.rpartition(".")[0] or name
+
+
+def _bare(code: str) -> str:
+    return code.lstrip("0") or code
