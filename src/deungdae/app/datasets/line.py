@@ -265,12 +265,15 @@ def rows(asked: Signals, when: Period, limit: int, store: Archive, zone: ZoneInf
         _check_event(store, known, id, when)
     every = round(asked.every * SECOND)
     first, last = -(-when.start // every), when.end // every
+    newest = store.last(asked.signals).time
+    if len(newest):  # what comes behind the last sample nobody knows
+        last = min(last, int(newest.max()) // every + 1)
     start = max(first, last - limit)
     rollups = {id: store.rollup(id, start * every, last * every, every) for id in asked.signals}
     held = [rollup.start for rollup in rollups.values() if len(rollup.start)]
     if not held:
         raise NotEnoughData(
-            f"{', '.join(asked.signals)}: no sample from {to_iso(when.start, zone)} to"
+            f"{', '.join(asked.signals)}: no whole row with samples from {to_iso(when.start, zone)} to"
             f" {to_iso(when.end, zone)}"
         )
     times = np.arange(min(int(each[0]) for each in held), last * every, every, dtype=np.int64)
@@ -350,8 +353,11 @@ def _time_group(group: str, time: int, zone: ZoneInfo) -> str:
 
 
 def plain(values: FloatArray) -> list[float | None]:
-    """Return numbers, None where they are not known."""
-    return [None if isnan(value) else value for value in values.tolist()]
+    """Return numbers, None where they are not known.
+
+    To 12 digits: the last bits of a sum differ from processor to processor, and versions must not.
+    """
+    return [None if isnan(value) else float(f"{value:.12g}") for value in values.tolist()]
 
 
 def _check_signals(store: Archive, ids: Sequence[str], kind: str) -> dict[str, Signal]:
