@@ -2,7 +2,7 @@
 
 from .analysis import Condition, ConditionOptions
 from .bearing import CATALOGUE, PLACES, Geometry, Multiples, from_geometry
-from .block import Block, block, doubt_of_rate, evenly, resampled
+from .block import Block, doubt_of_rate, evenly, recorded, resampled
 from .diagnosis import (
     Diagnosis,
     Healthy,
@@ -34,7 +34,6 @@ __all__ = [
     "Look",
     "Multiples",
     "Strike",
-    "block",
     "diagnose",
     "doubt_of_rate",
     "evenly",
@@ -44,6 +43,7 @@ __all__ = [
     "learn",
     "look",
     "looks",
+    "recorded",
     "remaining",
     "resampled",
     "together",

@@ -223,7 +223,7 @@ class Condition:
                 f"{self.options.signal}: {len(value) / rate:.2g} s without a gap; a block has "
                 f"{length:.2g} s"
             )
-        block = blocks.block(value[-n:], rate, turning[-n:])
+        block = blocks.recorded(value[-n:], rate, turning[-n:])
         self._time, self._value = self._time[:0], self._value[:0]
         return (
             msgspec.structs.replace(block, doubts=doubts + block.doubts),

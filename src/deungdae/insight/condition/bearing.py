@@ -8,12 +8,13 @@ import msgspec
 
 from deungdae.sim.plant.motor import Bearing, frequencies
 
-Place: TypeAlias = Literal["inner", "outer", "ball"]
-PLACES: tuple[Place, ...] = ("inner", "outer", "ball")
+Place: TypeAlias = Literal["inner", "outer", "ball", "cage"]
+PLACES: tuple[Place, ...] = ("inner", "outer", "ball", "cage")
 WORDS: dict[str, str] = {
     "inner": "inner race",
     "outer": "outer race",
     "ball": "ball",
+    "cage": "cage",
     "none": "no fault shown",
 }
 SLIP = 0.02  # balls slide: real frequencies lie within so much of the computed ones

@@ -49,7 +49,7 @@ class Block(msgspec.Struct, frozen=True, eq=False):
         return bool(np.ptp(self.turning) <= _STEADY * self.speed)
 
 
-def block(value: FloatArray, rate: float, turning: FloatArray | float) -> Block:
+def recorded(value: FloatArray, rate: float, turning: FloatArray | float) -> Block:
     """Return evenly sampled values as a block.
 
     value: [n], any unit; rate: Hz; turning: turns/s, one for all or [n].

@@ -41,6 +41,7 @@ _SEEN = 4.0  # times the floor from which a line is seen
 _BANDS = 8  # of the levels
 _DEEPER = 1.5  # times the deepest healthy swing, where that is more than `SHOWN`
 _APART = 6.0  # healthy standard deviations of a level to a limit that was learnt
+_FASTER = 1.2  # times the speed of healthy running up to which levels are compared
 _TURNS = 25.0  # fewest turns of the shaft whose lines lie apart
 
 
@@ -65,11 +66,12 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What one block shows: strikes by place, level by band (dB), and the band's limits in Hz."""
+    """What one block shows: strikes by place, and level by band, dB. speed: turns/s; rate: Hz."""
 
     strikes: dict[Place, Strike]
     level: tuple[float, ...]
     rate: float
+    speed: float
     seconds: float
     doubts: tuple[str, ...] = ()
 
@@ -77,10 +79,12 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Healthy(msgspec.Struct, frozen=True, kw_only=True):
     """What healthy running looks like.
 
-    depth: mean, standard deviation and highest of each place; level: mean and deviation, dB.
+    depth: mean, standard deviation and highest of each place; level: mean and deviation, dB;
+    speeds: slowest and fastest, turns/s.
     """
 
     rate: float
+    speeds: tuple[float, float]
     blocks: int
     depth: dict[Place, tuple[float, float, float]]
     level: tuple[tuple[float, float], ...]
@@ -95,7 +99,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     risen: dB by which the loudest high band stands above healthy running, and where.
     """
 
-    place: Literal["inner", "outer", "ball", "none"]
+    place: Place | Literal["none"]
     by: Literal["lines", "elimination", "nothing"]
     ratio: float
     chance: float | None
@@ -129,6 +133,7 @@ def look(block: Block, multiples: Multiples) -> Look:
         strikes=best,
         level=_levels(block),
         rate=block.rate,
+        speed=block.speed,
         seconds=block.seconds,
         doubts=block.doubts,
     )
@@ -152,12 +157,21 @@ def learn(looks: Sequence[Look]) -> Healthy:
         )
     depth = {place: (*_spread(found), max(found)) for place, found in depths.items()}
     level = tuple(_spread(band) for band in zip(*(each.level for each in looks), strict=True))
-    return Healthy(rate=rate, blocks=len(looks), depth=depth, level=level)
+    speeds = [each.speed for each in looks]
+    return Healthy(
+        rate=rate,
+        speeds=(min(speeds), max(speeds)),
+        blocks=len(looks),
+        depth=depth,
+        level=level,
+    )
 
 
-def diagnose(seen: Look, healthy: Healthy | None = None) -> Diagnosis:
-    """Return which place is shown, if any; without healthy running races alone can be.
+def diagnose(seen: Look, healthy: Healthy | None = None, *, shown: float = SHOWN) -> Diagnosis:
+    """Return which place is shown, if any; without healthy running only by its own lines.
 
+    shown: depth from which a place is. Levels are compared at about the speed of healthy running
+    alone, since all of a machine grows louder with its speed.
     Raises NotEnoughData where healthy running was sampled at another rate.
     """
     if healthy is not None and abs(healthy.rate - seen.rate) > 0.01 * seen.rate:
@@ -165,10 +179,18 @@ def diagnose(seen: Look, healthy: Healthy | None = None) -> Diagnosis:
             f"sampled at {seen.rate:g} Hz, healthy running at {healthy.rate:g} Hz: bring both to "
             f"one rate"
         )
-    limits = {place: _limit(place, healthy) for place in PLACES}
+    limits = {place: _limit(place, healthy, shown) for place in PLACES}
     ratios = {place: _depth(seen, place) / limits[place] for place in PLACES}
+    if "cage" in seen.strikes and seen.strikes["cage"].harmonics < HARMONICS:
+        ratios["cage"] = 0.0  # a pitted ball passes the load once in a cage's turn, too
     place = max(PLACES, key=lambda each: ratios[each])
     loudest, risen, over, odds = _rise(seen, healthy)
+    doubts = list(seen.doubts)
+    if healthy is not None and loudest is None:
+        doubts.append(
+            f"levels are not compared: healthy running was learnt at {60 * healthy.speeds[0]:.0f} "
+            f"to {60 * healthy.speeds[1]:.0f} turns a minute, this is {60 * seen.speed:.0f}"
+        )
     band = None if loudest is None else _band(loudest, seen.rate)
     if ratios[place] > 1:
         chance = (
@@ -193,7 +215,7 @@ def diagnose(seen: Look, healthy: Healthy | None = None) -> Diagnosis:
         limits=limits,
         risen=risen,
         band=band,
-        doubts=seen.doubts,
+        doubts=tuple(doubts),
     )
 
 
@@ -213,6 +235,7 @@ def together(looks: Sequence[Look]) -> Look:
         strikes=strikes,
         level=tuple(float(each) for each in level),
         rate=looks[0].rate,
+        speed=float(np.median([each.speed for each in looks])),
         seconds=looks[0].seconds,
         doubts=tuple(dict.fromkeys(doubt for each in looks for doubt in each.doubts)),
     )
@@ -334,7 +357,7 @@ def _rise(
 
     The lowest band is left out: there the shaft and the driven machine shake.
     """
-    if healthy is None:
+    if healthy is None or not _same_speed(seen, healthy):
         return None, None, 0.0, None
     rises = [
         (level - mean, (level - mean) / max(RISEN, _APART * spread), _chance(level, mean, spread))
@@ -344,14 +367,19 @@ def _rise(
     return most, *rises[most]
 
 
+def _same_speed(seen: Look, healthy: Healthy) -> bool:
+    slowest, fastest = healthy.speeds
+    return slowest / _FASTER <= seen.speed <= fastest * _FASTER
+
+
 def _depth(seen: Look, place: Place) -> float:
     return seen.strikes[place].depth if place in seen.strikes else 0.0
 
 
-def _limit(place: Place, healthy: Healthy | None) -> float:
+def _limit(place: Place, healthy: Healthy | None, shown: float) -> float:
     if healthy is None:
-        return SHOWN
-    return max(SHOWN, _DEEPER * healthy.depth[place][2])
+        return shown
+    return max(shown, _DEEPER * healthy.depth[place][2])
 
 
 def _spread(values: Iterable[float]) -> tuple[float, float]:
