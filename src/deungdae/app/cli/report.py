@@ -1,4 +1,4 @@
-"""The verb report: states, KPIs, losses, shifts, alarms, the trace of a code, and causes."""
+"""The verb report: states, KPIs, losses, shifts, alarms, quality, the trace of a code, causes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from . import alarms, cause, making, shift, trace
+from . import alarms, cause, making, quality, shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
@@ -21,11 +21,17 @@ def add(verbs: Any) -> None:
     """Add the verb."""
     verb = verbs.add_parser(
         "report",
-        help="states, kpi, losses, shift, week, alarms; trace: of a code; cause: why parts differ",
+        help="states, kpi, losses, shift, week, alarms; quality, capability; trace: of a code; "
+        "cause: why parts differ",
     )
-    whats = ("states", "kpi", "losses", "shift", "week", "alarms", "trace", "cause")
+    whats = (
+        *("states", "kpi", "losses", "shift", "week", "alarms"),
+        *("quality", "capability", "trace", "cause"),
+    )
     verb.add_argument("what", choices=whats, metavar="|".join(whats))
-    verb.add_argument("code", nargs="?", default="", metavar="CODE", help="with trace; cause: a file")
+    verb.add_argument(
+        "code", nargs="?", default="", metavar="CODE", help="with trace; cause: a file"
+    )
     verb.add_argument("--recall", action="store_true", help="with trace: all that it went into")
     verb.add_argument("--asset", action="append", default=[], metavar="A", help="else all")
     verb.add_argument(
@@ -38,6 +44,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("--language", choices=("ko", "en"), help="of it; else the factory's")
     cause.add(verb)
     making.add_files(verb)
+    quality.add(verb)
     add_store(verb, required=False)
     add_period(verb)
     verb.set_defaults(run=_report)
@@ -50,6 +57,8 @@ def _report(options: argparse.Namespace, output: Output) -> int:
         raise ValueError("report trace CODE needs a code, the others take none")
     if options.what == "trace" and making.is_asked(options):
         return making.report(options, output)
+    if options.what == "capability":
+        return quality.capability(options, output)
     if options.store is None:
         raise ValueError(f"report {options.what} needs --store S, the folder of the history")
     if options.what == "trace":

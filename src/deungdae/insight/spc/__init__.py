@@ -8,23 +8,29 @@ from .constants import Constants, constants
 from .multivariate import Together, contributions, hotelling, learn_together, squared
 from .phases import Removal, Screened, screen
 from .rules import RANGE_RULES, RULES, Rule
+from .study import Asked, Figures, Method, Normality, Study, study
 from .subgroups import subgroups
 
 __all__ = [
     "COUNTED",
     "RANGE_RULES",
     "RULES",
+    "Asked",
     "Capability",
     "Chart",
     "Constants",
     "Counted",
+    "Figures",
     "Index",
+    "Method",
+    "Normality",
     "Process",
     "Removal",
     "Rule",
     "Screened",
     "Spc",
     "SpcOptions",
+    "Study",
     "Together",
     "attributes",
     "capability",
@@ -39,5 +45,6 @@ __all__ = [
     "squared",
     "standardised",
     "standardised_ranges",
+    "study",
     "subgroups",
 ]

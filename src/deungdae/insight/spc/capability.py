@@ -10,7 +10,7 @@ import numpy as np
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
 
-from .charts import Spread, learn
+from .charts import Process, Spread, learn
 
 LEAST = 30  # parts; below, the interval of an index reaches from poor to excellent
 
@@ -55,24 +55,29 @@ def capability(
         raise NotEnoughData(f"capability needs {LEAST} parts; there are {groups.size}")
     process = learn(groups, spread)
     overall = float(groups.std(ddof=1))
-    freedom = 1 / (2 * sqrt(1 + 2 * process.error**2) - 2)
+    freedom = sigma_freedom(process)
     n = groups.size
     found = Capability(
         n=n,
         mean=process.centre,
         within=process.sigma,
         overall=overall,
-        cp=_width(lsl, usl, process.sigma, freedom),
-        cpk=_nearest(lsl, usl, process.centre, process.sigma, freedom, n),
-        pp=_width(lsl, usl, overall, n - 1),
-        ppk=_nearest(lsl, usl, process.centre, overall, n - 1, n),
+        cp=width(lsl, usl, process.sigma, freedom),
+        cpk=nearest(lsl, usl, process.centre, process.sigma, freedom, n),
+        pp=width(lsl, usl, overall, n - 1),
+        ppk=nearest(lsl, usl, process.centre, overall, n - 1, n),
     )
     if not all(isfinite(index.value) for index in (found.cpk, found.ppk)):
         raise NotEnoughData("the spread is too small beside the limits to reckon with")
     return found
 
 
-def _width(lsl: float | None, usl: float | None, sigma: float, freedom: float) -> Index | None:
+def sigma_freedom(process: Process) -> float:
+    """Return the degrees of freedom of a sigma that was learnt. Source: Patnaik (1950)."""
+    return 1 / (2 * sqrt(1 + 2 * process.error**2) - 2)
+
+
+def width(lsl: float | None, usl: float | None, sigma: float, freedom: float) -> Index | None:
     """Return the width of the specification in six sigma; sigma has so many degrees of freedom."""
     from scipy.special import chdtri  # noqa: PLC0415 — costs 20 MB, and only who has limits needs it
 
@@ -83,7 +88,7 @@ def _width(lsl: float | None, usl: float | None, sigma: float, freedom: float) -
     return Index(value, value * low, value * high)
 
 
-def _nearest(
+def nearest(
     lsl: float | None, usl: float | None, mean: float, sigma: float, freedom: float, n: int
 ) -> Index:
     """Return the distance of the mean to the nearer limit in three sigma."""

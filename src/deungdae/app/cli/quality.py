@@ -1,0 +1,137 @@
+"""Capability on the command line: of inspection results, of tables, of signals."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from deungdae.app import describe, quality
+from deungdae.app.quality import Capable
+from deungdae.insight.spc import Asked, Index
+
+from .moments import first_of, opened, period_of
+from .output import Output
+
+METHODS = ("normal", "auto", "percentile", "clements")
+
+
+def add(verb: argparse.ArgumentParser) -> None:
+    """Add the options of report capability, beside --qif, --lsl and --usl, which causes have."""
+    verb.add_argument(
+        "--csv", action="append", type=Path, default=[], metavar="FILE",
+        help="capability: a table: value, characteristic, lsl, usl; or each column one",
+    )  # fmt: skip
+    verb.add_argument("--column", action="append", default=[], metavar="C", help="of --csv")
+    verb.add_argument("--signal", action="append", default=[], metavar="ID", help="of --store")
+    verb.add_argument(
+        "--method", choices=METHODS, default="normal", help="capability: as if normal, or by shape"
+    )
+    verb.add_argument("--machine", action="store_true", help="capability: Cm, Cmk of a short run")
+
+
+def capability(options: argparse.Namespace, output: Output) -> int:
+    """Print the capability of each characteristic; 1 if there is none that has one."""
+    asked = Asked(lsl=options.lsl, usl=options.usl, method=options.method, machine=options.machine)
+    measured = [each for path in options.qif for each in quality.from_qif(path)]
+    measured += [each for path in options.csv for each in quality.from_csv(path, options.column)]
+    if options.store is not None:
+        measured += _of_store(options)
+    elif options.signal:
+        raise ValueError("--signal needs --store, the history that it is in")
+    if not (options.qif or options.csv or options.store):
+        raise ValueError(
+            "report capability needs --qif, --csv, or --store with --signal or --factory"
+        )
+    found = quality.studies(measured, asked)
+    if output.as_json:
+        output.value([_row(each) for each in found])
+    else:
+        _print(found, output)
+    return 0 if any(each.study for each in found) else 1
+
+
+def _of_store(options: argparse.Namespace) -> list[quality.Measured]:
+    with opened(options.store) as store:
+        start, end = period_of(options, first_of(store))
+        if options.signal:
+            return quality.from_store(store, options.signal, start, end)
+        if options.factory is None:
+            raise ValueError("--store needs --signal ID, or --factory F with its spc analyses")
+        return quality.from_factory(store, describe.read(options.factory), start, end)
+
+
+def _row(each: Capable) -> dict[str, Any]:
+    """Return everything of one characteristic under stable names."""
+    one, found = each.measured, each.study
+    row: dict[str, Any] = {
+        "characteristic": one.name,
+        "source": one.source,
+        "unit": one.unit,
+        "nominal": one.nominal,
+        "lsl": one.lsl,
+        "usl": one.usl,
+        "bonus": one.bonus,
+        "n": len(one.value),
+        "skipped": one.skipped,
+        "reason": each.reason,
+    }
+    if found is None:
+        return row
+    return row | {
+        "kind": "two-sided" if None not in (found.lsl, found.usl) else "one-sided",
+        "lsl": found.lsl,
+        "usl": found.usl,
+        "mean": found.mean,
+        "deviation": found.deviation,
+        "within": found.within,
+        "min": found.low,
+        "max": found.high,
+        "out": found.out,
+        "ppm": found.ppm,
+        **{name: getattr(found, name) for name in _INDICES},
+        "method": found.method,
+        "shape": found.shape,
+        "normality": found.normality,
+        "otherwise": found.otherwise,
+        "notes": found.notes,
+    }
+
+
+_NAMED = 3  # characteristics that a note names
+_INDICES = ("cp", "cpk", "pp", "ppk", "cm", "cmk")
+
+
+def _print(found: list[Capable], output: Output) -> None:
+    shown = [each for each in found if each.study is not None]
+    names = ("cm", "cmk") if any(e.study.cmk for e in shown if e.study) else _INDICES[:4]
+    output.rows([_line(each, names) for each in shown], empty="nothing to reckon with")
+    names_of: dict[str, list[str]] = {}
+    for each in found:
+        for note in (each.reason,) if each.study is None else each.study.notes:
+            names_of.setdefault(note, []).append(each.measured.name)
+    for note, about in names_of.items():
+        more = f" and {len(about) - _NAMED} more" if len(about) > _NAMED else ""
+        output.say(f"{', '.join(about[:_NAMED])}{more}: {note}")
+
+
+def _line(each: Capable, names: tuple[str, ...]) -> dict[str, object]:
+    one, found = each.measured, each.study
+    assert found is not None, "only what has a study is printed"
+    last: Index | None = getattr(found, names[-1])
+    return {
+        "characteristic": one.name,
+        "n": found.n,
+        "lsl": found.lsl,
+        "usl": found.usl,
+        "mean": found.mean,
+        "s": found.deviation,
+        **{name: _value(getattr(found, name)) for name in names},
+        "95 %": "" if last is None else f"{last.low:.2f} … {last.high:.2f}",
+        "ppm": None if found.ppm is None else round(found.ppm, 3),
+        "out": found.out,
+    }
+
+
+def _value(index: Index | None) -> float | None:
+    return None if index is None else round(index.value, 3)
