@@ -85,9 +85,9 @@ def fill(store: Historian, refs: list[str]) -> None:
     times, values = [], []
     for n, (ref, lot) in enumerate(zip(refs, LOTS, strict=True)):
         pressed, serial = seen(n) - 30 * MINUTE, f"B{n}"
-        lots = {"lot": lot} if lot else {}
+        told = {"start": str(pressed - 20 * SECOND)} | ({"lot": lot} if lot else {})
         items.append(Event(id="press.part", time=pressed, kind="scan", value=serial,
-                           received=pressed, data={"start": str(pressed - 20 * SECOND)} | lots))  # fmt: skip
+                           received=pressed, data=told))  # fmt: skip
         items.append(Event(id="camera.image", time=seen(n), kind="image", value=ref,
                            received=seen(n), data={"serial": serial}))  # fmt: skip
         verdict = "reject" if n == 2 else "pass"
@@ -96,8 +96,9 @@ def fill(store: Historian, refs: list[str]) -> None:
         times += [pressed - 30 * SECOND, pressed - 20 * SECOND, pressed]
         values += [0.0, 1000.0 + n, 0.0]
     items.append(Batch.of([handle] * len(times), times, values, received=NOW))
-    for n, who, word, when in ((0, "kim", "good", 1), (2, "kim", "good", 1), (2, "lee", "reject", 2),
-                               (1, "lee", "reject", 9)):  # fmt: skip
+    said = ((0, "kim", "good", 1), (2, "kim", "good", 1), (2, "lee", "reject", 2),
+            (1, "lee", "reject", 9))  # fmt: skip
+    for n, who, word, when in said:
         items.append(
             Event(id="camera.image.label", time=seen(n), kind="note", value=word,
                   received=START + 3 * HOUR + when * MINUTE, data={"ref": refs[n], "person": who})

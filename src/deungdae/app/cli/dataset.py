@@ -1,4 +1,4 @@
-"""The verb dataset: build, list, show, verify, use; sets of data to learn from."""
+"""The verb dataset: sets of data to learn from are built, shown, verified, given and taken."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from .output import Output, Row
 if TYPE_CHECKING:
     from deungdae.app.datasets import Shelf
     from deungdae.app.datasets.make import Line
-    from deungdae.learn.dataset import Card, Declaration
+    from deungdae.learn.dataset import Card, Dataset, Declaration
     from deungdae.model.factory import Factory
-
-SETS = "datasets"  # folder of the shelf, in the history's folder or in the one we are in
 
 
 def add(verbs: Any) -> None:
@@ -38,15 +36,22 @@ def add(verbs: Any) -> None:
     use = whats.add_parser("use", help="write into the log who uses a set, and for what")
     use.add_argument("--for", dest="purpose", required=True, metavar="TEXT", help="what for")
     use.set_defaults(run=_use)
-    for each in (show, verify, use):
+    export = whats.add_parser("export", help="write a package that others can read without us")
+    export.add_argument("--for", dest="purpose", default="", metavar="TEXT", help="what for")
+    export.set_defaults(run=_export)
+    take = whats.add_parser("import", help="take a package that others wrote")
+    take.add_argument("source", type=Path, metavar="DIR|FILE.zip")
+    take.set_defaults(run=_import)
+    for each in (show, verify, use, export):
         each.add_argument("set", metavar="NAME", help="a set, or NAME@VERSION; else the newest")
+    export.add_argument("target", type=Path, metavar="DIR|FILE.zip", help="not there yet")
     for each in whats.choices.values():
-        _add_shelf(each)
+        add_shelf(each)
 
 
 def shelf_of(options: argparse.Namespace) -> Shelf:
     """Return the shelf that --sets, --store or --factory name; else `datasets` here."""
-    from deungdae.app.datasets import Shelf  # noqa: PLC0415 — what reads and writes, for these verbs alone
+    from deungdae.app.datasets import SETS, Shelf  # noqa: PLC0415 — what reads and writes, for these verbs alone
 
     if options.sets is not None:
         return Shelf(options.sets)
@@ -56,7 +61,7 @@ def shelf_of(options: argparse.Namespace) -> Shelf:
     return Shelf((_history(factory) if factory else Path()) / SETS)
 
 
-def _add_shelf(verb: argparse.ArgumentParser) -> None:
+def add_shelf(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--factory", type=Path, metavar="F", help="the sets in its history")
     verb.add_argument("--store", type=Path, metavar="S", help="the sets in this history")
     verb.add_argument("--sets", type=Path, metavar="DIR", help="the sets in this folder (datasets)")
@@ -69,6 +74,12 @@ def _add_shelf(verb: argparse.ArgumentParser) -> None:
 def _add_build(whats: Any) -> None:
     build = whats.add_parser("build", help="cut a set from the line, a folder or a table")
     build.add_argument("set", metavar="NAME|FILE.dataset.toml", help="its name, or its declaration")
+    add_source(build)
+    build.set_defaults(run=_build)
+
+
+def add_source(build: Any) -> None:
+    """Add what says where a set comes from, and what its columns mean."""
     build.add_argument("--images", metavar="DIR", help="folder of images")
     build.add_argument(
         "--manifest", default="", metavar="CSV", help="lists them; else all are taken"
@@ -85,21 +96,23 @@ def _add_build(whats: Any) -> None:
     build.add_argument("--licence", default="", metavar="TEXT", help="SPDX code, or words")
     build.add_argument("--contributor", default="", metavar="NAME", help="who gives it")
     build.add_argument("--tz", default="", metavar="ZONE", help="of times; else the factory's, UTC")
-    build.set_defaults(run=_build)
 
 
 def _build(options: argparse.Namespace, output: Output) -> int:
+    _say_card(made(options).card, output)
+    return 0
+
+
+def made(options: argparse.Namespace) -> Dataset:
+    """Return the set that the options of `add_source` and --sets ask for, kept on its shelf."""
     from deungdae.app.datasets import make  # noqa: PLC0415 — as above
 
     declared, base = _declared(options)
-    shelf, who = shelf_of(options), _person(options)
+    shelf, who = shelf_of(options), person(options)
     if make.is_of_line(declared):
         with _line(options) as source:
-            dataset = make.from_line(shelf, declared, source, who)
-    else:
-        dataset = make.from_files(shelf, declared, base, _zone(options), who)
-    _say_card(dataset.card, output)
-    return 0
+            return make.from_line(shelf, declared, source, who)
+    return make.from_files(shelf, declared, base, _zone(options), who)
 
 
 @contextmanager
@@ -170,7 +183,7 @@ def _zone(options: argparse.Namespace) -> Any:
     return zone_of(options)
 
 
-def _person(options: argparse.Namespace) -> str:
+def person(options: argparse.Namespace) -> str:
     return str(options.person or getpass.getuser())
 
 
@@ -224,10 +237,32 @@ def _verify(options: argparse.Namespace, output: Output) -> int:
 
 def _use(options: argparse.Namespace, output: Output) -> int:
     shelf = shelf_of(options)
-    entry = shelf.use(shelf.get(options.set).card, _person(options), options.purpose)
+    entry = shelf.use(shelf.get(options.set).card, person(options), options.purpose)
     if output.as_json:
         output.value(entry)
     output.say(f"noted: {entry.who} uses {options.set} for {options.purpose}")
+    return 0
+
+
+def _export(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.datasets.give import give  # noqa: PLC0415 — as above
+
+    shelf = shelf_of(options)
+    card = give(shelf, options.set, options.target, person(options), options.purpose).card
+    if not card.licence:
+        output.note("no licence is said: who gets it may not use it; build it with --licence")
+    if not card.anonymised:
+        output.note("nothing was taken out: names and serials are as they were")
+    if output.as_json:
+        output.value({"set": card.name, "version": card.version, "target": str(options.target)})
+    output.say(f"wrote {card.name}@{card.version[:12]} to {options.target}")
+    return 0
+
+
+def _import(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.datasets.give import take  # noqa: PLC0415 — as above
+
+    _say_card(take(shelf_of(options), options.source, person(options)).card, output)
     return 0
 
 

@@ -2,4 +2,6 @@
 
 from .shelf import NAME, Shelf, UnknownSetError
 
-__all__ = ["NAME", "Shelf", "UnknownSetError"]
+SETS = "datasets"  # folder of a shelf, in the history's folder
+
+__all__ = ["NAME", "SETS", "Shelf", "UnknownSetError"]

@@ -273,8 +273,8 @@ def rows(asked: Signals, when: Period, limit: int, store: Archive, zone: ZoneInf
     held = [rollup.start for rollup in rollups.values() if len(rollup.start)]
     if not held:
         raise NotEnoughData(
-            f"{', '.join(asked.signals)}: no whole row with samples from {to_iso(when.start, zone)} to"
-            f" {to_iso(when.end, zone)}"
+            f"{', '.join(asked.signals)}: no whole row with samples from"
+            f" {to_iso(when.start, zone)} to {to_iso(when.end, zone)}"
         )
     times = np.arange(min(int(each[0]) for each in held), last * every, every, dtype=np.int64)
     numbers = [_filled(rollups[id].start, rollups[id].weighted, rollups[id].last,

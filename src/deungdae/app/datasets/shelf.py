@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,7 +67,7 @@ class Shelf:
                 _write(place / name, content)
         except OSError as error:
             raise StoreError(f"{place} cannot be written: {error.strerror or error}") from error
-        self._note(card, how, who, {"items": card.items, "seal": card.seal})
+        self.note(card, how, who, {"items": card.items, "seal": card.seal})
         return Dataset(card, dataset.items)
 
     def cards(self, name: str = "") -> list[Card]:
@@ -141,7 +141,7 @@ class Shelf:
 
     def use(self, card: Card, who: str, purpose: str, **told: str) -> Entry:
         """Write into the log that somebody uses a set, and for what. Raises StoreError."""
-        return self._note(card, "use", who, {"purpose": purpose, **told})
+        return self.note(card, "use", who, {"purpose": purpose, **told})
 
     def log(self, name: str) -> list[Entry]:
         """Return what was done with a set, the oldest first."""
@@ -156,7 +156,7 @@ class Shelf:
             _write(self._place(card) / AUDIT, audit)
         except OSError as error:
             raise StoreError(f"the audit cannot be written: {error}") from error
-        self._note(card, "audit", who, {})
+        self.note(card, "audit", who, {})
 
     def audit(self, card: Card) -> bytes | None:
         """Return what the last audit found, as JSON, or None where there was none."""
@@ -176,7 +176,8 @@ class Shelf:
             raise StoreError(f"{place / CARD}: the card is that of {card.id}")
         return card
 
-    def _note(self, card: Card, kind: str, who: str, told: dict[str, object]) -> Entry:
+    def note(self, card: Card, kind: str, who: str, told: Mapping[str, object]) -> Entry:
+        """Write into the log what was done with a set. Raises StoreError."""
         data = {"set": card.name, "version": card.version, **told}
         return self._with_journal(card.name, lambda journal: journal.append(kind, data, who))
 

@@ -17,9 +17,11 @@ from .item import (
     together,
 )
 from .over import over
-from .parquet import from_parquet, to_parquet
+from .parquet import DESCRIBED, FILES, from_parquet, to_parquet
 
 __all__ = [
+    "DESCRIBED",
+    "FILES",
     "FORMAT",
     "OWN",
     "Card",

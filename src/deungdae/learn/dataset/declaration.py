@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from .card import Consent
-
-MOST = 1_000_000  # items of a set: each is held in memory while it is cut
+from .parquet import MOST
 
 
 class Folder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

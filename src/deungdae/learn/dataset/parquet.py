@@ -23,14 +23,32 @@ DESCRIBED = {
     "labels": "all that was said of it, as JSON: label, source, who, time in ns",
 }
 
+FILES = {
+    "image": "name of the file in images/; empty: none",
+    "mask_image": "name of the file in masks/; empty: none",
+}
+MOST = 1_000_000  # items of a set
+LARGEST = 4_000_000_000  # bytes that they may take once they are read
 
-def to_parquet(items: Sequence[Item], columns: Sequence[Column]) -> bytes:
-    """Return the items as a Parquet file: the columns of every set, and the further ones."""
+
+def to_parquet(
+    items: Sequence[Item],
+    columns: Sequence[Column],
+    files: Mapping[str, Sequence[str]] | None = None,
+) -> bytes:
+    """Return the items as a Parquet file: the columns of every set, and the further ones.
+
+    files: for a package, the names of the images and masks of the items, by FILES.
+    """
     import pyarrow as pa  # noqa: PLC0415 — 80 MB of memory, only for those with sets of data
     from pyarrow import parquet  # noqa: PLC0415 — as above
 
+    found = table(items, columns)
+    for name, names in (files or {}).items():
+        field = pa.field(name, pa.string(), metadata={"description": FILES[name]})
+        found = found.append_column(field, pa.array(list(names), pa.string()))
     sink = pa.BufferOutputStream()
-    parquet.write_table(table(items, columns), sink, compression="zstd")
+    parquet.write_table(found, sink, compression="zstd")
     return bytes(sink.getvalue())
 
 
@@ -56,15 +74,22 @@ def from_parquet(content: bytes, columns: Sequence[Column]) -> tuple[Item, ...]:
     import pyarrow as pa  # noqa: PLC0415 — as above
     from pyarrow import parquet  # noqa: PLC0415 — as above
 
-    try:
-        found = parquet.read_table(pa.BufferReader(content))
-    except pa.ArrowException as error:
-        raise ValueError(f"the items are no Parquet file: {error}") from error
     wanted = {name: _own(name) for name in OWN}
     wanted |= {c.name: pa.float64() if c.kind == "number" else pa.string() for c in columns}
-    has = dict(zip(found.schema.names, found.schema.types, strict=True))
-    if has != wanted:
-        raise ValueError(f"the items have the columns {has}, not those of the card: {wanted}")
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(content))
+        schema = file.schema_arrow
+        has = {
+            name: kind
+            for name, kind in zip(schema.names, schema.types, strict=True)
+            if name in wanted or name not in FILES
+        }
+        if has != wanted or len(set(schema.names)) != len(schema.names):
+            raise ValueError(f"the items have the columns {has}, not those of the card: {wanted}")
+        _check_size(content, file.metadata, [name for name in has if has[name] == pa.string()])
+        found = file.read(columns=list(wanted))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"the items are no Parquet file: {error}") from error
     found = found.set_column(
         found.schema.get_field_index("time"), "time", found.column("time").cast(pa.int64())
     )
@@ -73,6 +98,28 @@ def from_parquet(content: bytes, columns: Sequence[Column]) -> tuple[Item, ...]:
         return tuple(_item(row, rest) for row in found.to_pylist())
     except (msgspec.MsgspecError, TypeError) as error:
         raise ValueError(f"the items cannot be understood: {error}") from error
+
+
+def _check_size(content: bytes, told: Any, texts: Sequence[str]) -> None:
+    """Raise ValueError for what is small in the file and would not fit into memory.
+
+    A text that repeats is stored once: it is counted as often as it is named.
+    """
+    import pyarrow as pa  # noqa: PLC0415 — as above
+    from pyarrow import compute, parquet  # noqa: PLC0415 — as above
+
+    unpacked = sum(told.row_group(n).total_byte_size for n in range(told.num_row_groups))
+    if told.num_rows > MOST or unpacked > LARGEST:
+        raise ValueError(f"more than {MOST:,} items, or than {LARGEST:,} bytes of them")
+    source = pa.BufferReader(content)
+    found = parquet.read_table(source, columns=list(texts), read_dictionary=list(texts))
+    total = 0
+    for column in found.columns:
+        for chunk in column.chunks:
+            lengths = compute.binary_length(chunk.dictionary)
+            total += compute.sum(compute.take(lengths, chunk.indices)).as_py() or 0
+    if total > LARGEST:
+        raise ValueError(f"the texts of the items take more than {LARGEST:,} bytes")
 
 
 def _own(name: str) -> Any:
