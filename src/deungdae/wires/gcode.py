@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from math import atan2, cos, hypot, isfinite, pi, sin, sqrt
 
 import msgspec
@@ -259,7 +260,9 @@ class _Reader:
             return start[0], start[1]
         away = sqrt(max(0.0, axes["R"] ** 2 - (chord / 2) ** 2)) / chord
         side = -1.0 if (self._motion == 2) == (axes["R"] > 0) else 1.0
-        return (start[0] + end[0]) / 2 - side * dy * away, (start[1] + end[1]) / 2 + side * dx * away
+        return (start[0] + end[0]) / 2 - side * dy * away, (
+            start[1] + end[1]
+        ) / 2 + side * dx * away
 
 
 class _Open:
@@ -310,4 +313,4 @@ class _Open:
 
 
 def _steps(points: list[list[float]]) -> Iterator[tuple[list[float], list[float]]]:
-    return zip(points, points[1:], strict=False)
+    return pairwise(points)

@@ -11,12 +11,13 @@ import numpy as np
 
 from deungdae.app import making
 from deungdae.core.errors import NotEnoughData
-from deungdae.core.types import FloatArray
+from deungdae.core.types import SECOND, FloatArray
 from deungdae.insight.cause import (
     Column,
     Limits,
     Question,
     Table,
+    Verdict,
     causes,
     experiment,
     is_design,
@@ -26,11 +27,12 @@ from deungdae.insight.cause import (
     read,
     words,
 )
-from deungdae.insight.trace import settings
+from deungdae.insight.trace import settings, unusual
 
 from .making import joined
 from .output import Output, Row
 
+MADE = "made at"
 BLOCKS = frozenset({"block", "blocks", "블록"})
 
 
@@ -120,8 +122,8 @@ def _find(
     told["causes"] = answer
     lines += [*words.answer(answer), *(f"note: {note}" for note in answer.notes)]
     verdict = told.get("verdict")
-    if verdict is not None and getattr(verdict, "kind", "") == "specification" and answer.found:
-        lines.append("the causes above move the result, but they are not why parts are outside")
+    if isinstance(verdict, Verdict) and answer.causes:
+        lines += words.beside(verdict, answer)
 
 
 def _in_order(column: Column, table: Table, time: str) -> FloatArray:
@@ -173,15 +175,20 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
         bonus = np.zeros_like(values)
         passed = np.zeros(values.shape, bool)
         for each in measured:
-            at = place[each.result], where[each.characteristic]
-            values[at] = np.nan if each.value is None else each.value
-            bonus[at] = each.bonus
-            passed[at] = each.status.upper() == "PASS"
+            cell = place[each.result], where[each.characteristic]
+            values[cell] = np.nan if each.value is None else each.value
+            bonus[cell] = each.bonus
+            passed[cell] = each.status.upper() == "PASS"
         of = {each.characteristic: each for each in reversed(measured)}
         nominal = np.array(
             [np.nan if of[n].nominal is None else of[n].nominal for n in names], float
         )
         blank = placeholders(values, nominal)
+        lines += [
+            f"{path.name}: part {serials[n]} was not measured: {int((values[n] == nominal).sum())}"
+            " of its values are exactly the nominals; they are not counted"
+            for n in np.flatnonzero(blank)
+        ]
         for name in names:
             if options.result and options.result != name:
                 continue
@@ -190,7 +197,7 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
                 continue  # the number of the part, kept as if it had been measured
             row, said = _characteristic(
                 options, of[name], values[:, at], bonus[:, at], passed[:, at], serials, blank,
-                [x for x in nominal.tolist() if x == x and x != nominal[at]], made, path.name,
+                [x for x in nominal[np.isfinite(nominal)].tolist() if x != nominal[at]], made, path.name,
             )  # fmt: skip
             told.append(row)
             lines += said
@@ -228,6 +235,12 @@ def _characteristic(
         "why": found.said, "evidence": found.evidence,
     }  # fmt: skip
     said = [] if found.kind == "capable" else words.verdict(told.characteristic, found)
+    for part in found.special:
+        if part in made:
+            own = {name: value for name, value in made[part].items() if name != MADE}
+            odd = unusual(own, [each for key, each in made.items() if key != part])
+            odd = [each for each in odd if each != f"no {MADE}"]
+            said.append(f"   part {part} in its making: {', '.join(odd) or 'nothing unusual'}")
     if made and (found.kind != "capable" or options.result):
         answer = _in_making(told.characteristic, values, serials, blank, made)
         if answer is not None:
@@ -240,7 +253,11 @@ def _settings(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Return the making of each part as factors, by its number; {} without logs."""
     if not options.mtconnect:
         return {}
-    return {part.key: settings(part.made) for part in joined(options).parts if part.made.runs}
+    return {
+        part.key: settings(part.made) | {MADE: part.made.runs[0].start / SECOND}
+        for part in joined(options).parts
+        if part.made.runs
+    }
 
 
 def _in_making(
@@ -256,6 +273,7 @@ def _in_making(
         for key in factors
     ]
     try:
-        return causes(Table(tuple(columns)), Question(result=name), np.random.default_rng(5))
+        question = Question(result=name, time=MADE)
+        return causes(Table(tuple(columns)), question, np.random.default_rng(5))
     except NotEnoughData:
         return None

@@ -155,8 +155,7 @@ def _unjoined(found: Joined, part: Part) -> list[str]:
             said.append(f"run {number + 1}: the log names no tool{more}")
     if part.made.runs and part.results:
         said.append(
-            "which operation cut which characteristic: these logs hold no positions"
-            + _where(found)
+            "which operation cut which characteristic: these logs hold no positions" + _where(found)
         )
     return said
 

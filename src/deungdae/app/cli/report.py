@@ -61,6 +61,8 @@ def _report(options: argparse.Namespace, output: Output) -> int:
         return quality.capability(options, output)
     if options.store is None:
         raise ValueError(f"report {options.what} needs --store S, the folder of the history")
+    if options.what == "quality":
+        return quality.report(options, output)
     if options.what == "trace":
         return trace.report(options, output)
     if options.what in ("losses", "shift", "week"):

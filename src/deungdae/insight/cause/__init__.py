@@ -1,10 +1,10 @@
-"""Why parts differ: ranked causes with effects and intervals, or that the specification is wrong."""
+"""Why parts differ: ranked causes with effects and intervals, or that the print is wrong."""
 
 from __future__ import annotations
 
 from . import words
-from .causes import Answer, Cause, Level, Question, Rivals, Together, causes
 from .design import Effect, Experiment, experiment, is_design, planned
+from .search import Answer, Cause, Level, Question, Rivals, Together, causes
 from .table import Column, Table, read
 from .verdict import Limits, Verdict, judge, placeholders
 

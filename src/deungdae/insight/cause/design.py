@@ -1,9 +1,9 @@
-"""Designed experiments at two levels: effects, what is aliased with what, and what is more than chance.
+"""Designed experiments at two levels: effects, their aliases, and what is more than chance.
 
 Full and fractional factorials, replicated or not, in blocks or not, with or without centre points.
 Sources: Box, Hunter and Hunter, Statistics for Experimenters, 2nd ed., ch. 5 and 6; Montgomery,
-Design and Analysis of Experiments, 8th ed., ch. 6 to 8; Lenth (1989), Technometrics 31 (runs without
-replicates).
+Design and Analysis of Experiments, 8th ed., ch. 6 to 8; Lenth (1989), Technometrics 31 (runs that
+are not repeated).
 """
 
 from __future__ import annotations
@@ -100,13 +100,17 @@ def planned(table: Table, result: str, block: str = "") -> tuple[str, ...]:
     found = []
     for column in table.columns:
         values = np.unique(column.value[column.known])
-        middle = len(values) == 3 and not column.levels and isclose(values[1], values[[0, 2]].mean())
+        middle = (
+            len(values) == 3 and not column.levels and isclose(values[1], values[[0, 2]].mean())
+        )
         if column.name not in (result, block) and (len(values) == 2 or middle):
             found.append(column.name)
     return tuple(found)
 
 
-def experiment(table: Table, result: str, factors: Sequence[str] = (), block: str = "") -> Experiment:
+def experiment(
+    table: Table, result: str, factors: Sequence[str] = (), block: str = ""
+) -> Experiment:
     """Return the effects of a two-level experiment on a numeric result, the strongest first.
 
     factors: the columns that were set, all but result and block where none is named.
@@ -225,8 +229,7 @@ def _words(names: Sequence[str], x: FloatArray, blocks: FloatArray) -> list[_Wor
             found.setdefault(key, ([], column))[0].append(tuple(names[i] for i in chosen))
     q = np.linalg.qr(blocks)[0] if blocks.shape[1] else blocks
     return [
-        _Word(tuple(products), column, _within(column, q))
-        for products, column in found.values()
+        _Word(tuple(products), column, _within(column, q)) for products, column in found.values()
     ]
 
 
@@ -327,7 +330,8 @@ def _best(
     def said(number: int) -> tuple[str, float]:
         signs = grid[:, number]
         setting = ", ".join(
-            f"{name} {coded.levels[name][int(sign > 0)]}" for name, sign in zip(names, signs, strict=True)
+            f"{name} {coded.levels[name][int(sign > 0)]}"
+            for name, sign in zip(names, signs, strict=True)
         )
         return setting, float(guess[number])
 
@@ -343,7 +347,7 @@ def _notes(words: Sequence[_Word], active: Sequence[Effect]) -> list[str]:
     for each in mixed:
         found.append(
             f"{each.name} cannot be told from {', '.join(each.aliases)} by these runs;"
-            f" to separate them run the other fraction ({' × '.join(each.factors)} with signs turned)"
+            " to separate them run the other fraction"
         )
     if any(isclose(abs(each.effect), 0.0) for each in active):
         found.append("there is no spread at all: are the results rounded?")

@@ -19,6 +19,7 @@ from deungdae.core.types import FloatArray
 from .table import Column
 
 CURVED = 30  # rows from which on a curve is tried beside a line
+SET, SET_CURVED = 5, 12  # of a factor that was set to so few values: from so many rows on
 TINY = 1e-9
 CLOSED = 0.999  # share of a factor that others tell: nothing of its own is left
 
@@ -71,7 +72,7 @@ def terms(column: Column, factor: int) -> list[Term]:
         return []
     line = np.where(known, (column.value - column.value[known].mean()) / spread, 0.0)
     found_terms = [Term(factor, _centred(line[:, None]))]
-    if len(line) >= CURVED and column.distinct > 2:
+    if column.distinct > 2 and len(line) >= (SET_CURVED if column.distinct <= SET else CURVED):
         curve = np.column_stack([line, np.where(known, line**2, 0.0)])
         found_terms.append(Term(factor, _centred(curve), curved=True))
     return found_terms
@@ -122,7 +123,7 @@ def test(y: FloatArray, term: FloatArray, q: FloatArray, rows: Rows) -> Test:
         return NOTHING
     rest = left - own @ told
     k, n = own.shape[1], len(y)
-    free, worth = _worth(own, rest, rows, n - q.shape[1] - k, k)
+    free, worth = _worth(own, rest, rows, q.shape[1])
     if free < 1:
         return NOTHING
     share = hit / total
@@ -147,11 +148,13 @@ def _own(term: FloatArray, q: FloatArray) -> FloatArray | None:
     return np.asarray(u[:, s > 1e-4 * s[0]])
 
 
-def _worth(
-    own: FloatArray, rest: FloatArray, rows: Rows, free: float, k: int
-) -> tuple[float, float]:
-    """Return the degrees of freedom of a test, and the share that the rows are worth."""
-    worth = 1.0
+def _worth(own: FloatArray, rest: FloatArray, rows: Rows, taken: int) -> tuple[float, float]:
+    """Return the degrees of freedom of a test, and the share that the rows are worth.
+
+    taken: degrees of freedom of what was taken out of both before.
+    """
+    k = own.shape[1]
+    worth, free = 1.0, float(len(rest) - taken - k)
     if rows.grouped:
         count = np.bincount(rows.group).astype(float)
         count = count[count > 0]
@@ -162,8 +165,8 @@ def _worth(
             worth /= 1 + (size - 1) * same_x * same_y
             free = min(free, same_x * (groups - 1 - k) + (1 - same_x) * free)
     if rows.ordered:
-        follow = follows(rest)
-        both = float(np.mean([follows(column) for column in own.T])) * follow
+        follow = follows(rest, taken + k)
+        both = float(np.mean([follows(column, taken) for column in own.T])) * follow
         if both > 0:
             part = (1 - both) / (1 + both)
             worth, free = worth * part, free * part
@@ -185,14 +188,19 @@ def _intraclass(x: FloatArray, group: NDArray[np.int64], taken: float) -> float:
     return float(np.clip((between - within) / spread, 0.0, 1.0)) if spread > 0 else 0.0
 
 
-def follows(x: FloatArray) -> float:
-    """Return the correlation of each row with the one before it, 0 where there is none."""
+def follows(x: FloatArray, taken: int = 1) -> float:
+    """Return the correlation of each row with the one before it, 0 where there is none.
+
+    taken: columns that were fitted to the series; each makes it look less alike than it is.
+    Source: Kendall (1954), Biometrika 41, for the mean; each further column counts as much.
+    """
     x = x - x.mean()
     total = float(x @ x)
     if total <= 0:
         return 0.0
-    # + 1/n: what a short series loses on average (Kendall 1954)
-    return float(np.clip(x[1:] @ x[:-1] / total + 1 / len(x), -0.99, 0.99))
+    found = float(x[1:] @ x[:-1]) / total
+    lost = (1 + 3 * max(found, 0.0)) / len(x) + (taken - 1) * (1 + max(found, 0.0)) / len(x)
+    return float(np.clip(found + lost, -0.99, 0.99))
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -228,9 +236,7 @@ def choose(
     return found
 
 
-def surest(
-    y: FloatArray, ways: Sequence[Term], q: FloatArray, rows: Rows
-) -> tuple[float, Term]:
+def surest(y: FloatArray, ways: Sequence[Term], q: FloatArray, rows: Rows) -> tuple[float, Term]:
     """Return the way in which a factor acts most surely, and its p, corrected for the choice."""
     p = [test(y, way.matrix, q, rows).p for way in ways]
     best = int(np.argmin(p))

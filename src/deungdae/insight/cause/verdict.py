@@ -58,7 +58,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     it by `shift`; spread: the process varies too much; special: only the parts in `special` differ;
     drift: it moves; not measured: values that nobody measured; capable: nothing is.
     outside: share of parts outside the limits. pp, ppk: after special parts are taken out.
-    sure: whether evidence of its own says so, else it is the likeliest of what these data leave open.
+    sure: whether evidence of its own says so, else it is the likeliest of what the data leave open.
     """
 
     kind: Kind
@@ -161,13 +161,13 @@ class _Facts(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
 def _decide(facts: _Facts) -> Verdict:
     calm_out = facts.out & ~facts.wild
-    drift = _drift(facts) if facts.ordered and not facts.wild.any() else None
+    drift = _drift(facts.calm) if facts.ordered else None
     fits = facts.ppk is None or facts.ppk >= 1.0
     if not calm_out.any() and fits:
         return _calm(facts, drift)
     offset = _offset(facts)
     narrow = facts.pp is not None and facts.pp >= CAPABLE
-    if narrow and offset is not None:
+    if offset is not None and (narrow or _far(facts, offset)):
         return _aimed(facts, offset)
     if drift is not None:
         return facts.verdict("drift", drift, [_indices_said(facts)])
@@ -177,11 +177,7 @@ def _decide(facts: _Facts) -> Verdict:
 def _calm(facts: _Facts, drift: str | None) -> Verdict:
     """Return the verdict where the common parts are within the limits."""
     if facts.wild.any():
-        names = list(facts.names[facts.wild])
-        shown = ", ".join(
-            f"{name} ({value:g})"
-            for name, value in zip(names, facts.x[facts.wild], strict=True)
-        )
+        names, shown = list(facts.names[facts.wild]), ", ".join(_each(facts))
         bad = int((facts.out & facts.wild).sum())
         said = f"special cause: parts {shown} are not of the others' kind"
         said += f"; {bad} of them outside" if bad else "; all are still within the limits"
@@ -201,6 +197,14 @@ def _calm(facts: _Facts, drift: str | None) -> Verdict:
     return facts.verdict("capable", "all parts within the limits", evidence, shift=shift)
 
 
+def _each(facts: _Facts) -> list[str]:
+    """Return each special part with its value."""
+    return [
+        f"{name} ({value:g})"
+        for name, value in zip(facts.names[facts.wild], facts.x[facts.wild], strict=True)
+    ]
+
+
 def _aimed(facts: _Facts, offset: float) -> Verdict:
     """Return the verdict on a process that is narrow enough, and not where it should be."""
     limits = facts.limits
@@ -218,18 +222,22 @@ def _aimed(facts: _Facts, offset: float) -> Verdict:
         return facts.verdict("specification", said, [*why, *evidence])
     if limits.aimed is not None:
         evidence.insert(0, f"the program aims at {limits.aimed:g}, as the print does")
-    elif all_out and abs(offset) >= FAR * half:
+    elif all_out:
         said = (
-            f"a specification fault, not the process: every part is {offset:+.4g} off by the same"
-            " amount, farther than any setting goes unseen; look at the nominal, the datum and the"
-            " unit before the machine is touched"
+            f"a specification fault, not the process: every part is {offset:+.4g} off, all by the"
+            " same amount; look at nominal, datum and unit before the machine is touched"
         )
-        return facts.verdict("specification", said, evidence, sure=False)
+        if not _far(facts, offset):
+            evidence.append(f"if the machine is not set to the print, shift it by {-offset:+.4g}")
+        return facts.verdict("specification", said, evidence, shift=-offset, sure=False)
     said = f"off-centre: the process is good enough; shift it by {-offset:+.4g}"
-    if limits.aimed is None and all_out:
-        evidence.append("if the machine is set to the print's value, the print is wrong instead")
-    return facts.verdict("off-centre", said, evidence, shift=-offset,
-                         sure=limits.aimed is not None or not all_out)  # fmt: skip
+    return facts.verdict("off-centre", said, evidence, shift=-offset)
+
+
+def _far(facts: _Facts, offset: float) -> bool:
+    """Return whether all parts are farther away than a setting goes unseen."""
+    all_out = bool((facts.out | facts.wild).all())
+    return all_out and abs(offset) >= max(FAR * _half(facts.limits), 10 * facts.sigma)
 
 
 def _wrong_number(facts: _Facts) -> list[str]:
@@ -283,7 +291,9 @@ def _wide(facts: _Facts, offset: float | None) -> Verdict:
     else:
         said = "too near its limit for how much it varies" + _index_tail(facts)
     if facts.wild.any():
-        evidence.append(f"besides, parts {', '.join(facts.names[facts.wild])} are special")
+        shown = ", ".join(_each(facts))
+        where = " and outside" if facts.out[facts.wild].any() else ""
+        evidence.append(f"besides, parts {shown} are of another kind{where}")
     return facts.verdict("spread", said, evidence)
 
 
@@ -348,13 +358,9 @@ def _outside(x: FloatArray, limits: Limits, room: FloatArray) -> NDArray[np.bool
     return out
 
 
-def _indices(
-    x: FloatArray, limits: Limits, room: float
-) -> tuple[float | None, float | None]:
+def _indices(x: FloatArray, limits: Limits, room: float) -> tuple[float | None, float | None]:
     """Return Pp and Ppk, None where there is no limit or no spread."""
-    sigma = float(x.std(ddof=1))
-    if sigma <= 1e-12 * max(1.0, abs(float(x.mean()))):
-        sigma = 1e-12 * max(1.0, abs(float(x.mean())))
+    sigma = max(float(x.std(ddof=1)), 1e-12 * max(1.0, abs(float(x.mean()))))
     lower, upper = limits.lower, None if limits.upper is None else limits.upper + room
     sides = []
     if lower is not None:
@@ -378,11 +384,10 @@ def _half(limits: Limits) -> float:
     return max(abs(limits.upper or limits.lower or 0.0), 1e-12)
 
 
-def _drift(facts: _Facts) -> str | None:
+def _drift(x: FloatArray) -> str | None:
     """Return in words that the process moves while these parts are made, or None."""
     from scipy.special import stdtr  # noqa: PLC0415 — costs 20 MB, and only this needs it
 
-    x = facts.x
     place = np.arange(len(x)) - (len(x) - 1) / 2
     r = float(np.corrcoef(place, x)[0, 1]) if np.ptp(x) > 0 else 0.0
     t = abs(r) * np.sqrt((len(x) - 2) / max(1 - r * r, 1e-12))

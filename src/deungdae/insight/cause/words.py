@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .causes import DRIFT, Answer, Cause, Together
 from .design import Effect, Experiment
+from .search import DRIFT, Answer, Cause, Together
 from .verdict import Verdict
 
 
@@ -87,7 +87,9 @@ def experiment(found: Experiment) -> list[str]:
     if found.curved is not None:
         away, p = found.curved
         if p is not None and p < 0.05:
-            lines.append(f"the middle is {away:+.3g} from the corners: not straight; run a third level")
+            lines.append(
+                f"the middle is {away:+.3g} from the corners: not straight; run a third level"
+            )
     for word, best in (("highest", found.highest), ("lowest", found.lowest)):
         if best is not None:
             lines.append(f"{word} {found.result}: {best[1]:.4g} with {best[0]}")
@@ -106,6 +108,18 @@ def verdict(name: str, found: Verdict) -> list[str]:
     doubt = "" if found.sure else " (likely; these data leave it open)"
     head = f"{name}: {found.said}{doubt}; {found.outside} of {found.parts} outside"
     return [head, *(f"   {line}" for line in found.evidence)]
+
+
+def beside(found: Verdict, causes: Answer) -> list[str]:
+    """Return what causes and a verdict say together."""
+    if found.kind == "specification":
+        return ["the causes above move the result, but they are not why the parts are outside"]
+    if found.kind == "spread" and found.pp is not None and causes.left > 0:
+        pp = found.pp * found.spread / causes.left
+        return [
+            f"with these causes held at one value Pp would be {pp:.2f} instead of {found.pp:.2f}"
+        ]
+    return []
 
 
 def _change(value: float, unit: str) -> str:

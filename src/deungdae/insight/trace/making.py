@@ -1,8 +1,8 @@
-"""How one part was made: the runs and operations in a machine's log, its program, its measurements.
+"""How one part was made: runs and operations in a machine's log, and the program they followed.
 
-A log tells of a part what the machine did while it was in it: when which tool worked in which blocks,
-and when it stood. The program says what these blocks are for, the inspection what came of it. They
-are joined by serial, by the number of blocks and by tool; what does not fit is said, never guessed.
+A log tells what the machine did while a part was in it: when which tool worked in which blocks, and
+when it stood. The program says what these blocks are for, the inspection what came of it. They are
+joined by serial, by the number of blocks and by tool; what does not fit is said, never guessed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from deungdae.core.types import HOUR, MINUTE, SECOND
 SILENCE = HOUR  # without a sign of life in a run: it was given up
 LATE = MINUTE  # that a count may come after its run
 HELD = 30 * MINUTE  # that a tool still counts as the one in the spindle
+LEAST = 5  # other parts that something must be known of to call a part unusual in it
+RARE = 0.25  # share of the others that may be as unusual
 SLACK = 3  # blocks by which controls count otherwise: %, empty lines
 
 _ITEMS = {
@@ -77,7 +79,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A program from its start to its end. whole: it came to its end.
 
-    program: as the control calls it, ''; blocks: the highest block seen; count: of parts, at its end.
+    program: as the control calls it, ''; blocks: the highest block seen; count: of parts, at its
+    end.
     """
 
     program: str
@@ -416,4 +419,25 @@ def settings(made: Made) -> dict[str, float]:
                 lowest[kind] = min(low, lowest.get(kind, low))
     found |= {f"T{tool} s": round(taken, 1) for tool, taken in sorted(seconds.items())}
     found |= {f"lowest {kind.replace('_', ' ')}": low for kind, low in lowest.items()}
+    return found
+
+
+def unusual(own: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return in words where the making of a part is unlike that of nearly all others."""
+    found = []
+    for name, value in own.items():
+        known = np.array([each[name] for each in others if name in each])
+        if len(known) < LEAST:
+            continue
+        middle = float(np.median(known))
+        usual = np.abs(known - middle)
+        reach = 6 * max(1.4826 * float(np.median(usual)), 0.01 * abs(middle), 1e-9)
+        if abs(value - middle) > reach and np.mean(usual > reach) <= RARE:
+            found.append(f"{name} {value:g} (others {middle:g})")
+    if others:
+        known_to_most = {
+            name for each in others for name in each
+            if sum(name in other for other in others) > (1 - RARE) * len(others)
+        }  # fmt: skip
+        found += [f"no {name}" for name in sorted(known_to_most - own.keys())]
     return found

@@ -1,4 +1,4 @@
-"""From a table of parts to ranked causes: how much each does, how sure that is, and what rivals it."""
+"""From a table of parts to ranked causes: what each does, how sure that is, what rivals it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     among what is as sure. effect: change of the result from `lower` to `upper`, other causes being
     equal, with its 95 % interval; of good and bad: of the share of bad.
     unique: share of the variance that only it tells; alone: that it tells by itself.
-    stability: share of half samples in which it was chosen too. rivals: what cannot be told from it.
+    stability: share of half samples in which it was chosen too. rivals: what cannot be told from
+    it.
     """
 
     factor: str
@@ -111,7 +112,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     explained: share of the variance that the causes tell in parts that they were not learnt from.
     hidden: share that one factor could have and still be missed in one of five such tables.
-    follows: correlation of what is left with the part before it; None without an order.
+    left: standard deviation of what the causes do not tell. follows: correlation of that with the
+    part before; None without an order.
     """
 
     result: str
@@ -126,6 +128,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     rivals: tuple[Rivals, ...]
     explained: float
     hidden: float
+    left: float
     follows: float | None
     notes: tuple[str, ...]
 
@@ -220,9 +223,8 @@ class _Search:
 
     def _factors(self, table: Table, kept: NDArray[np.intp]) -> list[Column]:
         question = self.question
-        named = question.factors or tuple(
-            name for name in table.names if name not in (question.result, question.time)
-        )
+        asked = (question.result, question.time)
+        named = question.factors or tuple(name for name in table.names if name not in asked)
         found: list[Column] = []
         left: dict[str, list[str]] = {}
         for name in named:
@@ -280,7 +282,13 @@ class _Search:
         taken = {each.term.factor for each in chosen}
         rest = sorted(set(range(len(self.columns))) - taken, key=lambda n: alone[n].p)
         others = [
-            self._other(number, chosen, alone[number].share, rates[number], stable)
+            self._other(
+                number,
+                self._beside_rival(number, chosen, rivals),
+                alone[number].share,
+                rates[number],
+                stable,
+            )
             for number in rest[:SHOWN]
             if self.candidates[number]
         ]
@@ -301,6 +309,7 @@ class _Search:
             rivals=tuple(rivals),
             explained=self._explained(),
             hidden=self._hidden(),
+            left=float(left.std(ddof=1)),
             follows=model.follows(left) if self.rows.ordered else None,
             notes=(*self.notes, *self._doubts(left)),
         )
@@ -349,7 +358,7 @@ class _Search:
         alike = max(_told(each.term.matrix, term.matrix), _told(term.matrix, each.term.matrix))
         if DRIFT in (cause.name, rival.name):
             other = rival if cause.name == DRIFT else cause
-            runs = (f"go to and fro between values of {other.name} in random order",)
+            runs: tuple[str, ...] = (f"values of {other.name} in random order",)
             return Rivals(cause=cause.name, rival=rival.name, alike=alike, runs=runs, parts=4)
         lower, upper = self._ends(each, [each])
         one = [(lower, _usual(rival, cause, lower)), (upper, _usual(rival, cause, upper))]
@@ -374,8 +383,8 @@ class _Search:
     def _fit(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the coefficients and what is left."""
         whole = np.column_stack([np.ones(len(x)), x])
-        found = np.linalg.lstsq(whole, self.y, rcond=1e-9)[0]
-        return found[1:], self.y - whole @ found
+        found = np.asarray(np.linalg.lstsq(whole, self.y, rcond=1e-9)[0], np.float64)
+        return found[1:], np.asarray(self.y - whole @ found)
 
     def _row(self, term: Term, value: float) -> FloatArray:
         """Return a term at a value that some part has."""
@@ -476,7 +485,15 @@ class _Search:
         q_all = model.basis([c.term.matrix for c in chosen], len(self.y))
         q_rest = model.basis([c.term.matrix for c in others], len(self.y))
         left_all, left = model.without(self.score, q_all), model.without(self.score, q_rest)
-        return float((left @ left - left_all @ left_all) / total)
+        return max(0.0, float((left @ left - left_all @ left_all) / total))
+
+    def _beside_rival(
+        self, number: int, chosen: Sequence[Chosen], rivals: Sequence[Rivals]
+    ) -> list[Chosen]:
+        """Return the causes without those that a factor could stand for."""
+        name = self.columns[number].name
+        stands = {each.cause for each in rivals if each.rival == name}
+        return [each for each in chosen if self.columns[each.term.factor].name not in stands]
 
     def _other(
         self, number: int, chosen: Sequence[Chosen], alone: float, q: float, stable: FloatArray
@@ -581,7 +598,7 @@ class _Search:
             if follow > max(0.25, 3 / np.sqrt(len(left))):
                 found.append(
                     f"parts resemble the row before (correlation {follow:.2f}): if the rows stand"
-                    " in the order of making, name the column of time; the sureness here is too high"
+                    " in the order of making, name the column of time; these causes look too sure"
                 )
         return found
 
@@ -692,4 +709,7 @@ def _split(column: Column) -> list[tuple[str, NDArray[np.bool_]]]:
     if column.distinct == 2:
         return [(column.word(v), column.value == v) for v in np.unique(column.value[column.known])]
     middle = float(np.median(column.value[column.known]))
-    return [(f"up to {middle:g}", column.value <= middle), (f"above {middle:g}", column.value > middle)]
+    return [
+        (f"up to {middle:g}", column.value <= middle),
+        (f"above {middle:g}", column.value > middle),
+    ]
