@@ -1,289 +1,151 @@
-"""Capability of what was measured: from inspection results, tables, and the history's signals."""
+"""The quality of a period: what inspections said and people of it, and what charts showed."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite, nan
-from pathlib import Path
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
-import numpy as np
 
-from deungdae.core.errors import BadReply, NotEnoughData
+from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Store
-from deungdae.core.types import FloatArray, Severity, severity
-from deungdae.insight.spc import Asked, SpcOptions, Study, study
+from deungdae.core.types import Finding
+from deungdae.insight.spc import Asked
+from deungdae.insight.vision.labels import LABEL, agreement, labels
+from deungdae.learn.measure import Interval, wilson
 from deungdae.model.factory import Factory
-from deungdae.wires import qif
 
-SEED = 5  # of the bootstraps, so that a report is the same each time
-MOST = 100_000_000  # bytes of one file
-PARTS = 5_000  # of one characteristic, the newest; a process of longer ago is another one
-_QIF = {".qif", ".xml"}
+from .capability import Capable, from_factory, studies
+
+_CHARTS = ("control", "spread")
 
 
-class Measured(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """The parts of one characteristic, in order. value: float64[n].
+class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+    """What one inspection did.
 
-    source: file, signal or analysis. bonus: what the mean part's size adds to usl, where a position
-    is toleranced at maximum material; usl is without it. out: parts out of specification, each
-    with its own bonus. skipped: parts without a value. subgroup: parts made together.
+    passed, rejected, unsure: its verdicts. reject_rate: rejected of all, with its 95 % interval.
+    looked_at: parts that people looked at, of which they agreed with it; escaped: passed, but bad
+    in a person's eyes; falsely_rejected: rejected, but good. People look at rejected parts first:
+    these are counts, not rates.
     """
 
-    name: str
-    source: str
+    origin: str
+    asset: str
+    inspected: int
+    passed: int
+    rejected: int
+    unsure: int
+    reject_rate: Interval
+    looked_at: int
+    agreed: int
+    escaped: int
+    falsely_rejected: int
+
+
+class Charted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one chart showed: points that were told, those that broke a rule, and which rules."""
+
+    origin: str
+    asset: str
+    signal: str
+    chart: str
+    points: int
+    out: int
+    rules: dict[str, int]
+    last: float | None
     unit: str
-    nominal: float | None
-    lsl: float | None
-    usl: float | None
-    value: FloatArray
-    bonus: float = 0.0
-    out: int = 0
-    skipped: int = 0
-    subgroup: int = 1
 
 
-class Capable(msgspec.Struct, frozen=True, kw_only=True):
-    """A characteristic with its study, or why there is none."""
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """The quality of a factory over [start, end), ns."""
 
-    measured: Measured
-    study: Study | None
-    reason: str = ""
-
-
-def studies(each: Iterable[Measured], asked: Asked) -> list[Capable]:
-    """Return the study of each. Its own limits hold where it has some, else those asked for."""
-    found = []
-    for one in each:
-        lsl = asked.lsl if one.lsl is None and one.usl is None else one.lsl
-        usl = asked.usl if one.lsl is None and one.usl is None else one.usl
-        held = msgspec.structs.replace(asked, lsl=lsl, usl=None if usl is None else usl + one.bonus)
-        n = one.subgroup
-        groups = one.value[len(one.value) % n :].reshape(-1, n)
-        try:
-            done = study(groups, held, np.random.default_rng(SEED))
-        except (NotEnoughData, ValueError) as error:
-            found.append(Capable(measured=one, study=None, reason=str(error)))
-            continue
-        notes = done.notes
-        if one.bonus:
-            notes += (f"the size of the feature adds {one.bonus:.4g} to the tolerance on average",)
-            done = msgspec.structs.replace(done, out=one.out)
-        if one.skipped:
-            notes += (f"{one.skipped} parts without a value",)
-        found.append(Capable(measured=one, study=msgspec.structs.replace(done, notes=notes)))
-    return found
+    start: int
+    end: int
+    inspections: list[Inspected]
+    charts: list[Charted]
+    capability: list[Capable]
 
 
-def from_qif(path: Path) -> list[Measured]:
-    """Return the characteristics of a QIF document, or of all that lie in a folder.
+def quality(store: Store, factory: Factory | None, start: int, end: int) -> Quality:
+    """Return the quality of a period. Without a factory there is no capability: no limits.
 
-    Documents of one folder that measure the same characteristic against the same limits are one
-    lot after the other only where the folder says so: each document stays by itself. Raises
-    BadReply, ValueError.
+    Raises NotEnoughData where nothing was inspected, charted or measured against limits.
     """
-    if not path.exists():
-        raise ValueError(f"--qif {path}: there is no such file or folder")
-    files = [path] if path.is_file() else sorted(_documents(path))
-    if not files:
-        raise ValueError(f"--qif {path}: no file in it ends with .qif or .xml")
-    found = []
-    for file in files:
-        try:
-            parts = qif.measurements(_content(file))
-        except BadReply as error:
-            raise BadReply(f"{file}: {error}", remedy=error.remedy) from error
-        found += list(_by_characteristic(parts, file.name))
-    return found
-
-
-def _documents(folder: Path) -> Iterator[Path]:
-    return (each for each in folder.rglob("*") if each.is_file() and each.suffix.lower() in _QIF)
-
-
-def _by_characteristic(parts: Sequence[qif.Measurement], source: str) -> Iterator[Measured]:
-    groups: dict[tuple[object, ...], list[qif.Measurement]] = {}
-    for part in parts:
-        key = (part.characteristic, part.nominal, part.lower, part.upper, part.unit)
-        groups.setdefault(key, []).append(part)
-    for same in groups.values():
-        first = same[0]
-        known = [part for part in same if part.value is not None]
-        yield Measured(
-            name=first.characteristic,
-            source=source,
-            unit=first.unit,
-            nominal=first.nominal,
-            lsl=first.lower,
-            usl=first.upper,
-            value=np.asarray([part.value for part in known], np.float64),
-            bonus=float(np.mean([part.bonus for part in known])) if known else 0.0,
-            out=sum(_is_out(part) for part in known),
-            skipped=len(same) - len(known),
-        )
-
-
-def _is_out(part: qif.Measurement) -> bool:
-    value = nan if part.value is None else part.value
-    return (part.lower is not None and value < part.lower) or (
-        part.upper is not None and value > part.upper + part.bonus
+    found = Quality(
+        start=start,
+        end=end,
+        inspections=_inspections(store, factory, start, end),
+        charts=_charts(store, start, end),
+        capability=[]
+        if factory is None
+        else studies(from_factory(store, factory, start, end), Asked()),
     )
+    if not (found.inspections or found.charts or found.capability):
+        raise NotEnoughData("nothing was inspected, charted or measured against limits")
+    return found
 
 
-def from_csv(path: Path, columns: Sequence[str] = ()) -> list[Measured]:
-    """Return the characteristics of a table with a header.
-
-    Long: a column `value`, with `characteristic` (or `name`, `feature`), `lsl`, `usl` (or `lower`,
-    `upper`), `nominal` and `unit` where there are some. Else wide: each column of numbers is a
-    characteristic, or those that are named. Raises ValueError.
-    """
-    if not path.is_file():
-        raise ValueError(f"--csv {path}: there is no such file")
-    try:
-        text = _content(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--csv {path}: this is no text in UTF-8") from error
-    lines = text.splitlines()
-    if not lines:
-        raise ValueError(f"--csv {path}: the file is empty")
-    delimiter = max(",;\t", key=lines[0].count)
-    rows = list(csv.DictReader(lines, delimiter=delimiter, restval=""))
-    heads = [head.strip() for head in lines[0].split(delimiter)]
-    rows = [{(key or "").strip(): value for key, value in row.items()} for row in rows]
-    missing = [name for name in columns if name not in heads]
-    if missing:
-        raise ValueError(f"--column {missing[0]}: {path} has {', '.join(heads)}")
-    if not columns and "value" in {head.lower() for head in heads}:
-        return list(_long(rows, path.name))
-    return list(_wide(rows, columns or heads, path.name, asked=bool(columns)))
-
-
-class _Head(NamedTuple):
-    """What the rows of one characteristic share."""
-
-    name: str
-    unit: str
-    nominal: float | None
-    lsl: float | None
-    usl: float | None
-
-
-def _long(rows: Sequence[Mapping[str, str]], source: str) -> Iterator[Measured]:
-    groups: dict[_Head, list[float | None]] = {}
-    for row in rows:
-        cells = {key.lower(): str(value or "").strip() for key, value in row.items()}
-        names = (cells.get(key) for key in ("characteristic", "name", "feature"))
-        head = _Head(
-            next((name for name in names if name), source),
-            cells.get("unit", ""),
-            _number(cells.get("nominal", "")),
-            _number(cells.get("lsl") or cells.get("lower", "")),
-            _number(cells.get("usl") or cells.get("upper", "")),
-        )
-        groups.setdefault(head, []).append(_number(cells["value"]))
-    for head, values in groups.items():
-        known = [value for value in values if value is not None]
-        yield Measured(
-            name=head.name,
-            source=source,
-            unit=head.unit,
-            nominal=head.nominal,
-            lsl=head.lsl,
-            usl=head.usl,
-            value=np.asarray(known, np.float64),
-            skipped=len(values) - len(known),
-        )
-
-
-def _wide(
-    rows: Sequence[Mapping[str, str]], heads: Sequence[str], source: str, *, asked: bool
-) -> Iterator[Measured]:
-    for head in heads:
-        cells = [str(row.get(head) or "").strip() for row in rows]
-        values = [_number(cell) for cell in cells]
-        known = [value for value in values if value is not None]
-        words = sum(value is None and bool(cell) for value, cell in zip(values, cells, strict=True))
-        if not asked and (not known or words > len(known)):
-            continue  # a column of words: a serial, a time
-        yield Measured(
-            name=head,
-            source=source,
-            unit="",
-            nominal=None,
-            lsl=None,
-            usl=None,
-            value=np.asarray(known, np.float64),
-            skipped=len(values) - len(known),
-        )
-
-
-def from_store(store: Store, ids: Sequence[str], start: int, end: int) -> list[Measured]:
-    """Return the good samples of signals of a history, one each part."""
+def _inspections(store: Store, factory: Factory | None, start: int, end: int) -> list[Inspected]:
+    by_origin = _by_origin(store.findings(start, end, name="inspection"))
     return [
-        Measured(
-            name=name,
-            source=name,
-            unit="",
-            nominal=None,
-            lsl=None,
-            usl=None,
-            value=(good := _good(store, name, start, end))[-PARTS:],
-            skipped=max(len(good) - PARTS, 0),
-        )
-        for name in ids
+        _inspected(store, _signal(factory, same[0]), same, start, end)
+        for same in by_origin.values()
     ]
 
 
-def from_factory(store: Store, factory: Factory, start: int, end: int) -> list[Measured]:
-    """Return what every `spc` analysis of a factory with specification limits charts."""
+def _inspected(store: Store, signal: str, same: list[Finding], start: int, end: int) -> Inspected:
+    said = labels(store.events(start, end, ids=[f"{signal}.{LABEL}"]))
+    people = agreement(same, said)
+    count = Counter(each.evidence.get("verdict", "unsure") for each in same)
+    return Inspected(
+        origin=same[0].origin,
+        asset=same[0].asset,
+        inspected=len(same),
+        passed=count["pass"],
+        rejected=count["reject"],
+        unsure=len(same) - count["pass"] - count["reject"],
+        reject_rate=wilson(count["reject"], len(same)),
+        looked_at=people.looked_at,
+        agreed=people.agreed,
+        escaped=people.escaped,
+        falsely_rejected=people.falsely_rejected,
+    )
+
+
+def _signal(factory: Factory | None, finding: Finding) -> str:
+    """Return the signal whose images an inspection saw, wherever its analysis is still known."""
+    plugin = None if factory is None else factory.room("insight").get(finding.origin)
+    return str(getattr(plugin.options, "signal", "")) if plugin else f"{finding.asset}.image"
+
+
+def _charts(store: Store, start: int, end: int) -> list[Charted]:
     found = []
-    for name, plugin in factory.room("insight").items():
-        options = plugin.options
-        if not isinstance(options, SpcOptions) or (options.lsl is None and options.usl is None):
-            continue
-        signal = factory.signals.get(options.signal)
-        good = _good(store, options.signal, start, end, options.every)
-        found.append(
-            Measured(
-                name=name,
-                source=options.signal,
-                unit="" if signal is None else signal.unit,
-                nominal=None,
-                lsl=options.lsl,
-                usl=options.usl,
-                value=good[-PARTS:],
-                subgroup=options.subgroup,
+    for chart in _CHARTS:
+        for origin, same in _by_origin(store.findings(start, end, name=chart)).items():
+            told = [each for each in same if "cl" in each.evidence]
+            if not told:
+                continue  # another analysis has a conclusion of this name
+            rules = Counter(
+                rule for each in told for rule in each.evidence.get("rules", "").split(", ") if rule
             )
-        )
+            found.append(
+                Charted(
+                    origin=origin,
+                    asset=told[-1].asset,
+                    signal=told[-1].evidence.get("signal", ""),
+                    chart=chart,
+                    points=len(told),
+                    out=sum(each.severity >= 2 for each in told),
+                    rules=dict(rules),
+                    last=told[-1].value,
+                    unit=told[-1].unit,
+                )
+            )
+    return sorted(found, key=lambda each: each.origin)
+
+
+def _by_origin(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for each in findings:
+        found.setdefault(each.origin, []).append(each)
     return found
-
-
-def _good(store: Store, id: str, start: int, end: int, every: float = 0.0) -> FloatArray:
-    """Return the good values of a signal; every: seconds that parts lie apart at least."""
-    samples = store.query([id], start, end)[id]
-    keep = (severity(samples.status) != Severity.BAD) & np.isfinite(samples.value)
-    time, value = samples.time[keep], samples.value[keep]
-    if every and len(time):
-        chosen, last = [], None
-        for place, moment in enumerate(time.tolist()):
-            if last is None or moment - last >= every * 1e9:
-                chosen.append(place)
-                last = moment
-        value = value[chosen]
-    return np.asarray(value, np.float64)
-
-
-def _content(path: Path) -> bytes:
-    if path.stat().st_size > MOST:
-        raise ValueError(f"{path}: larger than {MOST // 1_000_000} MB; give a part of it")
-    return path.read_bytes()
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text.replace(",", ".")) if text else None
-    except ValueError:
-        return None
-    return value if value is not None and isfinite(value) else None

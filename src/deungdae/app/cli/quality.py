@@ -1,4 +1,4 @@
-"""Capability on the command line: of inspection results, of tables, of signals."""
+"""Quality and capability on the command line: of a factory, of results, tables and signals."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from deungdae.app import describe, quality
-from deungdae.app.quality import Capable
+from deungdae.app import capability as capable
+from deungdae.app import describe
+from deungdae.app.capability import Capable
+from deungdae.app.quality import Inspected, Quality, quality
+from deungdae.core.clock import to_iso
 from deungdae.insight.spc import Asked, Index
 
-from .moments import first_of, opened, period_of
+from .moments import first_of, opened, period_of, zone_of
 from .output import Output
 
 METHODS = ("normal", "auto", "percentile", "clements")
@@ -30,11 +33,71 @@ def add(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--machine", action="store_true", help="capability: Cm, Cmk of a short run")
 
 
+def report(options: argparse.Namespace, output: Output) -> int:
+    """Print what was inspected, charted and measured against limits, and how good it was."""
+    factory = describe.read(options.factory) if options.factory else None
+    zone = zone_of(options) if factory is None else factory.zone
+    with opened(options.store) as store:
+        start, end = period_of(options, first_of(store))
+        found = quality(store, factory, start, end)
+    if output.as_json:
+        output.value(
+            {
+                "start": to_iso(start, zone),
+                "end": to_iso(end, zone),
+                "inspections": found.inspections,
+                "charts": found.charts,
+                "capability": [_row(each) for each in found.capability],
+            }
+        )
+        return 0
+    output.say(f"{to_iso(start, zone)} to {to_iso(end, zone)}\n")
+    _print_quality(found, output)
+    return 0
+
+
+def _print_quality(found: Quality, output: Output) -> None:
+    output.say("inspections")
+    output.rows([_inspection(each) for each in found.inspections], empty="none")
+    output.say("\ncharts")
+    output.rows(
+        [
+            {
+                "analysis": each.origin,
+                "signal": each.signal,
+                "chart": each.chart,
+                "points": each.points,
+                "out": each.out,
+                "rules": ", ".join(f"{rule} {n}" for rule, n in each.rules.items()),
+            }
+            for each in found.charts
+        ],
+        empty="none",
+    )
+    output.say("\ncapability")
+    _print(found.capability, output)
+
+
+def _inspection(each: Inspected) -> dict[str, object]:
+    rate = each.reject_rate
+    return {
+        "inspection": each.origin,
+        "inspected": each.inspected,
+        "rejected": each.rejected,
+        "unsure": each.unsure,
+        "rejected %": 100 * rate.value,
+        "95 %": f"{100 * rate.low:.2f} … {100 * rate.high:.2f}",
+        "looked at": each.looked_at,
+        "escaped": each.escaped,
+        "falsely rejected": each.falsely_rejected,
+    }
+
+
 def capability(options: argparse.Namespace, output: Output) -> int:
     """Print the capability of each characteristic; 1 if there is none that has one."""
     asked = Asked(lsl=options.lsl, usl=options.usl, method=options.method, machine=options.machine)
-    measured = [each for path in options.qif for each in quality.from_qif(path)]
-    measured += [each for path in options.csv for each in quality.from_csv(path, options.column)]
+    measured = [each for path in options.qif for each in capable.from_qif(path)]
+    measured += [each for path in options.csv for each in capable.from_csv(path, options.column)]
     if options.store is not None:
         measured += _of_store(options)
     elif options.signal:
@@ -43,7 +106,7 @@ def capability(options: argparse.Namespace, output: Output) -> int:
         raise ValueError(
             "report capability needs --qif, --csv, or --store with --signal or --factory"
         )
-    found = quality.studies(measured, asked)
+    found = capable.studies(measured, asked)
     if output.as_json:
         output.value([_row(each) for each in found])
     else:
@@ -51,14 +114,14 @@ def capability(options: argparse.Namespace, output: Output) -> int:
     return 0 if any(each.study for each in found) else 1
 
 
-def _of_store(options: argparse.Namespace) -> list[quality.Measured]:
+def _of_store(options: argparse.Namespace) -> list[capable.Measured]:
     with opened(options.store) as store:
         start, end = period_of(options, first_of(store))
         if options.signal:
-            return quality.from_store(store, options.signal, start, end)
+            return capable.from_store(store, options.signal, start, end)
         if options.factory is None:
             raise ValueError("--store needs --signal ID, or --factory F with its spc analyses")
-        return quality.from_factory(store, describe.read(options.factory), start, end)
+        return capable.from_factory(store, describe.read(options.factory), start, end)
 
 
 def _row(each: Capable) -> dict[str, Any]:
