@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from deungdae.core.clock import to_iso
+from deungdae.core.types import SECOND
 
 from .output import Output, Row
 
@@ -42,8 +43,17 @@ def add(verbs: Any) -> None:
     take = whats.add_parser("import", help="take a package that others wrote")
     take.add_argument("source", type=Path, metavar="DIR|FILE.zip")
     take.set_defaults(run=_import)
-    for each in (show, verify, use, export):
+    veil = whats.add_parser("anonymise", help="make of a set one that tells of nobody")
+    veil.add_argument("--keep", action="append", default=[], metavar="COLUMN",
+                      help="of text, or of numbers like serials")  # fmt: skip
+    veil.add_argument("--coarse", type=float, default=0.0, metavar="S",
+                      help="cut times down to so many s; else all are shifted alike")  # fmt: skip
+    veil.add_argument("--description", default="", metavar="TEXT", help="for the new card")
+    veil.add_argument("--contributor", default="", metavar="NAME", help="for the new card")
+    veil.set_defaults(run=_anonymise)
+    for each in (show, verify, use, export, veil):
         each.add_argument("set", metavar="NAME", help="a set, or NAME@VERSION; else the newest")
+    veil.add_argument("name", metavar="NEW", help="name of the new set")
     export.add_argument("target", type=Path, metavar="DIR|FILE.zip", help="not there yet")
     for each in whats.choices.values():
         add_shelf(each)
@@ -263,6 +273,23 @@ def _import(options: argparse.Namespace, output: Output) -> int:
     from deungdae.app.datasets.give import take  # noqa: PLC0415 — as above
 
     _say_card(take(shelf_of(options), options.source, person(options)).card, output)
+    return 0
+
+
+def _anonymise(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.datasets.anonymise import anonymise  # noqa: PLC0415 — as above
+
+    dataset = anonymise(
+        shelf_of(options),
+        options.set,
+        options.name,
+        person(options),
+        keep=options.keep,
+        coarse=round(options.coarse * SECOND),
+        description=options.description,
+        contributor=options.contributor,
+    )
+    _say_card(dataset.card, output)
     return 0
 
 

@@ -1,5 +1,6 @@
 """Sets of data to learn from: what belongs to one, which version it is, and what it promises."""
 
+from .anonymous import anonymous
 from .card import FORMAT, Card, Consent, Count, Origin
 from .columns import typed
 from .content import Dataset, version_of
@@ -18,6 +19,7 @@ from .item import (
 )
 from .over import over
 from .parquet import DESCRIBED, FILES, from_parquet, to_parquet
+from .strip import strip
 
 __all__ = [
     "DESCRIBED",
@@ -40,11 +42,13 @@ __all__ = [
     "Source",
     "Table",
     "Value",
+    "anonymous",
     "contradicts",
     "from_parquet",
     "merged",
     "over",
     "settled",
+    "strip",
     "to_parquet",
     "together",
     "typed",
