@@ -19,6 +19,10 @@ _SHAKY = 0.02  # of a step: jitter worth telling
 _CLIPPED = 1e-3  # share of samples at the very ends of the range above which a signal is clipped
 _STEADY = 1e-3  # relative change of speed within a block that smears no line
 _LARGEST = 1e100  # squares of larger values overflow
+_FEW = 0.02  # gaps in a sample, above which its times are no grid with gaps
+_IRREGULAR = (
+    "samples come irregularly: a sensor that counts its own samples is needed, not times of arrival"
+)
 _SUSPECT = 6.0  # dB by which lines at quarters of the speed must stand out before the rate is
 
 
@@ -86,16 +90,14 @@ def evenly(time: TimeArray) -> tuple[int, float, tuple[str, ...]]:
     gaps = np.flatnonzero(steps > 1.5 * step)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
     kept = time[first:]
+    if len(gaps) > _FEW * len(time):
+        raise NotEnoughData(_IRREGULAR)
     if len(kept) < 16:
         raise NotEnoughData(f"samples have gaps: {len(gaps)} in {len(time)}")
-    count = np.arange(len(kept))
     slope = (kept[-1] - kept[0]) / (len(kept) - 1)
-    jitter = float(np.abs(kept - kept[0] - count * slope).max() / slope)
+    jitter = float(np.abs(kept - kept[0] - np.arange(len(kept)) * slope).max() / slope)
     if jitter > JITTER:
-        raise NotEnoughData(
-            f"samples come irregularly, up to {jitter:.2g} of a step off: a sensor that counts its "
-            f"own samples is needed, not times of arrival"
-        )
+        raise NotEnoughData(_IRREGULAR)
     doubts = []
     if len(gaps):
         doubts.append(f"samples have gaps: judged is what came after the last of {len(gaps)}")

@@ -28,8 +28,9 @@ _KNEES = 60  # places that are tried as the begin of the rise
 _LEAST = 12  # points below which no scatter can be told from a trend
 _SURE = 0.99  # chance that the drift is upward from which a trend is shown
 _SHARES = np.concatenate([[0.0], np.geomspace(0.03, 30, 10)])  # noise to wandering, variances
-_NEGLIGIBLE = 1e-3  # weight of a fit
-_GRID = (np.arange(60) + 0.5) / 60  # of probability
+_NEGLIGIBLE = 0.01  # weight of a fit
+_GRID = (np.arange(24) + 0.5) / 24  # of probability
+_COARSE = (np.arange(5) + 0.5) / 5
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +198,7 @@ def _passage(fits: list[_Fit], share: float) -> float:
         if weight < _NEGLIGIBLE:
             continue
         drift = fit.drift + fit.error * t.ppf(_GRID, fit.degrees)
-        way = fit.goal - fit.level - np.sqrt(fit.doubt) * ndtri((np.arange(7) + 0.5) / 7)
+        way = fit.goal - fit.level - np.sqrt(fit.doubt) * ndtri(_COARSE)
         grid = np.meshgrid(drift, way)
         drifts.append(grid[0].ravel())
         ways.append(grid[1].ravel())
@@ -222,7 +223,7 @@ def _passage(fits: list[_Fit], share: float) -> float:
         low, high = high, 2 * high
         if high > 1e4 * scale:
             return float("inf")
-    for _ in range(50):
+    for _ in range(24):
         middle = (low + high) / 2
         low, high = (middle, high) if by(middle) < share else (low, middle)
     return (low + high) / 2
