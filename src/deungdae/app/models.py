@@ -34,14 +34,14 @@ class Models:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._seen: dict[str, tuple[int, tuple[Appointed, ...]]] = {}
 
     def names(self) -> list[str]:
         """Return the models that there are."""
-        if not self._folder.is_dir():
+        if not self.folder.is_dir():
             return []
-        return sorted(each.name for each in self._folder.iterdir() if NAME.fullmatch(each.name))
+        return sorted(each.name for each in self.folder.iterdir() if NAME.fullmatch(each.name))
 
     def cards(self, name: str) -> list[Card]:
         """Return the cards of all versions, oldest first. Raises Tampered, StoreError."""
@@ -177,7 +177,7 @@ class Models:
     def _of(self, name: str) -> Path:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a model: small letters, digits, - and _")
-        return self._folder / name
+        return self.folder / name
 
     def _key(self) -> Ed25519PrivateKey:
         """Return the key with which cards are signed, made when it is needed first."""
@@ -185,7 +185,7 @@ class Models:
             Ed25519PrivateKey,
         )
 
-        path = self._folder / KEY
+        path = self.folder / KEY
         content = vault.read(path)
         if content is None:
             key = Ed25519PrivateKey.generate()

@@ -1,4 +1,4 @@
-"""Teaches a model from what a factory's own inspection saw and what people said of it."""
+"""Teaches an inspection from what it saw on its own line, and what people said of that."""
 
 from __future__ import annotations
 
@@ -6,82 +6,89 @@ import asyncio
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from deungdae.app.datasets import Shelf
+from deungdae.app.datasets.make import Line, from_line
+from deungdae.core.clock import to_iso
 from deungdae.core.errors import BadReply, DeungdaeError, NotEnoughData, StoreError
-from deungdae.core.ports import Appointed, Store
-from deungdae.core.types import DAY, HOUR
-from deungdae.insight.vision.labels import LABEL, labels
+from deungdae.core.ports import Appointed
+from deungdae.core.types import DAY
 from deungdae.learn.compare import PASS, REJECT, UNSURE, Costs, compare, verdicts
+from deungdae.learn.dataset import Dataset, Declaration, Item, Pictures
 from deungdae.learn.inspection import Lesson, is_held_out, scores, teach
 from deungdae.learn.registry import Card
-from deungdae.model.factory import Factory
 from deungdae.wires.pixels import decoded
 
-from .album import Album
 from .offspring import end_with_parent
 
 log = logging.getLogger("deungdae.school")
 
 REACH = 90 * DAY  # how far back people's labels are taken from
-RECENT = 7 * DAY  # and what nobody looked at
-PASSES = 600  # parts that the inspection passed and nobody looked at; the newest
-LEAST = 20  # parts below which there is nothing to learn from
-WORDS = {"pass": PASS, "reject": REJECT}
+RECENT = 7 * DAY  # and images of which nobody but the inspection said anything
+NEWEST = 600  # of those; more cost time and teach little
+SAID = {"good": PASS, "reject": REJECT}
 Tell = Callable[[str, float], None]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """An image to learn from. by: who says whether it is bad; said: what the inspection said.
-
-    A part that the inspection passed and nobody looked at counts as good.
-    """
-
-    ref: str
-    group: str
-    bad: bool = False
-    by: Literal["person", "inspection"]
-    said: str
-
-
-def gather(store: Store, origin: str, signal: str, now: int) -> list[Part]:
-    """Return what the inspection `origin` of a signal's images can learn from now.
-
-    All that people labelled, and of the others the newest that it passed. What it rejected and
-    nobody looked at is left out: nobody knows what that is. Raises NotEnoughData.
-    """
-    said = labels(store.events(now - REACH, now + 1, ids=[f"{signal}.{LABEL}"]))
-    found: dict[str, Part] = {}
-    start = now
-    while start > now - RECENT and len(found) < PASSES:
-        end, start = start, start - HOUR
-        for each in reversed(store.findings(start, end, origin=origin, name="inspection")):
-            ref, verdict = each.evidence.get("image", ""), each.evidence.get("verdict", "")
-            if ref and ref not in said and verdict == "pass" and len(found) < PASSES:
-                serial = each.evidence.get("serial", "")
-                found[ref] = Part(ref=ref, group=serial or ref, by="inspection", said=verdict)
-    for ref, label in said.items():
-        bad = label.verdict == "reject"
-        group = label.serial or ref
-        found[ref] = Part(ref=ref, group=group, bad=bad, by="person", said=label.said)
-    if len(found) < LEAST:
-        raise NotEnoughData(f"{len(found)} of at least {LEAST} inspected parts to learn from")
-    return list(found.values())
-
-
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """A training. acting: the model that judges now, which the new one is measured against."""
+    """A training. shelf: folder of the sets, of which each has its name@version.
+
+    acting: the model that judges now, which the new one is measured against; None: what judged
+    when the images were taken is.
+    """
 
     lesson: Lesson
-    parts: tuple[Part, ...]
-    factory: Factory
+    shelf: Path
+    sets: tuple[str, ...]
     acting: Appointed | None = None
     costs: Costs = Costs()
+
+
+def cut(shelf: Shelf, line: Line, name: str, signal: str, who: str) -> tuple[str, ...]:
+    """Cut what an inspection of a signal's images can learn from now; return the sets' names.
+
+    All that people labelled, and the newest images beside. Raises NotEnoughData, StoreError.
+    """
+    now = shelf.clock.now()
+    declared = [
+        Declaration(
+            name=f"{name}-labelled",
+            pictures=Pictures(
+                signals=(signal,), since=to_iso(now - REACH), labels="people", only_labelled=True
+            ),
+        ),
+        Declaration(
+            name=f"{name}-recent",
+            pictures=Pictures(signals=(signal,), since=to_iso(now - RECENT), labels="both"),
+            limit=NEWEST,
+        ),
+    ]
+    found = []
+    for each in declared:
+        try:
+            found.append(from_line(shelf, each, line, who).card.id)
+        except NotEnoughData:
+            if each is declared[-1]:  # while nobody has labelled anything, the newest will do
+                raise
+    return tuple(found)
+
+
+def is_bad(item: Item) -> bool | None:
+    """Return whether a part is bad, as far as somebody knows.
+
+    What a person says holds; of what nobody looked at, what passed counts as good, and of what was
+    rejected nobody knows.
+    """
+    if item.source == "inspection" and item.label != "good":
+        return None
+    return None if not item.label else item.label != "good"
 
 
 async def attend(course: Course, tell: Tell) -> tuple[Card, bytes]:
@@ -98,13 +105,11 @@ async def attend(course: Course, tell: Tell) -> tuple[Card, bytes]:
     loop = asyncio.get_running_loop()
     try:
         while True:
-            # a thread of its own: nobody else shall wait for this one
-            told = await loop.run_in_executor(None, _next, mine)
-            if isinstance(told, str):
-                raise NotEnoughData(told)
-            first, second = told
+            first, second = await loop.run_in_executor(None, _next, mine)
             if isinstance(first, Card):
                 return first, second
+            if second is None:
+                raise NotEnoughData(first)
             tell(first, second)
     finally:
         process.terminate()
@@ -112,11 +117,77 @@ async def attend(course: Course, tell: Tell) -> tuple[Card, bytes]:
         mine.close()
 
 
+def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
+    """Return what `attend` returns, trained in this process."""
+    from deungdae.learn.images import Example, Inspector  # noqa: PLC0415 — PyTorch
+
+    lesson, acting = course.lesson, course.acting
+    items, examples = [], []
+    shelf = Shelf(course.shelf)
+    for item in _items(shelf.get(each) for each in course.sets):
+        try:
+            pixels = decoded(shelf.content(item.ref))
+        except (LookupError, ValueError, StoreError) as error:
+            log.warning("state=left_out image=%s %s", item.name, error)
+            continue
+        items.append(item)
+        examples.append(
+            Example(
+                pixels=pixels, bad=is_bad(item), group=item.group, ref=item.name, time=item.time
+            )
+        )
+    card, content = teach(lesson, examples, tell)
+    held = [
+        n for n, each in enumerate(examples) if each.bad is not None and is_held_out(each.group)
+    ]
+    by_people = sum(items[n].source == "person" for n in held)
+    said = (
+        f"{by_people} of {len(held)} held-out parts were looked at by people; of the others the "
+        "inspection's own word is taken"
+    )
+    card = msgspec.structs.replace(card, limits=(*card.limits, said))
+    judged = [examples[n] for n in held]
+    score = scores(Inspector.load(content), judged)
+    if acting is not None:
+        before = scores(Inspector.load(acting.content), judged)
+        old = verdicts(before, acting.accept, acting.reject)
+    else:
+        old = np.array([_said_then(items[n], lesson.name) for n in held], np.int8)
+    try:
+        compared = compare(
+            verdicts(score, card.accept, card.reject),
+            old,
+            np.array([bool(each.bad) for each in judged], np.bool_),
+            [each.group for each in judged],
+            against=acting.version if acting is not None else "",
+            costs=course.costs,
+            random=np.random.default_rng(lesson.seed),
+        )
+    except NotEnoughData as error:
+        return msgspec.structs.replace(card, limits=(*card.limits, str(error))), content
+    return msgspec.structs.replace(card, compared=compared), content
+
+
+def _items(sets: Iterable[Dataset]) -> list[Item]:
+    """Return each image of the sets once; what the first set says of it holds."""
+    found: dict[str, Item] = {}
+    for each in sets:
+        for item in each.items:
+            found.setdefault(item.ref, item)
+    return list(found.values())
+
+
+def _said_then(item: Item, origin: str) -> int:
+    """Return what the inspection said when it saw the part."""
+    own = [each.label for each in item.labels if each.source == "inspection" and each.who == origin]
+    return SAID.get(own[-1], UNSURE) if own else UNSURE
+
+
 def _next(wire: Connection) -> Any:
     try:
         return wire.recv()
     except EOFError as error:
-        remedy = "look into the log; with little memory give it fewer images or less time"
+        remedy = "look into the log; with little memory give it less time"
         raise BadReply("the process that trains has ended", remedy=remedy) from error
 
 
@@ -127,47 +198,4 @@ def _sit(wire: Connection, course: Course) -> None:
     try:
         wire.send(taught(course, lambda what, share: wire.send((what, share))))
     except DeungdaeError as error:
-        wire.send(str(error))
-
-
-def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
-    """Return what `attend` returns, trained in this process."""
-    from deungdae.learn.images import Example, Inspector  # noqa: PLC0415 — PyTorch
-
-    lesson, acting = course.lesson, course.acting
-    album = Album(course.factory)
-    examples, kept = [], []
-    for part in course.parts:
-        try:
-            pixels = decoded(album.content(part.ref))
-        except (LookupError, ValueError, StoreError) as error:
-            log.warning("state=left_out image=%s %s", part.ref, error)
-            continue
-        kept.append(part)
-        examples.append(Example(pixels=pixels, bad=part.bad, group=part.group, ref=part.ref))
-    card, content = teach(lesson, examples, tell)
-    held = [n for n, part in enumerate(kept) if is_held_out(part.group)]
-    by_people = sum(kept[n].by == "person" for n in held)
-    said = f"{by_people} of {len(held)} held-out parts were looked at by people; of the others the "
-    said += "inspection's own word is taken"
-    card = msgspec.structs.replace(card, limits=(*card.limits, said))
-    judged = [examples[n] for n in held]
-    score = scores(Inspector.load(content), judged)
-    if acting is not None:
-        before = scores(Inspector.load(acting.content), judged)
-        old = verdicts(before, acting.accept, acting.reject)
-    else:
-        old = np.array([WORDS.get(kept[n].said, UNSURE) for n in held], np.int8)
-    try:
-        compared = compare(
-            verdicts(score, card.accept, card.reject),
-            old,
-            np.array([kept[n].bad for n in held], np.bool_),
-            [kept[n].group for n in held],
-            against=acting.version if acting is not None else "",
-            costs=course.costs,
-            random=np.random.default_rng(lesson.seed),
-        )
-    except NotEnoughData as error:
-        return msgspec.structs.replace(card, limits=(*card.limits, str(error))), content
-    return msgspec.structs.replace(card, compared=compared), content
+        wire.send((str(error), None))

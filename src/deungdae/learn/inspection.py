@@ -88,7 +88,7 @@ def teach(
         escape=lesson.escape,
         false_reject=lesson.false_reject,
         tried=tuple(Trial(method=each.method, auroc=each.auroc) for each in trained.tried),
-        limits=said,
+        limits=(*said, *trained.said),
     )
     metrics, missing = measured(card, images.Inspector.load(trained.content), kept)
     return (

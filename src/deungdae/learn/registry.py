@@ -29,7 +29,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of model that was tried, and its area under the ROC curve on groups it never saw."""
 
     method: str
-    auroc: Interval
+    auroc: float
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,11 +10,14 @@ from pydantic import Field
 
 from deungdae.app import school
 from deungdae.app.auth import Role
+from deungdae.app.datasets import SETS, Shelf
+from deungdae.app.datasets.make import Line
 from deungdae.app.models import Models
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import NotEnoughData, Refused
+from deungdae.insight.vision.labels import LABEL, labels
 from deungdae.learn.compare import Contest
-from deungdae.learn.inspection import Lesson, is_held_out
+from deungdae.learn.inspection import Lesson
 from deungdae.learn.measure import Interval
 from deungdae.learn.registry import Card, Move, Stage, Standing, Tampered, Trial
 
@@ -67,6 +70,7 @@ class TrainingAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The model of an inspection. name: of both. versions: newest first. before: to go back to.
 
+    good, bad: parts that people labelled so in the days that it learns from.
     problem: why its versions cannot be read, or ''.
     """
 
@@ -76,19 +80,10 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     shadow: str
     before: str
-    versions: list[ModelVersionAnswer]
-    training: TrainingAnswer | None
-    problem: str
-
-
-class MaterialAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to learn from now: parts that people labelled good and bad, and parts that the
-    inspection passed and nobody looked at. problem: why it is not enough, or ''."""
-
     good: int
     bad: int
-    passed: int
-    held_out: int
+    versions: list[ModelVersionAnswer]
+    training: TrainingAnswer | None
     problem: str
 
 
@@ -148,26 +143,6 @@ async def all_models(here: Here) -> Json:
     return Json(found)
 
 
-@router.get("/models/{name}/material", **answer(MaterialAnswer, 404))
-async def material(here: Here, name: str) -> Json:
-    """Return what there is to learn from now."""
-    signal = _signal(here, name)
-    try:
-        parts = await here.runtime.clock.call(_gather, here, name, signal)
-    except NotEnoughData as error:
-        return Json(MaterialAnswer(good=0, bad=0, passed=0, held_out=0, problem=str(error)))
-    people = [part for part in parts if part.by == "person"]
-    return Json(
-        MaterialAnswer(
-            good=sum(not part.bad for part in people),
-            bad=sum(part.bad for part in people),
-            passed=len(parts) - len(people),
-            held_out=sum(is_held_out(part.group) for part in parts),
-            problem="",
-        )
-    )
-
-
 @router.post("/models/{name}/train", dependencies=engineers, **answer(TrainingAnswer, 404, 409))
 async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
     """Begin to train the next version, beside the running factory; it will only watch at first."""
@@ -176,16 +151,18 @@ async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
     if running is not None and running.state == "running":
         raise WebError(409, f"{name} is being trained", "wait, or stop it", "busy")
     here.jobs.check_free()
-    now = here.runtime.clock.now()
+    call, now = here.runtime.clock.call, here.runtime.clock.now()
+    name_of = person(who, asked.person)
+    line = Line(here.store, here.runtime.factory)
+    shelf = Shelf(models.folder.parent / SETS, here.runtime.clock)
     try:
-        parts = await here.runtime.clock.call(_gather, here, name, signal)
+        sets = await call(school.cut, shelf, line, name, signal, name_of)
     except NotEnoughData as error:
         raise WebError(409, f"not enough data: {error}", "let it inspect more parts") from error
-    acting = [m for m in await here.runtime.clock.call(models.appointed, name)
-              if m.stage != "shadow"]  # fmt: skip
+    acting = [m for m in await call(models.appointed, name) if m.stage != "shadow"]
     lesson = Lesson(
         name=name,
-        dataset=f"{signal}@{to_iso(now)}",
+        dataset=", ".join(sets),
         seconds=asked.seconds,
         escape=asked.escape,
         false_reject=asked.false_reject,
@@ -193,11 +170,11 @@ async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
     )
     course = school.Course(
         lesson=lesson,
-        parts=tuple(parts),
-        factory=here.runtime.factory,
+        shelf=shelf.folder,
+        sets=sets,
         acting=acting[0] if acting else None,
     )
-    job = Training(person(who, asked.person), now, name)
+    job = Training(name_of, now, name)
     here.jobs.add(job)
     job.start(job.learn(here, models, course))
     return Json(_job(job))
@@ -261,10 +238,6 @@ def _models(here: Context) -> Models:
     return models
 
 
-def _gather(here: Context, name: str, signal: str) -> list[school.Part]:
-    return school.gather(here.store, name, signal, here.runtime.clock.now())
-
-
 def _training(here: Context, name: str) -> Training | None:
     found = [j for j in here.jobs.all(Training) if j.name == name]
     return found[-1] if found else None
@@ -279,6 +252,9 @@ def _tell(here: Context, name: str, signal: str) -> ModelAnswer:
         problem = str(error)
     now = models.standing(name) if models is not None else Standing()
     job = _training(here, name)
+    since = here.runtime.clock.now() - school.REACH
+    events = here.store.events(since, here.runtime.clock.now() + 1, ids=[f"{signal}.{LABEL}"])
+    said = [label.verdict for label in labels(events).values()]
     stages = {now.acting: now.stage} | ({now.shadow: "shadow"} if now.shadow else {})
     return ModelAnswer(
         name=name,
@@ -287,6 +263,8 @@ def _tell(here: Context, name: str, signal: str) -> ModelAnswer:
         stage=now.stage,
         shadow=now.shadow,
         before=now.before,
+        good=said.count("good"),
+        bad=said.count("reject"),
         versions=[_version(card, stages.get(card.version, "")) for card in reversed(cards)],
         training=_job(job) if job is not None else None,
         problem=problem,

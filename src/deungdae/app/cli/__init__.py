@@ -22,7 +22,7 @@ DONE, NO, WRONG = 0, 1, 2
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
-    from . import data, dataset, factory, live, make, plant, report, simulate, twin, user  # noqa: PLC0415 — `--version` stays quick
+    from . import data, dataset, factory, inspect, live, make, plant, report, simulate, twin, user  # noqa: PLC0415 — `--version` stays quick
 
     top = argparse.ArgumentParser(
         prog="deungdae",
@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"deungdae {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for module in (factory, live, plant, data, dataset, report, simulate, twin, user, make):
+    modules = (factory, live, plant, data, dataset, inspect, report, simulate, twin, user, make)
+    for module in modules:
         module.add(verbs)
     for verb in verbs.choices.values():
         if not any(action.dest == "json" for action in verb._actions):
