@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from deungdae.core import strict
 from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Samples, Window
-from deungdae.core.types import HOUR, SECOND, Finding, Flag, Severity, Signal
+from deungdae.core.types import HOUR, SECOND, Batch, Finding, Flag, Severity, Signal
+from deungdae.historian.store import Historian, HistorianOptions
 from deungdae.insight.condition import Condition, ConditionOptions
 from deungdae.model.factory import Factory, Identity
 from deungdae.sim.plant.motor import Motor, MotorParameters
@@ -269,3 +270,26 @@ def test_whatever_a_transmitter_sends_is_judged_or_refused(
 def test_contradicting_options_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(FactoryError, match=said):
         analysis(**options)
+
+
+def test_a_waveform_passes_through_the_historian(tmp_path: Path) -> None:
+    """12,000 samples a second are kept at their own times, and judged as they come back."""
+    ids = ("fan.acceleration", "fan.speed")
+    store = Historian(tmp_path, HistorianOptions(disk_reserve=0))
+    try:
+        handles = store.register([Signal(id=each) for each in ids])
+        work, machine = analysis(speed="fan.speed"), motor("outer")
+        places = []
+        for minute in range(3):
+            begin = START + minute * 60 * SECOND
+            wave = machine.waveform(2 * RATE, RATE)
+            time = begin + np.round(np.arange(len(wave)) * (SECOND / RATE)).astype(np.int64)
+            fast = Batch.of([handles[0]] * len(wave), time.tolist(), wave.tolist(), received=begin)
+            turning = Batch.of([handles[1]], [begin], [1770.0], received=begin)
+            store.append([fast, turning])
+            end = begin + 60 * SECOND
+            window = Window(begin, end, store.query(ids, begin, end, before=True))
+            places += [f.evidence["place"] for f in work.update(end, window) if f.name == "bearing"]
+    finally:
+        store.close()
+    assert places == ["outer race"] * 3

@@ -171,7 +171,7 @@ class Condition:
             return list(self._slow(time, value))
         self._time = np.concatenate([self._time, time])
         self._value = np.concatenate([self._value, value])
-        kept = int(np.searchsorted(self._time, now - round(_SLOWEST * SECOND)))
+        kept = int(np.searchsorted(self._time, self._time[-1] - round(_SLOWEST * SECOND)))
         self._time, self._value = self._time[kept:], self._value[kept:]
         return list(self._fast())
 
