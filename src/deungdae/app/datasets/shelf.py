@@ -182,7 +182,10 @@ class Shelf:
         return self._with_journal(card.name, lambda journal: journal.append(kind, data, who))
 
     def _journal_problems(self, card: Card) -> list[str]:
-        broken = self._with_journal(card.name, lambda journal: journal.verify())
+        try:
+            broken = self._with_journal(card.name, lambda journal: journal.verify())
+        except StoreError as error:
+            return [f"log of use: {error}"]
         if broken:
             return [f"log of use: {broken}"]
         seals = [
@@ -201,8 +204,8 @@ class Shelf:
         while True:
             try:
                 journal = Journal(folder, self.clock)
-            except StoreError:
-                if self.clock.monotonic() > until:
+            except StoreError as error:
+                if "is held by" not in str(error) or self.clock.monotonic() > until:
                     raise
                 time.sleep(0.05)
                 continue
