@@ -23,6 +23,7 @@ from .table import Column, Table
 
 MOST = 10  # factors whose interactions of all orders are listed; beyond only pairs
 FLAT = 1e-9
+LOW = frozenset({"low", "-", "−", "off", "no", "none", "without", "old", "before", "저", "무"})
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +202,8 @@ def _two(column: Column) -> tuple[float, float]:
     values = np.unique(column.value)
     if column.levels and len(values) != 2:
         raise NotEnoughData(f"{column.name} has {len(values)} words: two are needed")
+    if column.levels and column.word(values[1]).lower() in LOW:
+        return float(values[1]), float(values[0])
     return float(values[0]), float(values[-1])
 
 

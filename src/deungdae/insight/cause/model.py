@@ -123,7 +123,7 @@ def test(y: FloatArray, term: FloatArray, q: FloatArray, rows: Rows) -> Test:
         return NOTHING
     rest = left - own @ told
     k, n = own.shape[1], len(y)
-    free, worth = _worth(own, rest, rows, q.shape[1])
+    free, worth = _worth(own, rest, rows, q)
     if free < 1:
         return NOTHING
     share = hit / total
@@ -148,22 +148,22 @@ def _own(term: FloatArray, q: FloatArray) -> FloatArray | None:
     return np.asarray(u[:, s > 1e-4 * s[0]])
 
 
-def _worth(own: FloatArray, rest: FloatArray, rows: Rows, taken: int) -> tuple[float, float]:
+def _worth(own: FloatArray, rest: FloatArray, rows: Rows, q: FloatArray) -> tuple[float, float]:
     """Return the degrees of freedom of a test, and the share that the rows are worth.
 
-    taken: degrees of freedom of what was taken out of both before.
+    q: what was taken out of both before.
     """
-    k = own.shape[1]
+    taken, k = q.shape[1], own.shape[1]
     worth, free = 1.0, float(len(rest) - taken - k)
     if rows.grouped:
         count = np.bincount(rows.group).astype(float)
-        count = count[count > 0]
-        groups, size = len(count), float((count**2).sum() / count.sum())
+        groups, size = int((count > 0).sum()), float((count**2).sum() / count.sum())
         if size > 1:
-            same_x = float(np.mean([_intraclass(column, rows.group, 0.0) for column in own.T]))
-            same_y = _intraclass(rest, rows.group, k * same_x)
+            used = _between(q, rows.group, count) - 1  # the constant is one of them
+            same_x = float(np.mean([_intraclass(column, rows.group, used) for column in own.T]))
+            same_y = _intraclass(rest, rows.group, used + k * same_x)
             worth /= 1 + (size - 1) * same_x * same_y
-            free = min(free, same_x * (groups - 1 - k) + (1 - same_x) * free)
+            free = min(free, same_x * (groups - 1 - used - k) + (1 - same_x) * free)
     if rows.ordered:
         follow = follows(rest, taken + k)
         both = float(np.mean([follows(column, taken) for column in own.T])) * follow
@@ -171,6 +171,12 @@ def _worth(own: FloatArray, rest: FloatArray, rows: Rows, taken: int) -> tuple[f
             part = (1 - both) / (1 + both)
             worth, free = worth * part, free * part
     return free, worth
+
+
+def _between(q: FloatArray, group: NDArray[np.int64], count: FloatArray) -> float:
+    """Return how many of a basis' dimensions lie between groups."""
+    sums = np.array([np.bincount(group, column) for column in q.T])
+    return float((sums**2 / np.maximum(count, 1)).sum())
 
 
 def _intraclass(x: FloatArray, group: NDArray[np.int64], taken: float) -> float:
@@ -204,7 +210,7 @@ def follows(x: FloatArray, taken: int = 1) -> float:
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """A factor that was taken into the model, and how sure that was: q over all candidates."""
+    """A factor that was taken into the model; q: p, allowing for all that could have been taken."""
 
     term: Term
     p: float
@@ -216,19 +222,19 @@ def choose(
 ) -> list[Chosen]:
     """Return the factors that tell something beyond those before them, the surest first.
 
-    candidates: of each factor the ways in which it may act. At step s of m candidates the smallest
-    p must stay below alpha·s/m: so about a share alpha of what is taken is chance.
+    candidates: of each factor the ways in which it may act. The smallest p of the r that are left
+    must stay below alpha/r (Holm 1979, Scandinavian Journal of Statistics 6): so in a share alpha
+    of all tables anything is taken that is chance.
     """
     found: list[Chosen] = []
     rest = [number for number, ways in enumerate(candidates) if ways]
-    many = len(rest)
     while rest and len(found) < most:
         q = basis([each.term.matrix for each in found], len(y))
         if q.shape[1] >= len(y) - 3:
             break
         tried = [(*surest(y, candidates[number], q, rows), number) for number in rest]
         p, term, number = min(tried, key=lambda each: each[0])
-        limit = p * many / (len(found) + 1)
+        limit = p * len(rest)
         if limit > alpha:
             break
         found.append(Chosen(term, p, min(1.0, limit)))

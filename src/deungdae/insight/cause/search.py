@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     result: a column of numbers, or of two words of which one means bad. factors: all other columns
     where none is named. group: rows with one value are no several proofs (lot, part measured
-    twice). time: the order of making. alpha: the share of named causes that may be chance.
+    twice). time: the order of making. alpha: the share of tables in which chance may be named.
     """
 
     result: str
@@ -59,8 +59,9 @@ class Level(msgspec.Struct, frozen=True):
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """A factor and what it does.
 
-    chosen: whether it is named as a cause. p: of it beside the other causes; q: rate of chance
-    among what is as sure. effect: change of the result from `lower` to `upper`, other causes being
+    chosen: whether it is named as a cause. p: of it beside the other causes; q: allowing for all
+    factors that were tried (Holm; of what was not chosen, by itself: Benjamini and Hochberg).
+    effect: change of the result from `lower` to `upper`, other causes being
     equal, with its 95 % interval; of good and bad: of the share of bad.
     unique: share of the variance that only it tells; alone: that it tells by itself.
     stability: share of half samples in which it was chosen too. rivals: what cannot be told from
@@ -346,7 +347,7 @@ class _Search:
             if number in taken:
                 continue
             test, term = self._test(number, others)
-            if term is None or test.p * many > alpha * len(chosen):
+            if term is None or test.p * many > alpha:
                 continue
             q = model.basis([*(t.matrix for t in others), term.matrix], len(self.y))
             if model.test(self.score, each.term.matrix, q, self.rows).p > alpha:

@@ -81,9 +81,11 @@ def experiment(found: Experiment) -> list[str]:
             head,
             f"no effect on {found.result} is more than chance; smaller than {found.margin:.3g} it"
             " would not be seen",
+            "the largest: " + ", ".join(f"{e.name} {e.effect:+.4g}" for e in found.effects[:3]),
+            "repeat the runs: only that tells how much chance does",
         ]
     lines = [head]
-    lines += [f"{rank}. {effect(each)}" for rank, each in enumerate(active, 1)]
+    lines += [f"{rank}. {effect(each, found)}" for rank, each in enumerate(active, 1)]
     if found.curved is not None:
         away, p = found.curved
         if p is not None and p < 0.05:
@@ -96,11 +98,15 @@ def experiment(found: Experiment) -> list[str]:
     return lines
 
 
-def effect(each: Effect) -> str:
+def effect(each: Effect, of: Experiment) -> str:
     """Return one effect in a sentence."""
+    name = each.name
+    if len(each.factors) == 1:
+        low, high = of.levels[name]
+        name = f"{name} from {low} to {high}:"
     sure = "" if each.active else "; likely, not sure"
     alias = f"; or is it {', '.join(each.aliases)}?" if each.aliases else ""
-    return f"{each.name} {each.effect:+.4g} ({each.low:.4g} to {each.high:.4g}){sure}{alias}"
+    return f"{name} {each.effect:+.4g} ({each.low:.4g} to {each.high:.4g}){sure}{alias}"
 
 
 def verdict(name: str, found: Verdict) -> list[str]:
