@@ -140,8 +140,8 @@ def test_the_covers(ask: Asked, shared_data: Path) -> None:
 def test_the_life_of_a_cover(ask: Asked, shared_data: Path) -> None:
     folder = shared_data / "nist-smstestbed/tdp/mtc"
     log = folder / "PartData/Cover-Hurco04-06of20.txt.gz"
-    files = ("--mtconnect", log,
-             "--qif", *folder.glob("FAIR/*.qif"), "--program", *folder.glob("NC-Code/*.NC"))  # fmt: skip
+    results, programs = folder.glob("FAIR/*.qif"), folder.glob("NC-Code/*.NC")
+    files = ("--mtconnect", log, "--qif", *results, "--program", *programs)
     told = ask.json("report", "trace", "6", *files)
     assert [run["blocks"] for run in told["runs"]] == [2797, 99, 1981, 1464]
     assert told["runs"][3]["program"] == "NIST_MTC_CRADA_COVER_REV-A.NC"
