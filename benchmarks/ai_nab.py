@@ -1,21 +1,22 @@
-"""How soon and how rightly anomalies of single streams are told: NAB's seven series of known causes.
+"""How soon and rightly anomalies of single streams are told: seven of NAB, of known causes.
 
-The scoring is NAB's own, standard profile: of each window the earliest alarm counts, by a sigmoid from
-its left edge to its right; a false alarm costs .11, less when close behind a window; a missed window
-costs 1; the first 15 % of a series (750 rows at most) are not scored; 0 is what silence gets and 100
-what perfection gets. It was checked against the scores that NAB publishes for each file: with one alarm
-at the right row it gives numenta's -0.867400232622 on rogue_agent_key_hold to the last digit, and pairs
-of alarms give those of earthgeckoSkyline and windowedGaussian on ec2_request_latency_system_failure.
+The scoring is NAB's own, standard profile: of each window the earliest alarm counts, by a sigmoid
+from its left edge to its right; a false alarm costs .11, less when close behind a window; a missed
+window costs 1; the first 15 % of a series (750 rows at most) are not scored; 0 is what silence
+gets and 100 what perfection gets. It was checked against the scores that NAB publishes for each
+file: with one alarm at the right row it gives numenta's -0.867400232622 on rogue_agent_key_hold to
+the last digit, and pairs of alarms give those of earthgeckoSkyline and windowedGaussian on
+ec2_request_latency_system_failure.
 
 NAB lets every detector have the one threshold that is best over all its series. That is the first
-figure. What was looked at when: stretches of 12 rows and of a day, the 95 % quantile and 1.5 days of
-calm were chosen among a few dozen with all windows in view. So the second figure is the honest one:
-each series is scored with the setting and the threshold that are best on the six others.
+figure. What was looked at when: stretches of 12 rows and of a day, the 95 % quantile and 1.5 days
+of calm were chosen among a few dozen with all windows in view. So the second figure is the honest
+one: each series is scored with the setting and the threshold that are best on the six others.
 
 The published figures are of the same seven series: the sums of NAB's files
-results/<detector>/<detector>_standard_scores.csv, at the threshold that is best for the detector over
-all 58 series. The baselines run here: a sliding Gaussian (NAB's windowedGaussian, whose window of 6400
-rows is the whole past of most of these series) and an alarm every 200 rows.
+results/<detector>/<detector>_standard_scores.csv, at the threshold that is best for the detector
+over all 58 series. The baselines run here: a sliding Gaussian (NAB's windowedGaussian, whose
+window of 6400 rows is the whole past of most of these series) and an alarm every 200 rows.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def weights(rows: int, windows: Sequence[tuple[int, int]], cost: float = 0.11) -
 
 
 def sigmoid(place: float | FloatArray) -> FloatArray:
-    """Return NAB's reward at a place: -1 the left edge of a window, 0 its right, beyond negative."""
+    """Return NAB's reward: at place -1, the left edge of a window, most; at 0, its right, 0."""
     reward: FloatArray = 2 / (1 + np.exp(5 * np.asarray(place))) - 1
     return reward
 
@@ -238,7 +239,9 @@ def main() -> None:
     data = Path(os.environ.get("DEUNGDAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not (data / "nab-subset").is_dir():
         sys.exit(f"NAB is not at {data / 'nab-subset'}: set DEUNGDAE_DATA")
-    report("ai_nab", list(figures(series(data / "nab-subset"), quick=asked.quick)), as_json=asked.json)
+    report(
+        "ai_nab", list(figures(series(data / "nab-subset"), quick=asked.quick)), as_json=asked.json
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ MEANT_FOR_OTHERS = {
     "virtual/mtconnect/agent.py": "a virtual agent answers MTConnect clients in their own words",
 }
 SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
-    *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/condition"),
+    *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/anomaly", "insight/condition"),
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
     *("twin/monitor/score.py", "twin/optimise/improve.py", "twin/optimise/whatif.py"),
 )

@@ -1,14 +1,22 @@
 """Anomalies of processes and of single streams: learnt limits, alarms a day, and an explanation."""
 
+from .analysis import Anomaly, AnomalyOptions
+from .judge import Alarm, Judgement, Memory, Missing, Part, Still, judge
 from .limit import Limit
 from .model import Model
+from .novelty import novelty
+from .save import dump, load
 from .table import Table, aligned
-from .watch import Alarm, Judgement, Missing, Part, Still, Watch, dump, judge, learn, load, slow
+from .watch import Watch, learn, slow
+from .words import reasons
 
 __all__ = [
     "Alarm",
+    "Anomaly",
+    "AnomalyOptions",
     "Judgement",
     "Limit",
+    "Memory",
     "Missing",
     "Model",
     "Part",
@@ -20,5 +28,7 @@ __all__ = [
     "judge",
     "learn",
     "load",
+    "novelty",
+    "reasons",
     "slow",
 ]

@@ -1,0 +1,291 @@
+"""Watches the signals of a machine together and tells when they are unlike good running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.ports import Needs, Window
+from deungdae.core.types import HOUR, SECOND, Event, Finding, TimeArray, is_good
+from deungdae.model.factory import Factory
+
+from .judge import Judgement, Memory, judge
+from .save import load
+from .table import Table, aligned
+from .watch import Watch, learn
+from .words import reasons
+
+_MOST = 20_000  # rows of one call: what lies further back is told as a gap
+_LONGEST = 100_000  # rows of a training; of a longer one each second row is let go
+
+
+class AnomalyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is watched, what it is compared with, and how often it may be wrong."""
+
+    signals: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Ids of the signals that belong together", min_length=1),
+    ]
+    model: Annotated[
+        str,
+        msgspec.Meta(
+            description="File that `deungdae detect anomaly --save` wrote from a stretch of good "
+            "running; without it the first `learn` hours of running are taken"
+        ),
+    ] = ""
+    learn: Annotated[
+        float,
+        msgspec.Meta(
+            description="Good running from which limits are learnt", gt=0, extra={"unit": "h"}
+        ),
+    ] = 8.0
+    alarms_per_day: Annotated[
+        float,
+        msgspec.Meta(description="False alarms a day that are put up with", ge=0.001, le=1000),
+    ] = 1.0
+    every: Annotated[
+        float,
+        msgspec.Meta(description="Between two looks at the signals", ge=0.01, extra={"unit": "s"}),
+    ] = 10.0
+    hold: Annotated[
+        float,
+        msgspec.Meta(
+            description="For so long a value stands for a signal that tells only changes",
+            gt=0,
+            extra={"unit": "s"},
+        ),
+    ] = 600.0
+    lags: Annotated[
+        int, msgspec.Meta(description="Earlier looks that each is seen with", ge=0, le=10)
+    ] = 3
+    smooth: Annotated[
+        int, msgspec.Meta(description="Looks over which the index is averaged", ge=1, le=1000)
+    ] = 10
+    keep: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Signals that are watched though they drift while learning"),
+    ] = ()
+    state: Annotated[
+        str, msgspec.Meta(description="Id of the machine's state: only running counts")
+    ] = ""
+    running: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Words of that state in which it runs")
+    ] = ("running", "run", "ACTIVE")
+
+
+class Anomaly:
+    """Watches the signals of a machine together and tells when they are unlike good running.
+
+    It learns how the signals lie and move together while all is well (dynamic PCA, T² and Q as one
+    index, robust against a quarter of bad rows) and sets the limit so that chance passes it no more
+    than `alarms_per_day`. Then it tells the index over its limit, above 1 a warning, with the
+    signals that make it so, above or below what is usual, and since when. Signals that drift or
+    stand still while it learns are left out, and said. No data is no anomaly, and never normal
+    either: a gap is told as such.
+
+    Without `model` it learns from the first `learn` hours of running after its start, and anew
+    after a restart. Better learn once, from hours that are known to be good, and give it the file:
+    `deungdae detect anomaly --store S --signals … --train-from … --train-to … --save pump.json`.
+
+    ```toml
+    [insight.pump]
+    type = "anomaly"
+    signals = ["pump1.current", "pump1.pressure", "pump1.flow", "pump1.vibration"]
+    state = "pump1.state"
+    alarms_per_day = 0.5
+    ```
+    """
+
+    Options = AnomalyOptions
+    files = ("model",)
+
+    def __init__(self, name: str, options: AnomalyOptions, factory: Factory) -> None:
+        """Raises FactoryError where a signal is no number or the model does not fit."""
+        self.name = name
+        self.options = options
+        self.factory = factory
+        self._watch: Watch | None = None
+        faults = list(self._faults())
+        if faults:
+            raise FactoryError(faults)
+        self._training: list[Table] = []
+        self._memory: Memory | None = None
+        self._last = 0  # time of the last look
+        self._runs = True
+
+    @property
+    def needs(self) -> Needs:
+        """Return the signals and the state, looked at as often as asked."""
+        options = self.options
+        return Needs(
+            signals=options.signals,
+            events=(options.state,) if options.state else (),
+            every=round(options.every * SECOND),
+        )
+
+    def update(self, now: int, window: Window) -> Sequence[Finding]:
+        """Return how unlike good running the newest rows are. Raises NotEnoughData, learning."""
+        times = self._times(window)
+        runs = self._running(times, window.events.get(self.options.state, ()))
+        rows = aligned(
+            window.samples, self.options.signals, times[runs], round(self.options.hold * SECOND)
+        )
+        if self._watch is None:
+            self._watch = self._learn(rows)
+            return []
+        if not len(rows):
+            stands = "the machine does not run" if len(times) else "no look is due yet"
+            raise NotEnoughData(f"nothing is judged: {stands}")
+        judged = judge(self._watch, rows, self._memory)
+        self._memory = judged.memory
+        return [self._finding(now, self._watch, judged)]
+
+    def _times(self, window: Window) -> TimeArray:
+        """Return the looks that are due, multiples of `every`."""
+        every = round(self.options.every * SECOND)
+        first = max(window.start, self._last) // every + 1
+        last = window.end // every
+        first = max(first, last - _MOST + 1)
+        times = np.arange(first, last + 1, dtype=np.int64) * every
+        self._last = int(times[-1]) if len(times) else self._last
+        return times
+
+    def _running(self, times: TimeArray, events: Sequence[Event]) -> NDArray[np.bool_]:
+        """Return at which of the times the machine ran."""
+        if not self.options.state:
+            return np.ones(len(times), bool)
+        words = self._words()
+        told = sorted(events, key=lambda event: event.time)
+        runs = [self._runs and bool(self._training or self._watch)]
+        runs += [
+            bool(is_good(np.uint8(event.status)))  # type: ignore[arg-type]
+            and words.get(event.value, event.value).casefold() in self._names
+            for event in told
+        ]
+        moments = np.array([event.time for event in told], np.int64)
+        found: NDArray[np.bool_] = np.array(runs)[np.searchsorted(moments, times, side="right")]
+        self._runs = runs[-1]
+        return found
+
+    def _words(self) -> dict[str, str]:
+        signal = self.factory.signals.get(self.options.state)
+        return {} if signal is None else signal.words
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(word.casefold() for word in self.options.running)
+
+    def _learn(self, rows: Table) -> Watch:
+        """Return what is usual, when enough was seen. Raises NotEnoughData until then."""
+        options = self.options
+        told = rows.rows(np.asarray(~np.isnan(rows.value).all(axis=1)))
+        if len(told):
+            self._training.append(told)
+        wanted = max(round(options.learn * HOUR / (options.every * SECOND)), 1)
+        had = sum(len(part) for part in self._training)
+        if had < wanted:
+            hours = had * options.every * SECOND / HOUR
+            raise NotEnoughData(
+                f"learning: {hours:.3g} of {options.learn:g} hours of good running are there"
+            )
+        table = Table(
+            options.signals,
+            np.concatenate([part.time for part in self._training]),
+            np.vstack([part.value for part in self._training]),
+        )
+        try:
+            found = learn(
+                table.rows(slice(None, None, max(len(table) // _LONGEST, 1))),
+                per_day=options.alarms_per_day,
+                lags=options.lags,
+                smooth=options.smooth,
+                keep=frozenset(options.keep),
+            )
+        except NotEnoughData:
+            self._training = [table.rows(slice(len(table) // 2, None))]  # go on with newer rows
+            raise
+        self._training = []
+        return found
+
+    def _finding(self, now: int, watch: Watch, judged: Judgement) -> Finding:
+        told = np.flatnonzero(~np.isnan(judged.ratio))
+        lasting = [alarm for alarm in judged.alarms if alarm.end is None]
+        units = {id: signal.unit for id, signal in self.factory.signals.items()}
+        said = reasons(judged.alarms, judged.missing, judged.still, self.factory.zone, units)
+        if not len(told):
+            said.append("too little data to judge: this is neither normal nor an anomaly")
+        start = lasting[0].start if lasting else int(judged.time[0])
+        return Finding(
+            origin=self.name,
+            asset=self._asset,
+            name="anomaly",
+            start=min(start, now),
+            end=now,
+            value=float(judged.ratio[told[-1]]) if len(told) else None,
+            severity=2 if judged.alarms else 1 if said else 0,
+            reason="; ".join(said),
+            evidence=self._evidence(watch, judged),
+        )
+
+    def _evidence(self, watch: Watch, judged: Judgement) -> dict[str, str]:
+        limit = watch.limit
+        evidence = {
+            "signals": ", ".join(watch.names),
+            "limit": f"{limit.value:.6g}",
+            "alarms_per_day": f"{limit.per_day:g}",
+            "alarms_per_day_low": f"{limit.low:.3g}",
+            "alarms_per_day_high": f"{limit.high:.3g}",
+            "training_days": f"{limit.days:.3g}",
+            "components": str(watch.model.components),
+            "lags": str(watch.model.lags),
+        }
+        if limit.aside:
+            evidence["set_aside"] = f"{limit.aside:.3f}"
+        for alarm in judged.alarms[-1:]:
+            evidence |= {f"share {part.name}": f"{part.share:.3f}" for part in alarm.parts}
+        return evidence | {f"left {name}": why for name, why in watch.left.items()}
+
+    @property
+    def _asset(self) -> str:
+        assets = [id.rpartition(".")[0] or id for id in self.options.signals]
+        return max(sorted(set(assets)), key=assets.count)
+
+    def _faults(self) -> Iterator[Fault]:
+        options = self.options
+        for id in options.signals:
+            signal = self.factory.signals.get(id)
+            if signal is not None and signal.kind != "number":
+                yield self._fault("signals", id, f"is of kind {signal.kind}, not a number")
+        text = self.factory.texts.get(options.model, "") if options.model else ""
+        if not text:
+            return
+        try:
+            self._watch = load(text)
+        except ValueError as error:
+            yield self._fault("model", options.model, f"cannot be used: {error}")
+            return
+        strange = [name for name in self._watch.names if name not in options.signals]
+        if strange:
+            yield self._fault(
+                "signals",
+                ", ".join(options.signals),
+                f"the model needs {', '.join(strange)} too",
+                "name all signals of the model",
+            )
+        if abs(self._watch.period - options.every * SECOND) > 0.1 * self._watch.period:
+            wanted = self._watch.period / SECOND
+            yield self._fault("every", options.every, f"the model has a row each {wanted:g} s")
+
+    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
+        return Fault(
+            file=str(self.factory.path),
+            key=f"insight.{self.name}.{option}",
+            value=value,
+            problem=problem,
+            remedy=remedy,
+        )
