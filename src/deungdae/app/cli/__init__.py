@@ -22,7 +22,20 @@ DONE, NO, WRONG = 0, 1, 2
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command."""
-    from . import data, dataset, factory, inspect, live, make, plant, report, simulate, twin, user  # noqa: PLC0415 — `--version` stays quick
+    from . import (  # noqa: PLC0415 — `--version` stays quick
+        data,
+        dataset,
+        detect,
+        factory,
+        inspect,
+        live,
+        make,
+        plant,
+        report,
+        simulate,
+        twin,
+        user,
+    )
 
     top = argparse.ArgumentParser(
         prog="deungdae",
@@ -32,7 +45,20 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"deungdae {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    modules = (factory, live, plant, data, dataset, inspect, report, simulate, twin, user, make)
+    modules = (
+        factory,
+        live,
+        plant,
+        data,
+        dataset,
+        detect,
+        inspect,
+        report,
+        simulate,
+        twin,
+        user,
+        make,
+    )
     for module in modules:
         module.add(verbs)
     for verb in verbs.choices.values():

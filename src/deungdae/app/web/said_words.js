@@ -676,6 +676,12 @@ export const sentences = [
 
   // insight/anomaly: what is unlike good running, and why nothing is told
   ["nothing is judged: {}", "판정하지 않았습니다: {1}"],
+  ["left {}", "제외 {1}"],
+  ["share {}", "비중 {1}"],
+  ["drifts: {} of its variance is slow", "표류: 분산의 {1}가 느린 변화입니다"],
+  ["stands still at {} in the training", "학습하는 동안 {1} 값에 멈춰 있었습니다"],
+  ["no data in {} of the training", "학습 구간의 {1}에 데이터가 없습니다"],
+  ["left out as asked", "요청에 따라 제외"],
   ["the machine does not run", "설비가 운전 중이 아닙니다"],
   ["no look is due yet", "아직 살펴볼 때가 아닙니다"],
   ["learning: {} of {} hours of good running are there", "학습 중: 정상 운전 {2}시간 가운데 {1}시간을 모았습니다"],

@@ -11,7 +11,7 @@ from .limit import Limit
 from .model import Model
 from .watch import Watch
 
-_FORMAT = "deungdae anomaly 1"
+_FORMAT = "deungdae-anomaly/1"
 
 
 def dump(watch: Watch) -> str:
