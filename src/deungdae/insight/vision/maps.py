@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 from .face import Face
 from .place import Image
 
-_SPOT, _PATCH, _BLOT = 0.7, 1.5, 5.0  # sigma of what is looked for, in pixels of a face
-_NEAR = 2.0  # sigma of the neighbourhood whose roughness is looked at
+_SPOT, _HOLE, _PATCH = 0.7, 1.1, 1.5  # sigma of what is looked for, in pixels of a face
+_AROUND = 8.0  # sigma of the surroundings that a hole is darker than
+_RUST = {
+    _HOLE: 3.0,
+    _PATCH: 2.0,
+}  # what red counts against dark: rust is both, a hole is dark alone
+_FLAKE = 2.0  # sigma of what is paler or yellower
+_COARSE, _NEAR = 3.0, 4.0  # sigma of the unevenness that is too coarse, and of its neighbourhood
 _MARKED = 3.0  # spreads from which on a pixel is part of a mark
 _FAR = 8.0  # spreads; further off is not more of a defect
-MAPS = ("dark spot", "dark patch", "light spot", "dark mark", "rough", "dark blot", "hue")
+_DARKEST = 2.5  # spreads; a single pore is not more of a line
+_LINE, _STEP, _TURNS = 11, 2.0, 12  # points of a line, pixels between them, directions
+MAPS = ("hole", "pit", "light spot", "dark mark", "rough", "pale", "line")
 TINTS = ("red tint", "blue tint")
 
 
@@ -51,20 +59,27 @@ def maps(face: Face, model: Model) -> Image:
     A face whose noise is stronger everywhere, as in dim light, is measured by its own. The
     outermost pixels say nothing: what lies beside the brick shines into them.
     """
-    off = (face.layers - model.middle) / model.spread
+    bare = face.layers - model.middle
+    off = bare / model.spread
     slow = _blurred(np.clip(off[0], -_FAR / 2, _FAR / 2), off.shape[1] / 16)
     detail = np.clip(_by_own(off[0] - slow), -_FAR, _FAR)
-    light, red, blue = (_by_own(layer, least=1.0) for layer in off)
-    spot = _blurred(detail, _SPOT)
+    spot, patch = _blurred(detail, _SPOT), _blurred(detail, _PATCH)
+    deep, red = (bare[layer] - _blurred(bare[layer], _AROUND) for layer in (0, 1))
+    hole, pit = (
+        -_blurred(deep, sigma) - rust * np.maximum(_blurred(red, sigma), 0)
+        for sigma, rust in _RUST.items()
+    )
+    uneven = patch - _blurred(detail, _COARSE)
+    yellow = _blurred(_by_own(off[2], least=1.0), _FLAKE)
     found = np.stack(
         [
-            -spot,
-            -_blurred(detail, _PATCH),
+            hole,
+            pit,
             spot,
             _marks(_by_own(-spot)),
-            np.sqrt(_blurred(detail**2, _NEAR)),
-            -_blurred(np.clip(light, -_FAR, _FAR), _BLOT),
-            np.hypot(_blurred(red, _BLOT), _blurred(blue, _BLOT)),
+            np.sqrt(_blurred(uneven**2, _NEAR)),
+            _by_own(yellow, least=0.0),
+            _lines(_by_own(-_blurred(deep, _SPOT), least=0.0)),
         ]
     )
     inner = np.zeros_like(found)
@@ -104,10 +119,28 @@ def _marks(dark: Image) -> Image:
     return marks
 
 
+def _lines(dark: Image) -> Image:
+    """Return how dark the darkest straight line through each pixel is, 20 pixels long."""
+    dark = np.clip(dark, -_DARKEST, _DARKEST)
+    dark[:2], dark[-2:], dark[:, :2], dark[:, -2:] = 0, 0, 0, 0  # the edges are lines
+    along = _STEP * (np.arange(_LINE) - _LINE // 2)
+    reach = int(_STEP * (_LINE // 2)) + 1
+    height, width = dark.shape
+    room = np.pad(dark, reach)
+    darkest = np.full_like(dark, -np.inf)
+    for angle in np.arange(_TURNS) * np.pi / _TURNS:
+        total = np.zeros_like(dark)
+        for y, x in np.rint(np.outer(along, [np.sin(angle), np.cos(angle)])).astype(int) + reach:
+            total += room[y : y + height, x : x + width]
+        np.maximum(darkest, total, out=darkest)
+    lines: Image = darkest / np.float32(_LINE)
+    return lines
+
+
 def _by_own(image: Image, least: float = 0.5) -> Image:
     """Return an image in spreads of its own, but in no smaller ones than `least`."""
     spread = 1.4826 * float(np.median(np.abs(image)))
-    scaled: Image = image / np.float32(max(spread, least))
+    scaled: Image = image / np.float32(max(spread, least, 1e-6))
     return scaled
 
 

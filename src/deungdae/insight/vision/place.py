@@ -11,6 +11,7 @@ from deungdae.core.errors import NotEnoughData
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Image: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
 Corners: TypeAlias = NDArray[np.float64]
 
 DARK = 0.5  # grey level added before the logarithm, for pixels that are black
@@ -43,9 +44,8 @@ def find(pixels: Pixels) -> Place:
     step = max(1, -(-max(pixels.shape[:2]) // _SEARCHED))
     log = np.log(shrunk(pixels, step) + DARK)
     background = _background(log)
-    distance = np.sqrt(((log - background) ** 2).sum(axis=2))
-    limit = max(_otsu(distance), _CONTRAST)
-    labels, count = ndimage.label(ndimage.binary_opening(distance > limit, iterations=1))
+    unlike = _unlike(log - background)
+    labels, count = ndimage.label(ndimage.binary_opening(unlike, iterations=1))
     sizes = np.bincount(labels.ravel(), minlength=2)[1:]
     if not count or sizes.max() < _SMALLEST * labels.size:
         raise NotEnoughData("no brick is seen in the image")
@@ -99,6 +99,21 @@ def _background(log: Image) -> Image:
         keep = off <= 3 * np.median(off) + 1e-6
     everywhere: Image = plane[0] + x * plane[1] + y * plane[2]
     return everywhere
+
+
+def _unlike(off: Image) -> Mask:
+    """Return which pixels are the brick's, by how far off the background they are, in logarithms.
+
+    Those that are nearer to the colour of most of what differs than to the background: a shadow
+    beside the brick differs too, but the other way.
+    """
+    distance = np.sqrt((off**2).sum(axis=2))
+    differs: Mask = distance > max(_otsu(distance), _CONTRAST)
+    if not differs.any():
+        return differs
+    middle = np.median(off[differs], axis=0)
+    nearer: Mask = (off @ middle > 0.5 * float(middle @ middle)) & (distance > _CONTRAST)
+    return nearer
 
 
 def _otsu(values: Image) -> float:

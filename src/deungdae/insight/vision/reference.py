@@ -18,9 +18,10 @@ from .place import Pixels, find
 
 LEAST = 10  # images; of fewer the middle of a pixel is mostly noise
 _BAD = 0.1  # share of the images that may be bad
-_REACH = 0.85  # share of the images that lie within the reach: the bad ones do not
-_SLIGHT = 0.1  # spreads that are nothing, whatever good bricks do
-_TINT = 0.004  # what a camera tells of a colour at best in another light, logarithm
+_SURE_REACH = 0.85  # share of the images that lie within the reach: the bad ones do not
+_REACH = 0.95  # the same without the bad ones
+_SLIGHT = 0.1  # of the middle: what is nothing, whatever good bricks do
+_TINT = 0.008  # what a camera tells of a colour at best in another light, logarithm
 _APART = 4.0  # ranges between the quartiles beyond the middle: no good brick scores that
 
 
@@ -71,23 +72,21 @@ class Album:
         for half in (0, 1):
             other = model(self.faces[1 - half :: 2])
             peaks[half::2] = [_peaks(seen, other) for seen in self.faces[half::2]]
-        middle = np.median(peaks, axis=0)
-        reach = np.quantile(peaks, _REACH, axis=0) - middle
-        least = np.asarray([_SLIGHT] * len(MAPS) + [_TINT] * len(TINTS))
-        scale = np.maximum.reduce([reach, 0.2 * middle, least])
-        scores = np.sort(((peaks - middle) / scale).max(axis=1))
-        good = _plausible(scores)
-        rank = min(ceil((len(good) + 1) * (1 - false_rejects)), len(good))
+        middle, scale = _usual(peaks, _SURE_REACH)
+        good = _plausible(((peaks - middle) / scale).max(axis=1))
+        middle, scale = _usual(peaks[good], _REACH)
+        scores = np.sort(((peaks[good] - middle) / scale).max(axis=1))
+        rank = min(ceil((len(scores) + 1) * (1 - false_rejects)), len(scores))
         whole = model(self.faces)
         return Reference(
             shape=self.faces[0].shape,
             model=whole,
             middle=middle,
             scale=scale,
-            threshold=float(good[rank - 1]),
+            threshold=float(scores[rank - 1]),
             false_rejects=false_rejects,
-            images=len(scores),
-            set_aside=len(scores) - len(good),
+            images=len(peaks),
+            set_aside=len(peaks) - len(scores),
             version=_version(whole, middle, scale),
         )
 
@@ -107,12 +106,21 @@ def _peaks(seen: Face, good: Model) -> NDArray[np.float64]:
     return np.concatenate([maps(seen, good).max(axis=(1, 2)), tints(seen, good)])
 
 
-def _plausible(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sorted scores without the worst that no good brick has, a tenth at most."""
+def _usual(
+    peaks: NDArray[np.float64], share: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the middle of each peak, and how far beyond it that share of the images reaches."""
+    middle = np.median(peaks, axis=0)
+    least = np.concatenate([_SLIGHT * middle[: len(MAPS)], np.full(len(TINTS), _TINT)])
+    return middle, np.maximum(np.quantile(peaks, share, axis=0) - middle, least)
+
+
+def _plausible(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which scores a good brick may have: all but the worst, a tenth at most."""
     low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
-    most = len(scores) - int(_BAD * len(scores))
-    count = int((scores <= middle + _APART * (high - low)).sum())
-    return scores[: max(count, most)]
+    limit = np.sort(scores)[len(scores) - int(_BAD * len(scores)) - 1]
+    plausible: NDArray[np.bool_] = scores <= max(middle + _APART * (high - low), limit)
+    return plausible
 
 
 def _version(learnt: Model, middle: NDArray[np.float64], scale: NDArray[np.float64]) -> str:
