@@ -42,6 +42,9 @@ class Asked:
         self, what: str, *arguments: object, code: int = 0, sets: Path | None = None
     ) -> str:
         words = [what, *map(str, arguments), "--sets", str(sets or self.sets), "--person", "kim"]
+        if what == "build" and "--audit" not in words:
+            words.append("--no-audit")  # it takes a second
+        words = [word for word in words if word != "--audit"]
         self._capsys.readouterr()
         assert main(["dataset", *words]) == code
         out, self.err = self._capsys.readouterr()
@@ -484,6 +487,49 @@ class TestAnonymous:
         assert {Image.open(io.BytesIO(c)).size for c in contents} == {(8, 16), (16, 16)}
         ask("anonymise", "turned", "turned", code=2)
         assert "choose another" in ask.err
+
+
+class TestAudit:
+    def test_runs_by_itself_and_says_what_would_flatter(self, ask: Asked, folder: Path) -> None:
+        """Each brick is on two images that are nearly the same; the labels are by brick."""
+        for path in folder.rglob("*_1.png"):
+            pixels = np.asarray(Image.open(path.with_name(path.name.replace("_1", "_0"))))
+            Image.fromarray(pixels // 2 + 60).save(path)
+        told = ask("build", "bricks", "--images", folder, "--groups", "prefix", "--audit")
+        assert "A random split of this set would" in told
+        shown = ask.json("show", "bricks")
+        assert shown["audit"]["said"][0] in told
+        assert [entry["kind"] for entry in shown["log"]] == ["built", "audit"]
+        low = shown["audit"]["flatters"][1]
+        assert shown["audit"]["leaks"] == (low > 0)
+
+    def test_finds_one_brick_under_two_names(self, ask: Asked, folder: Path) -> None:
+        for path in folder.rglob("*_1.png"):
+            pixels = np.asarray(Image.open(path.with_name(path.name.replace("_1", "_0"))))
+            Image.fromarray(pixels // 2 + 60).save(path)
+        ask("build", "bricks", "--images", folder)
+        found = ask.json("audit", "bricks")
+        assert ["crack/b10_0.png", "crack/b10_1.png"] in found["pairs"]
+        assert "15 in truth" in " ".join(found["said"])
+
+    def test_says_why_there_can_be_none(self, ask: Asked, tmp_path: Path) -> None:
+        (tmp_path / "one" / "good").mkdir(parents=True)
+        for n in range(12):
+            (tmp_path / "one" / "good" / f"{n}.png").write_bytes(picture(n))
+        ask("build", "one", "--images", tmp_path / "one")
+        assert "No audit can be made" in ask("audit", "one")
+
+    def test_rows_are_looked_at_by_their_numbers(self, ask: Asked, tmp_path: Path) -> None:
+        random = np.random.default_rng(3)
+        rows = ["force,verdict,lot"]
+        for lot in range(20):
+            own = random.normal(0, 3)
+            rows += [f"{own + random.normal(0, 0.01)},{'bad' if lot % 2 else 'good'},{lot}"] * 5
+        (tmp_path / "x.csv").write_text("\n".join(rows))
+        ask("build", "x", "--table", tmp_path / "x.csv", "--label", "verdict", "--groups", "lot")
+        found = ask.json("audit", "x")
+        assert found["leaks"]
+        assert found["random"][0] > 0.95
 
 
 def test_tiles_are_built_as_their_manifest_says(

@@ -18,6 +18,7 @@ from .output import Output, Row
 
 if TYPE_CHECKING:
     from deungdae.app.datasets import Shelf
+    from deungdae.app.datasets.audit import Audit
     from deungdae.app.datasets.make import Line
     from deungdae.learn.dataset import Card, Dataset, Declaration
     from deungdae.model.factory import Factory
@@ -51,7 +52,9 @@ def add(verbs: Any) -> None:
     veil.add_argument("--description", default="", metavar="TEXT", help="for the new card")
     veil.add_argument("--contributor", default="", metavar="NAME", help="for the new card")
     veil.set_defaults(run=_anonymise)
-    for each in (show, verify, use, export, veil):
+    audit = whats.add_parser("audit", help="by how much a careless split would flatter you")
+    audit.set_defaults(run=_audit)
+    for each in (show, verify, use, export, veil, audit):
         each.add_argument("set", metavar="NAME", help="a set, or NAME@VERSION; else the newest")
     veil.add_argument("name", metavar="NEW", help="name of the new set")
     export.add_argument("target", type=Path, metavar="DIR|FILE.zip", help="not there yet")
@@ -85,6 +88,7 @@ def _add_build(whats: Any) -> None:
     build = whats.add_parser("build", help="cut a set from the line, a folder or a table")
     build.add_argument("set", metavar="NAME|FILE.dataset.toml", help="its name, or its declaration")
     add_source(build)
+    build.add_argument("--no-audit", action="store_true", help="do not look what would flatter you")
     build.set_defaults(run=_build)
 
 
@@ -109,8 +113,20 @@ def add_source(build: Any) -> None:
 
 
 def _build(options: argparse.Namespace, output: Output) -> int:
-    _say_card(made(options).card, output)
+    dataset = made(options)
+    found = None if options.no_audit else _audited(options, dataset)
+    if output.as_json:
+        output.value({**msgspec.to_builtins(dataset.card), "audit": found})
+        return 0
+    _say_card(dataset.card, output)
+    _say_list(output, "what an audit found", found.said if found else ())
     return 0
+
+
+def _audited(options: argparse.Namespace, dataset: Dataset) -> Audit:
+    from deungdae.app.datasets.audit import audit  # noqa: PLC0415 — as above
+
+    return audit(shelf_of(options), dataset, person(options))
 
 
 def made(options: argparse.Namespace) -> Dataset:
@@ -217,13 +233,17 @@ def _list(options: argparse.Namespace, output: Output) -> int:
 
 
 def _show(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.datasets.audit import kept  # noqa: PLC0415 — as above
+
     shelf = shelf_of(options)
     card = shelf.card(options.set)
     uses = [entry for entry in shelf.log(card.name) if entry.data.get("version") == card.version]
+    found = kept(shelf, card)
     if output.as_json:
-        output.value({"card": card, "log": uses})
+        output.value({"card": card, "log": uses, "audit": found})
         return 0
     _say_card(card, output)
+    _say_list(output, "what an audit found", found.said if found else ())
     output.say("\nwhat was done with it")
     output.rows(
         [
@@ -290,6 +310,17 @@ def _anonymise(options: argparse.Namespace, output: Output) -> int:
         contributor=options.contributor,
     )
     _say_card(dataset.card, output)
+    return 0
+
+
+def _audit(options: argparse.Namespace, output: Output) -> int:
+    found = _audited(options, shelf_of(options).get(options.set))
+    if output.as_json:
+        output.value(found)
+    for line in found.said:
+        output.say(line)
+    for first, second in found.pairs:
+        output.say(f"- {first} looks like {second}")
     return 0
 
 
