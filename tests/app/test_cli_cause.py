@@ -103,7 +103,7 @@ def test_bad_tables(ask: Asked, tmp_path: Path, content: str, code: int, problem
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["cause"], "needs a table (CSV) or --qif results"),
+        (["cause"], "needs a table (CSV), --qif results, or --store"),
         (["cause", "none.csv", "--result", "y"], "none.csv: No such file"),
         (["cause", "none.qif"], "none.qif: No such file"),
         (["trace", "7", "--mtconnect", "none.txt"], "none.txt: No such file"),

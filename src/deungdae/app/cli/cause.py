@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deungdae.app import causes as history
 from deungdae.app import making
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import SECOND, FloatArray
@@ -30,6 +31,7 @@ from deungdae.insight.cause import (
 from deungdae.insight.trace import settings, unusual
 
 from .making import joined
+from .moments import first_of, opened, period_of
 from .output import Output, Row
 
 MADE = "made at"
@@ -38,13 +40,16 @@ BLOCKS = frozenset({"block", "blocks", "블록"})
 
 def add(verb: Any) -> None:
     """Add the options of `report cause`."""
-    verb.add_argument("--result", default="", metavar="C", help="cause: column with the result")
+    verb.add_argument(
+        "--result", default="", metavar="C", help="cause: column with the result, or signal"
+    )
     for name, of in (("lsl", "lower limit"), ("usl", "upper limit"), ("nominal", "nominal"),
                      ("aimed", "what the program aims at")):  # fmt: skip
         verb.add_argument(f"--{name}", type=float, metavar="X", help=f"cause: {of} of the result")
     verb.add_argument(
         "--factor", action="append", default=[], metavar="C", help="cause: columns; else all others"
     )
+    verb.add_argument("--at", default="", metavar="A", help="cause: station whose result counts")
     verb.add_argument("--group", default="", metavar="C", help="cause: rows that belong together")
     verb.add_argument("--time", default="", metavar="C", help="cause: order of making")
     verb.add_argument("--block", default="", metavar="C", help="cause: blocks of an experiment")
@@ -66,7 +71,20 @@ def report(options: argparse.Namespace, output: Output) -> int:
             return _table(options, path, output)
     if options.qif:
         return _inspections(options, output)
-    raise ValueError("report cause needs a table (CSV) or --qif results")
+    if options.store is None:
+        raise ValueError("report cause needs a table (CSV), --qif results, or --store with --at")
+    return _history(options, output)
+
+
+def _history(options: argparse.Namespace, output: Output) -> int:
+    """Look for the causes of results in a history."""
+    with opened(options.store) as store:
+        start, end = period_of(options, first_of(store))
+        if options.result and options.result not in {each.id for each in store.signals()}:
+            raise ValueError(f"--result {options.result}: the history knows no such signal")
+        table = history.table(store, start, end, options.at, options.result)
+    options.result, options.time, options.observed = history.RESULT, history.TIME, True
+    return _said(options, table, output)
 
 
 # ---- a table
@@ -76,6 +94,11 @@ def _table(options: argparse.Namespace, path: Path, output: Output) -> int:
     table = read(making.content(path), str(path), options.words)
     if not options.result:
         raise ValueError(f"--result: which column is it? there are: {', '.join(table.names)}")
+    return _said(options, table, output)
+
+
+def _said(options: argparse.Namespace, table: Table, output: Output) -> int:
+    """Print the verdict on a result and its causes."""
     column = table[options.result]
     told: dict[str, object] = {}
     lines: list[str] = []
@@ -197,7 +220,7 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
                 continue  # the number of the part, kept as if it had been measured
             row, said = _characteristic(
                 options, of[name], values[:, at], bonus[:, at], passed[:, at], serials, blank,
-                [x for x in nominal[np.isfinite(nominal)].tolist() if x != nominal[at]], made, path.name,
+                [x for x in nominal[np.isfinite(nominal)] if x != nominal[at]], made, path.name,
             )  # fmt: skip
             told.append(row)
             lines += said
