@@ -1,11 +1,12 @@
-// Quality: control charts, capability, and what the camera sees, for people to look at.
+// Quality: control charts, capability, and what the camera sees and has learnt.
 
 import { $ } from "../dom.js";
 import { analyses } from "../shell.js";
 import { Capability } from "./capability.js";
 import { Chart } from "./chart.js";
 import { Inspection } from "./inspection.js";
+import { Models } from "./models.js";
 
 const none = { build: () => ($("no-quality").hidden = analyses("spc") || analyses("vision")) };
 
-export default () => [none, new Chart(), new Capability(), new Inspection()];
+export default () => [none, new Chart(), new Capability(), new Inspection(), new Models()];
