@@ -1,0 +1,31 @@
+"""Acceptance sampling: how many parts of a lot to inspect, and when to accept it."""
+
+from .curve import accept, aoq, aoql, asn, ati, quality
+from .plans import AQLS, LEVELS, Level, Plan, Severity, letter, single
+from .switching import Lot, State, after
+from .variables import Variables, design, estimate, judge, probability, variables
+
+__all__ = [
+    "AQLS",
+    "LEVELS",
+    "Level",
+    "Lot",
+    "Plan",
+    "Severity",
+    "State",
+    "Variables",
+    "accept",
+    "after",
+    "aoq",
+    "aoql",
+    "asn",
+    "ati",
+    "design",
+    "estimate",
+    "judge",
+    "letter",
+    "probability",
+    "quality",
+    "single",
+    "variables",
+]
