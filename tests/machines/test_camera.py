@@ -136,7 +136,8 @@ def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"url": "rtsp://10.0.0.1/live"}, "is none of"),
+        ({"url": "rtmp://10.0.0.1/live"}, "is none of"),
+        ({"url": "rtsp://me:secret@10.0.0.1/"}, "take the login out"),
         ({"url": "http:///image"}, "is none of"),
         ({"url": "http://h:99999/"}, "Port out of range"),
         ({"url": "http://me:secret@10.0.0.1/"}, "take the login out"),

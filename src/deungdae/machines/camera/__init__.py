@@ -1,4 +1,4 @@
-"""Cameras over HTTP: single pictures and streams of them, kept by their hash."""
+"""Cameras over HTTP and RTSP: single pictures and streams of them, kept by their hash."""
 
 from .driver import Camera
 

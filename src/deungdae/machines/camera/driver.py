@@ -19,6 +19,7 @@ from deungdae.core.types import Batch, Event, Flag, Permit, Severity, Signal
 from deungdae.wires.blobs import Blobs
 
 from . import picture
+from .film import Film
 from .options import Options as CameraOptions
 from .source import Shot, Source
 
@@ -39,13 +40,16 @@ class Kept(NamedTuple):
 
 
 class Camera:
-    """A camera on the network: an industrial one, or an ordinary IP camera, over HTTP.
+    """A camera on the network: an industrial one, or an ordinary IP camera, over HTTP or RTSP.
 
     The url is that of a snapshot (JPEG or PNG), asked for every `period`, or of an MJPEG stream;
     the answer tells which. A camera that numbers its pictures in a header `X-Frame` is asked for
     the one after the last (`?after=N&wait=S`), so that none is taken twice and a missing number is
     told as a gap; `X-Serial` says what it shows and `X-Captured` when (ISO 8601); the simulated
     camera does all this. Without it, a picture's time is when it arrived.
+
+    Of a film over RTSP (H.264, H.265, MJPEG; `pip install 'deungdae[camera]'`) the newest picture
+    is taken every `period` and kept as a JPEG; its time is when it arrived.
 
     Each picture is written into `folder` under its SHA-256, durably, and then becomes an event of
     kind `image`: its value is the reference `sha256:…`, its data are `media`, `width`, `height`,
@@ -77,7 +81,7 @@ class Camera:
         self.options = options
         self._clock = clock
         self._log = logging.getLogger(f"deungdae.machines.{name}")
-        self._source = Source(options, clock)
+        self._source = (Film if options.url.startswith("rtsp:") else Source)(options, clock)
         self._blobs = Blobs(Path(options.folder))
         self._written = float("inf")  # bytes since the folder was last looked at: not yet
         self._last: tuple[int, int] | None = None  # number and time of the last numbered picture

@@ -12,7 +12,12 @@ from msgspec import Meta
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a camera is reached, and where its pictures are kept."""
 
-    url: Annotated[str, Meta(description="http(s)://host/path of its snapshot or MJPEG stream")]
+    url: Annotated[
+        str,
+        Meta(
+            description="http(s)://host/path of its snapshot or MJPEG stream, or rtsp://host/path"
+        ),
+    ]
     period: Annotated[
         float,
         Meta(
@@ -51,7 +56,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ""
     login: Annotated[
         Literal["digest", "basic"],
-        Meta(description="How; basic shows the password to the network unless it is https"),
+        Meta(
+            description="How, over http; basic shows the password to the network unless it is "
+            "https. Over rtsp the camera says how."
+        ),
     ] = "digest"
     ca: Annotated[
         str, Meta(description="PEM file of who vouches for an https camera; empty: the system's")
@@ -60,12 +68,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.url)
-            known = parts.scheme in ("http", "https") and parts.hostname
+            known = parts.scheme in ("http", "https", "rtsp") and parts.hostname
             _ = parts.port
         except ValueError as error:
             raise ValueError(f"url {self.url!r}: {error}") from error
         if not known:
-            raise ValueError(f"url {self.url!r} is none of http://host/path, https://host/path")
+            raise ValueError(
+                f"url {self.url!r} is none of http://host/path, https://host/path, rtsp://host/path"
+            )
         if parts.username or parts.password:
             raise ValueError("url: take the login out of it; use user and password_env instead")
         if self.user and bool(self.password_env) == bool(self.password_file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import NamedTuple
 
-_MOST = 64_000_000  # pixels, of the largest industrial cameras; 200 MB once decoded
+MOST = 64_000_000  # pixels, of the largest industrial cameras; 200 MB once decoded
 
 
 class Picture(NamedTuple):
@@ -27,8 +27,8 @@ def examine(content: bytes) -> Picture:
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             width, height = image.size
-            if width * height > _MOST:
-                raise ValueError(f"{width}×{height} pixels are more than {_MOST}")
+            if width * height > MOST:
+                raise ValueError(f"{width}×{height} pixels are more than {MOST}")
             image.verify()  # the checksums of a PNG, which decoding does not look at
         with Image.open(io.BytesIO(content), formats=formats) as image:
             image.load()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -18,6 +16,7 @@ from deungdae.core.errors import BadReply, Unreachable
 
 from . import multipart
 from .options import Options
+from .secret import password
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request
 
@@ -182,26 +181,7 @@ def _login(options: Options) -> httpx.Auth | None:
     if not options.user:
         return None
     kind = httpx.BasicAuth if options.login == "basic" else httpx.DigestAuth
-    return kind(options.user, _password(options))
-
-
-def _password(options: Options) -> str:
-    """Return the password. Raises Unreachable."""
-    if options.password_env:
-        if (found := os.environ.get(options.password_env)) is None:
-            raise Unreachable(
-                f"the environment variable {options.password_env} is not set",
-                remedy="set it to the camera's password before the start, or use password_file",
-            )
-        return found
-    try:
-        lines = Path(options.password_file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreachable(
-            f"password_file {options.password_file}: {error}",
-            remedy="put the password into that file, readable by this program only",
-        ) from error
-    return lines[0] if lines else ""
+    return kind(options.user, password(options))
 
 
 def _context(options: Options) -> ssl.SSLContext:
