@@ -121,7 +121,7 @@ def test_letters_grow_with_the_lot_and_the_level() -> None:
     "call", [lambda: letter(1), lambda: single("J", 1.1), lambda: single("I", 1.0)]
 )
 def test_what_no_table_has_is_refused(call: Any) -> None:
-    with pytest.raises(ValueError, match="table|code letter|2 parts or more"):
+    with pytest.raises(ValueError, match=r"table|code letter|2 parts or more"):
         call()
 
 

@@ -19,7 +19,7 @@ from deungdae.core import strict
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Samples, Window
-from deungdae.core.types import MINUTE, SECOND, Finding, Flag, FloatArray, Severity, Signal
+from deungdae.core.types import MINUTE, SECOND, Event, Finding, Flag, FloatArray, Severity, Signal
 from deungdae.insight.spc import (
     RANGE_RULES,
     RULES,
@@ -391,7 +391,7 @@ def analysis(**options: Any) -> Spc:
     factory = Factory(
         path=Path("factory.toml"),
         identity=Identity(id="works", timezone="Asia/Seoul"),
-        signals={ID: signal},
+        signals={ID: signal, **options.pop("signals", {})},
     )
     return Spc("length", SpcOptions(signal=ID, **options), factory)
 
@@ -545,6 +545,73 @@ def test_it_keeps_no_more_than_it_charts() -> None:
     assert feed(0.6, 0.6)[0].evidence["points"] == "1001"
 
 
+# ---- counts and rational subgroups, live
+
+
+def window(end: int, **told: Any) -> Window:
+    """Return what is new: signals as {minute: value}, events as {minute: text}."""
+    samples, events = {}, {}
+    for name, rows in told.items():
+        id = f"press1.{name}"
+        if any(isinstance(value, str) for value in rows.values()):
+            events[id] = tuple(
+                Event(id=id, time=NOW + at * MINUTE, kind="scan", value=value)
+                for at, value in rows.items()
+            )
+            continue
+        time = np.asarray([NOW + at * MINUTE for at in rows], np.int64)
+        value = np.asarray(list(rows.values()), float)
+        samples[id] = Samples(time, value, np.zeros(len(rows), np.uint8))
+    return Window(NOW, NOW + end * MINUTE, samples, events)
+
+
+def test_shares_of_samples_of_other_sizes_have_limits_of_their_own() -> None:
+    work = analysis(chart="p", size_signal="press1.size", centre=0.1, rules=("nelson_1",))
+    assert work.needs.signals == (ID, "press1.size")
+    found = work.update(NOW, window(9, size={0: 100, 2: 25}, length={0: 12, 1: 30, 2: 5, 3: 26}))
+    (control,) = found
+    assert control.value == pytest.approx(5 / 25)
+    assert float(control.evidence["ucl"]) == pytest.approx(0.1 + 3 * sqrt(0.09 / 25))
+    assert control.evidence["size"] == "25"
+    assert control.evidence["passed over"].startswith("1 samples")  # 26 bad of 25
+    assert control.unit == "1"
+    assert control.severity == 2  # 30 of 100, though the last point is within
+    assert "nelson_1" in control.reason
+
+
+def test_counts_learn_their_centre() -> None:
+    work = analysis(chart="c", learn=5)
+    with pytest.raises(NotEnoughData, match="4 of 5 points"):
+        work.update(NOW, window(9, length=dict(enumerate([4, 6, 5, 5]))))
+    (control,) = work.update(NOW, window(9, length={5: 5}))
+    assert control.severity == 0
+    (control,) = work.update(NOW, window(9, length={6: 20}))
+    assert float(control.evidence["centre"]) == 5
+    assert "sigma" not in control.evidence
+    assert control.severity == 2
+
+
+def test_a_new_lot_begins_a_new_subgroup_live() -> None:
+    options = {"chart": "xbar_r", "subgroup": 2, "centre": 230, "sigma": 1}
+    signals = {"press1.lot": Signal(id="press1.lot", kind="scan")}
+    work = analysis(split="press1.lot", signals=signals, **options)
+    assert work.needs.events == ("press1.lot",)
+    told = {"lot": {0: "A", 3: "B"}, "length": {1: 230.0, 2: 231, 2.5: 229, 3: 240, 4: 242}}
+    found = {each.name: each for each in work.update(NOW, window(9, **told))}
+    assert found["control"].value == pytest.approx(241)
+    assert found["control"].evidence["points"] == "2"
+    assert found["control"].evidence["left over"].startswith("1 parts")
+
+
+def test_a_pause_begins_a_new_subgroup_live() -> None:
+    work = analysis(chart="xbar_r", subgroup=2, centre=230, sigma=1, within=90.0)
+    found = work.update(NOW, window(99, length={0: 230.0, 5: 231, 6: 233, 7: 230}))
+    assert found[0].value == pytest.approx(232)
+    (control, *_) = work.update(NOW, window(99, length={0: 230.0, 8: 230}))
+    assert control.value == pytest.approx(230)
+    assert control.evidence["passed over"].startswith("1 samples")
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -553,6 +620,15 @@ def test_it_keeps_no_more_than_it_charts() -> None:
         ({"centre": 1.0}, "given together"),
         ({"lsl": 2.0, "usl": 1.0}, "is not below usl"),
         ({"kind": "state"}, "not a number"),
+        ({"chart": "p"}, "size or size_signal, one of them"),
+        ({"chart": "u", "size": 5.0, "size_signal": "press1.size"}, "one of them"),
+        ({"chart": "np", "size_signal": "press1.size"}, "np has one size"),
+        ({"chart": "c", "size": 5.0}, "all alike"),
+        ({"chart": "c", "subgroup": 5}, "point of its own"),
+        ({"chart": "c", "centre": 5.0, "sigma": 1.0}, "follows from centre"),
+        ({"chart": "c", "usl": 5.0}, "no specification limits"),
+        ({"chart": "p", "size": 5.0, "centre": 1.5}, "is no share"),
+        ({"size": 5.0}, "only counts have a size"),
     ],
 )
 def test_options_that_contradict_each_other_are_faults(

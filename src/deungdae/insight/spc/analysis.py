@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from deungdae.core.types import SECOND, Finding, Flag, FloatArray, Severity, sev
 from deungdae.model.factory import Factory
 
 from . import charts
+from .attributes import COUNTED, attributes, counted_sigmas, rate
 from .capability import Capability, Index, capability
 from .charts import Chart, Marks, Process, Spread
 from .rules import RULES, RuleName
@@ -33,15 +35,41 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         msgspec.Meta(description="Id of the measured signal, one sample per part", min_length=1),
     ]
     chart: Annotated[
-        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum"],
+        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum", "p", "np", "c", "u"],
         msgspec.Meta(
             description="Single parts with moving ranges, means with ranges or with standard "
-            "deviations, or for small lasting shifts a weighted mean or cumulative sums"
+            "deviations, for small lasting shifts a weighted mean or cumulative sums; of counts: "
+            "share or number of bad parts (p, np), faults of a sample or of a unit (c, u)"
         ),
     ] = "individuals"
     subgroup: Annotated[
         int, msgspec.Meta(description="Consecutive parts of one point", ge=1, le=25)
     ] = 1
+    within: Annotated[
+        float,
+        msgspec.Meta(
+            description="Parts of a subgroup come within so long of its first, 0: no matter",
+            ge=0,
+            extra={"unit": "s"},
+        ),
+    ] = 0.0
+    split: Annotated[
+        str,
+        msgspec.Meta(
+            description="Id of a signal (lot, cavity, tool): with its change a subgroup begins anew"
+        ),
+    ] = ""
+    size: Annotated[
+        float | None,
+        msgspec.Meta(description="Parts or units of each sample that is counted (p, np, u)"),
+    ] = None
+    size_signal: Annotated[
+        str,
+        msgspec.Meta(
+            description="Id of the signal that tells the size of each sample (p, u), with the "
+            "count or before it"
+        ),
+    ] = ""
     every: Annotated[
         float,
         msgspec.Meta(
@@ -100,6 +128,21 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 125
 
 
+class _Held:
+    """What a signal said last, at any time: what is known of a part beside its measurement."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[int, float | str]] = []
+
+    def take(self, time: int, value: float | str) -> None:
+        insort(self._known, (time, value), key=lambda known: known[0])
+        del self._known[:-_KEPT]
+
+    def at(self, time: int) -> float | str | None:
+        place = bisect_right(self._known, time, key=lambda known: known[0])
+        return self._known[place - 1][1] if place else None
+
+
 class _Panel(NamedTuple):
     """One chart with where it signals: rule's name -> (meaning, bool[n])."""
 
@@ -120,6 +163,11 @@ class Spc:
     Every new time of the signal is one part; a value that is sent again with its old time is not.
     A temperature that is measured each second is charted with `every`: what follows sooner is left
     out, or limits of independent parts would cry wolf.
+
+    With `split` or `within` no subgroup reaches from one lot, cavity or shift into the next: what
+    is left over of it is dropped. Counts have charts of their own: `signal` tells how many were bad
+    or how many faults there were, `size` or `size_signal` of how many; limits follow the size, and
+    of what is known `centre` alone is written: the share, or the faults per unit.
 
     ```toml
     [insight.brick_length]
@@ -143,17 +191,35 @@ class Spc:
         if faults:
             raise FactoryError(faults)
         self._process: Process | None = None
-        if options.centre is not None and options.sigma is not None:
-            self._process = Process(options.centre, options.sigma)
+        if options.centre is not None and (options.sigma is not None or self._counts):
+            self._process = Process(options.centre, options.sigma or 0.0)
         self._disturbed = 0  # points of phase I at which a rule fired
         self._time: list[int] = []
         self._value: list[float] = []
+        self._size: list[float] = []  # of each sample that is counted
         self._passed = 0  # samples that were no measurement, or came too late
+        self._left_over = 0  # parts of subgroups that did not become complete
+        self._newest: int | None = None  # time of a part, also of one that was left over
+        self._key: float | str | None = None  # of the newest part
+        self._keys, self._sizes = _Held(), _Held()
 
     @property
     def needs(self) -> Needs:
-        """Return the signal: each new sample of it is a part."""
-        return Needs(signals=(self.options.signal,))
+        """Return the signal, each new sample of which is a part, and what tells more of it."""
+        more = [id for id in (self.options.split, self.options.size_signal) if id]
+        events = tuple(id for id in more if self._is_told(id))
+        return Needs(
+            signals=(self.options.signal, *(id for id in more if id not in events)), events=events
+        )
+
+    def _is_told(self, id: str) -> bool:
+        """Return whether a signal is one of events: a lot, a code, a state."""
+        signal = self.factory.signals.get(id)
+        return signal is not None and signal.kind != "number"
+
+    @property
+    def _counts(self) -> bool:
+        return self.options.chart in COUNTED
 
     def update(self, now: int, window: Window) -> Sequence[Finding]:
         """Return the newest point of each chart, and capability, if a point has become complete.
@@ -161,6 +227,7 @@ class Spc:
         Raises NotEnoughData until phase I is complete.
         """
         judged = len(self._groups())
+        self._hold(window)
         if self.options.signal in window.samples:
             self._take(window.samples[self.options.signal])
         groups = self._groups()
@@ -176,29 +243,72 @@ class Spc:
         self._drop(max(len(groups) - _KEPT, 0))
         return found
 
+    def _hold(self, window: Window) -> None:
+        """Keep what is said of keys and sizes."""
+        for id, held in ((self.options.split, self._keys), (self.options.size_signal, self._sizes)):
+            for event in window.events.get(id, ()):
+                held.take(event.time, event.value)
+            if id in window.samples:
+                samples = window.samples[id]
+                for time, value, status in zip(
+                    samples.time.tolist(),
+                    samples.value.tolist(),
+                    samples.status.tolist(),
+                    strict=True,
+                ):
+                    if severity(status) != Severity.BAD:
+                        held.take(time, value)
+
     def _take(self, samples: Samples) -> None:
         """Keep the new parts; what was known before is no part."""
         seen = set(self._time)
         for time, value, status in zip(
             samples.time.tolist(), samples.value.tolist(), samples.status.tolist(), strict=True
         ):
-            if time in seen or self._is_soon(time):
+            if time in seen or time == self._newest or self._is_soon(time):
                 continue
-            late = bool(self._time) and time < self._time[-1]
+            late = self._newest is not None and time < self._newest
+            size = self._size_at(time, value)
             if (
                 late
                 or severity(status) == Severity.BAD
                 or status & _UNFIT
                 or not abs(value) < _MOST
+                or size is None
             ):
                 self._passed += 1
                 continue
+            self._begin(time)
             self._time.append(time)
             self._value.append(value)
+            self._size.append(size)
+            self._newest = time
+
+    def _size_at(self, time: int, count: float) -> float | None:
+        """Return the size of the sample that is counted, None where the count is impossible."""
+        options = self.options
+        if not self._counts:
+            return 1.0
+        size = self._sizes.at(time) if options.size_signal else options.size or 1.0
+        if not isinstance(size, float) or not 0 < size < _MOST or not count >= 0:
+            return None
+        return None if options.chart in ("p", "np") and count > size else size
+
+    def _begin(self, time: int) -> None:
+        """Leave out the open subgroup if the part at this time does not belong to it."""
+        options = self.options
+        key = self._keys.at(time) if options.split else None
+        left = len(self._value) % options.subgroup
+        if left:
+            first = self._time[-left]
+            if key != self._key or (options.within and time - first >= options.within * SECOND):
+                del self._time[-left:], self._value[-left:], self._size[-left:]
+                self._left_over += left
+        self._key = key
 
     def _is_soon(self, time: int) -> bool:
         """Return whether a sample follows the last part too soon to be one."""
-        return bool(self._time) and 0 <= time - self._time[-1] < self.options.every * SECOND
+        return self._newest is not None and 0 <= time - self._newest < self.options.every * SECOND
 
     def _groups(self) -> FloatArray:
         """Return the complete subgroups, [m, n]."""
@@ -208,8 +318,8 @@ class Spc:
 
     def _drop(self, points: int) -> None:
         """Let go of the oldest points."""
-        del self._time[: points * self.options.subgroup]
-        del self._value[: points * self.options.subgroup]
+        gone = points * self.options.subgroup
+        del self._time[:gone], self._value[:gone], self._size[:gone]
 
     def _learn(self) -> Process:
         """Return what phase I shows. Raises NotEnoughData until it is complete and varies."""
@@ -218,7 +328,7 @@ class Spc:
         while len(self._groups()) >= wanted:
             first = self._groups()[:wanted]
             try:
-                process = charts.learn(first, self._spread())
+                process = self._shown(first)
             except NotEnoughData as error:
                 missing = f"{self.options.signal}: {error}"
                 self._drop(1)  # so that phase I begins one point later
@@ -227,6 +337,13 @@ class Spc:
                 self._disturbed = max((int(fired.sum()) for fired in marks), default=0)
                 return process
         raise NotEnoughData(missing)
+
+    def _shown(self, first: FloatArray) -> Process:
+        """Return the process that the points of phase I show. Raises NotEnoughData."""
+        if self.options.chart in COUNTED:
+            share = rate(self.options.chart, first[:, 0], self._size[: len(first)])
+            return Process(share, 0.0)
+        return charts.learn(first, self._spread())
 
     def _lack(self, wanted: int, had: int) -> str:
         n = self.options.subgroup
@@ -243,6 +360,12 @@ class Spc:
     def _panels(self, groups: FloatArray, process: Process) -> Iterator[_Panel]:
         """Yield the charts with their signals; point i of each belongs to the i-th last group."""
         options = self.options
+        if options.chart in COUNTED:
+            counts, sizes = groups[:, 0], self._size[: len(groups)]
+            chart = attributes(options.chart, counts, sizes, process.centre)
+            z = counted_sigmas(options.chart, counts, sizes, process.centre)
+            yield _Panel("control", chart, self._fired(z))
+            return
         if options.chart == "ewma":
             chart = charts.ewma(groups, process, options.weight, options.width)
             yield _Panel("control", chart, _beyond(chart))
@@ -251,8 +374,7 @@ class Spc:
             upper, lower = charts.cusum(groups, process, options.slack, options.decision)
             yield _Panel("control", _larger(upper, lower), _beyond(upper, lower))
             return
-        z = charts.standardised(groups, process)
-        fired = {str(name): (RULES[name].meaning, RULES[name].fires(z)) for name in options.rules}
+        fired = self._fired(charts.standardised(groups, process))
         yield _Panel("control", charts.means(groups, process), fired)
         spread = {
             "individuals": charts.moving_ranges,
@@ -262,6 +384,11 @@ class Spc:
         if len(spread.point):
             yield _Panel("spread", spread, _beyond(spread))
 
+    def _fired(self, z: FloatArray) -> dict[str, tuple[str, Marks]]:
+        return {
+            str(name): (RULES[name].meaning, RULES[name].fires(z)) for name in self.options.rules
+        }
+
     def _finding(self, now: int, panel: _Panel, judged: int) -> Finding:
         """Return the newest point of a chart. judged: points of the process told of before."""
         chart, last = panel.chart, len(self._groups()) - 1
@@ -269,7 +396,8 @@ class Spc:
         told = self._told(panel, max(judged - shift, 0), shift)
         doubt = f"phase I itself broke a rule at {self._disturbed} points: look why, learn anew"
         signal = self.factory.signals.get(self.options.signal)
-        unit = "1" if self.options.chart == "cusum" or signal is None else signal.unit
+        plain = self.options.chart in ("cusum", "p", "u") or signal is None
+        unit = "1" if plain or signal is None else signal.unit
         return Finding(
             origin=self.name,
             asset=self._asset,
@@ -304,17 +432,21 @@ class Spc:
             "lcl": f"{chart.lower[-1]:.12g}",
             "ucl": f"{chart.upper[-1]:.12g}",
             "centre": f"{process.centre:.12g}",
-            "sigma": f"{process.sigma:.12g}",
-            "subgroup": str(options.subgroup),
             "points": str(len(chart.point)),
-            "limits": "given" if process.error == 0 else f"learnt from {options.learn} points",
+            "limits": f"learnt from {options.learn} points" if options.centre is None else "given",
         }
+        if self._counts:
+            evidence["size"] = f"{self._size[len(self._groups()) - 1]:.12g}"
+        else:
+            evidence |= {"sigma": f"{process.sigma:.12g}", "subgroup": str(options.subgroup)}
         if process.error:
             evidence["uncertainty of sigma"] = f"{1.96 * process.error * process.sigma:.3g}"
         if told:
             evidence["rules"] = ", ".join(text.partition(":")[0] for text in told)
         if self._passed:
             evidence["passed over"] = f"{self._passed} samples: bad, stale, out of range or late"
+        if self._left_over:
+            evidence["left over"] = f"{self._left_over} parts of subgroups that were cut short"
         return evidence
 
     def _capability(self, now: int, groups: FloatArray) -> Iterator[Finding]:
@@ -366,11 +498,38 @@ class Spc:
             yield self._fault(
                 "subgroup", options.subgroup, "single parts have no subgroups", "use xbar_r"
             )
-        if (options.centre is None) != (options.sigma is None):
+        if self._counts:
+            yield from self._faults_of_counts()
+        elif options.size is not None or options.size_signal:
+            option = "size_signal" if options.size_signal else "size"
+            yield self._fault(option, getattr(options, option), "only counts have a size")
+        if not self._counts and (options.centre is None) != (options.sigma is None):
             missing = "sigma" if options.sigma is None else "centre"
             yield self._fault(missing, None, "centre and sigma are given together, or learnt both")
         if options.lsl is not None and options.usl is not None and options.lsl >= options.usl:
             yield self._fault("lsl", options.lsl, f"is not below usl = {options.usl:g}")
+
+    def _faults_of_counts(self) -> Iterator[Fault]:
+        """Yield what is wrong with the options of p, np, c and u."""
+        options = self.options
+        if options.subgroup > 1:
+            yield self._fault("subgroup", options.subgroup, "each count is a point of its own")
+        if options.sigma is not None:
+            yield self._fault("sigma", options.sigma, "the spread of counts follows from centre")
+        if options.lsl is not None or options.usl is not None:
+            yield self._fault("usl", options.usl, "counts have no specification limits")
+        if options.size is not None and not options.size > 0:
+            yield self._fault("size", options.size, "is not above 0")
+        told = (options.size is not None) + bool(options.size_signal)
+        if options.chart == "c" and told:
+            yield self._fault("size", options.size, "samples of c are all alike", "use u")
+        if options.chart == "np" and options.size_signal:
+            yield self._fault("size_signal", options.size_signal, "np has one size", "use p")
+        if options.chart in ("p", "np", "u") and told != 1:
+            yield self._fault("size", options.size, "give size or size_signal, one of them")
+        most = 1.0 if options.chart in ("p", "np") else _MOST
+        if options.centre is not None and not 0 < options.centre < most:
+            yield self._fault("centre", options.centre, "is no share, or no number above 0")
 
     def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
         return Fault(
