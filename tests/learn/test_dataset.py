@@ -184,6 +184,10 @@ class TestLimits:
         limits = made([image(n, group="lot 1") for n in range(20)]).card.limits
         assert any("nothing can be held out" in limit for limit in limits)
 
+    def test_names_a_column_that_is_mostly_missing(self) -> None:
+        items = [image(n, values=(None if n < 5 else 1.0, "a")) for n in range(20)]
+        assert "force is missing in 5 of 20 items" in made(items).card.limits
+
     def test_counts_by_label_and_group(self) -> None:
         card = made([image(n, "crack" if n % 2 else "good", group=f"g{n // 4}")
                      for n in range(12)]).card  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deungdae.app.datasets import Shelf
     from deungdae.app.datasets.audit import Audit
     from deungdae.app.datasets.make import Line
-    from deungdae.learn.dataset import Card, Dataset, Declaration
+    from deungdae.learn.dataset import Card, Column, Dataset, Declaration
     from deungdae.model.factory import Factory
 
 
@@ -372,10 +372,14 @@ def _told(card: Card) -> list[tuple[str, str]]:
         ("contributor", card.contributor),
         ("consent", _joined(consent.by, consent.on, *consent.uses)),
         ("licence", card.licence or "none said: it may not be given away"),
-        ("columns", _joined(*(f"{c.name} [{c.unit}]" for c in card.columns))),
+        ("columns", _joined(*(_column(each) for each in card.columns))),
         ("masks", str(card.masks or "")),
         ("made of", ", ".join(card.parents)),
     ]  # fmt: skip
+
+
+def _column(column: Column) -> str:
+    return f"{column.name} [{column.unit}]" if column.kind == "number" else column.name
 
 
 def _joined(*words: str) -> str:

@@ -44,12 +44,13 @@ def audit(shelf: Shelf, dataset: Dataset, who: str) -> Audit:
 
     items = [item for item in dataset.items if item.label]
     chosen = items[-MOST:]
-    table, shortcuts = _looks(shelf, dataset, chosen)
-    bad = np.asarray([dataset.bad(item) is True for item in chosen], np.bool_)
-    groups = np.asarray([item.group for item in chosen], object)
     try:
-        leak = judged(table, bad, groups.astype(str), shortcuts=shortcuts)
-        found = _told(dataset, chosen, leak)
+        if not chosen:
+            raise NotEnoughData("nothing is labelled")
+        table, shortcuts = _looks(shelf, dataset, chosen)
+        bad = np.asarray([dataset.bad(item) is True for item in chosen], np.bool_)
+        groups = np.asarray([item.group for item in chosen], np.str_)
+        found = _told(dataset, chosen, judged(table, bad, groups, shortcuts=shortcuts))
     except NotEnoughData as error:
         found = Audit(set=dataset.card.id, n=len(chosen), said=(f"No audit can be made: {error}.",))
     if len(chosen) < len(items):

@@ -16,6 +16,7 @@ from .card import FORMAT, Card, Count
 from .item import OWN, Column, Item, Value, contradicts, merged
 
 FEW = 10  # items below which nothing at all can be promised
+SPARSE = 0.1  # share of missing values from which on a column is named
 FEW_BAD = 60  # groups with a defect; with fewer the rate of misses has a wide interval
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -45,7 +46,7 @@ class Dataset(msgspec.Struct, frozen=True, eq=False):
         """
         ordered = _ordered([_cleaned(item, columns) for item in merged(items)])
         kept = tuple(ordered)
-        told = {"limits": (*card.pop("limits", ()), *limits(kept, good)), **card}
+        told = {"limits": (*card.pop("limits", ()), *limits(kept, good, columns)), **card}
         made = Card(
             name=name,
             version=version_of(kept, columns, good),
@@ -100,7 +101,9 @@ def version_of(items: Iterable[Item], columns: Sequence[Column], good: Sequence[
     return whole.hexdigest()
 
 
-def limits(items: Sequence[Item], good: Sequence[str]) -> tuple[str, ...]:
+def limits(
+    items: Sequence[Item], good: Sequence[str], columns: Sequence[Column]
+) -> tuple[str, ...]:
     """Return what a set cannot promise, in words."""
     if not any(item.label for item in items):
         found = ["nothing is labelled: it can show what is unusual, not what is bad"]
@@ -118,6 +121,10 @@ def limits(items: Sequence[Item], good: Sequence[str]) -> tuple[str, ...]:
         )
     if disputed := sum(contradicts(item.labels) for item in items):
         found.append(f"{disputed} items have labels that contradict each other")
+    for place, column in enumerate(columns):
+        missing = sum(item.values[place] is None for item in items)
+        if missing > len(items) * SPARSE:
+            found.append(f"{column.name} is missing in {missing} of {len(items)} items")
     return tuple(found)
 
 
