@@ -40,6 +40,7 @@ _EVIDENCE = 3.5  # mean log2(1 + r^2) of three lines; a band of noise rarely rea
 _SEEN = 4.0  # times the floor from which a line is seen
 _BANDS = 8  # of the levels
 _DEEPER = 1.5  # times the deepest healthy swing, where that is more than `SHOWN`
+_MATTERS = 0.01  # share of the whole power below which a band does not count
 _APART = 6.0  # healthy standard deviations of a level to a limit that was learnt
 _FASTER = 1.2  # times the speed of healthy running up to which levels are compared
 _TURNS = 25.0  # fewest turns of the shaft whose lines lie apart
@@ -355,7 +356,8 @@ def _rise(
 ) -> tuple[int | None, float | None, float, float | None]:
     """Return the high band that rose most against its limit, dB, over its limit, and its chance.
 
-    The lowest band is left out: there the shaft and the driven machine shake.
+    The lowest band is left out: there the shaft and the driven machine shake. So are bands with
+    next to no power: the noise of a sensor is no sign of a bearing.
     """
     if healthy is None or not _same_speed(seen, healthy):
         return None, None, 0.0, None
@@ -363,7 +365,11 @@ def _rise(
         (level - mean, (level - mean) / max(RISEN, _APART * spread), _chance(level, mean, spread))
         for level, (mean, spread) in zip(seen.level, healthy.level, strict=True)
     ]
-    most = max(range(1, _BANDS), key=lambda band: rises[band][1])
+    whole = sum(10 ** (level / 10) for level in seen.level)
+    heard = [n for n in range(1, _BANDS) if 10 ** (seen.level[n] / 10) >= _MATTERS * whole]
+    if not heard:
+        return 1, 0.0, 0.0, 1.0
+    most = max(heard, key=lambda band: rises[band][1])
     return most, *rises[most]
 
 
