@@ -14,6 +14,7 @@ import pytest
 
 from deungdae.app import describe, reference
 from deungdae.app.cli import parser
+from deungdae.app.datasets import make
 from deungdae.core import errors, registry
 from deungdae.core.errors import FactoryError
 from deungdae.model import factory as model
@@ -97,6 +98,10 @@ EXAMPLES = dict(written())
 @pytest.mark.parametrize("place", EXAMPLES)
 def test_every_toml_example_is_read_strictly(place: str, tmp_path: Path) -> None:
     example = EXAMPLES[place]
+    if re.match(rf"# \w+{re.escape(make.ENDING)}\n", example):
+        (tmp_path / "example.dataset.toml").write_text(example, encoding="utf-8")
+        make.read(tmp_path / "example.dataset.toml")
+        return
     head = "" if "factory" in tomllib.loads(example) else '[factory]\nid = "example"\n\n'
     (tmp_path / "factory.toml").write_text(_below_top(example, head), encoding="utf-8")
     (tmp_path / "signals.csv").write_text("id,source\n")
