@@ -81,15 +81,18 @@ class ConditionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float,
         msgspec.Meta(description="Between two blocks that are judged", ge=1, extra={"unit": "s"}),
     ] = 60.0
-    seconds: Annotated[
-        float | None,
-        msgspec.Meta(
-            description="Length of a block; without it as long as the bearing's lines need",
-            gt=0,
-            le=_SLOWEST,
-            extra={"unit": "s"},
-        ),
-    ] = None
+    seconds: (
+        Annotated[
+            float,
+            msgspec.Meta(
+                description="Length of a block; without it as long as the bearing's lines need",
+                gt=0,
+                le=_SLOWEST,
+                extra={"unit": "s"},
+            ),
+        ]
+        | None
+    ) = None
     learn: Annotated[
         int, msgspec.Meta(description="First blocks, taken as healthy running", ge=2, le=1000)
     ] = 20
