@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from . import words
 from .design import Effect, Experiment, experiment, is_design, planned
-from .search import Answer, Cause, Level, Question, Rivals, Together, causes
+from .search import Answer, Influence, Level, Question, Rivals, Together, causes
 from .table import Column, Table, read
 from .verdict import Limits, Verdict, judge, placeholders
 
 __all__ = [
-    "Answer", "Cause", "Column", "Effect", "Experiment", "Level", "Limits", "Question", "Rivals",
-    "Table", "Together", "Verdict", "causes", "experiment", "is_design", "judge", "placeholders",
-    "planned", "read", "words",
+    "Answer",
+    "Column",
+    "Effect",
+    "Experiment",
+    "Influence",
+    "Level",
+    "Limits",
+    "Question",
+    "Rivals",
+    "Table",
+    "Together",
+    "Verdict",
+    "causes",
+    "experiment",
+    "is_design",
+    "judge",
+    "placeholders",
+    "planned",
+    "read",
+    "words",
 ]  # fmt: skip

@@ -56,7 +56,7 @@ class Level(msgspec.Struct, frozen=True):
     parts: int
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
+class Influence(msgspec.Struct, frozen=True, kw_only=True):
     """A factor and what it does.
 
     chosen: whether it is named as a cause. p: of it beside the other causes; q: allowing for all
@@ -123,8 +123,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     groups: int
     mean: float
     spread: float
-    causes: tuple[Cause, ...]
-    others: tuple[Cause, ...]
+    causes: tuple[Influence, ...]
+    others: tuple[Influence, ...]
     together: tuple[Together, ...]
     rivals: tuple[Rivals, ...]
     explained: float
@@ -457,11 +457,11 @@ class _Search:
         alone: Sequence[model.Test],
         rivals: Sequence[Rivals],
         stable: FloatArray,
-    ) -> Cause:
+    ) -> Influence:
         number = each.term.factor
         column = self.columns[number]
         effect, low, high, lower, upper, levels = self._effect(each, chosen)
-        return Cause(
+        return Influence(
             factor=column.name,
             chosen=True,
             p=self._beside(each, chosen).p,
@@ -498,14 +498,14 @@ class _Search:
 
     def _other(
         self, number: int, chosen: Sequence[Chosen], alone: float, q: float, stable: FloatArray
-    ) -> Cause:
+    ) -> Influence:
         """Return a factor that was not chosen: what it does beside the causes."""
         test, term = self._test(number, [each.term for each in chosen])
         assert term is not None
         each = Chosen(term, test.p, q)
         effect, low, high, lower, upper, levels = self._effect(each, [*chosen, each])
         column = self.columns[number]
-        return Cause(
+        return Influence(
             factor=column.name,
             chosen=False,
             p=test.p,

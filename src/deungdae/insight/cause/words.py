@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .design import Effect, Experiment
-from .search import DRIFT, Answer, Cause, Together
+from .search import DRIFT, Answer, Influence, Together
 from .verdict import Verdict
 
 
@@ -43,7 +43,7 @@ def answer(found: Answer) -> list[str]:
     return lines
 
 
-def cause(each: Cause, unit: str) -> str:
+def cause(each: Influence, unit: str) -> str:
     """Return one cause in a sentence."""
     said = (
         f"{each.factor}: from {each.lower} to {each.upper} {_change(each.effect, unit)}"
