@@ -22,7 +22,7 @@ from deungdae.core.ports import Appointed
 from deungdae.core.types import DAY
 from deungdae.learn.compare import PASS, REJECT, UNSURE, Costs, compare, verdicts
 from deungdae.learn.dataset import Dataset, Declaration, Item, Pictures
-from deungdae.learn.inspection import Lesson, is_held_out, scores, teach
+from deungdae.learn.inspection import Lesson, is_held_out, networks, scores, teach
 from deungdae.learn.registry import Card
 from deungdae.wires.pixels import decoded
 
@@ -119,7 +119,8 @@ async def attend(course: Course, tell: Tell) -> tuple[Card, bytes]:
 
 def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
     """Return what `attend` returns, trained in this process."""
-    from deungdae.learn.images import Example, Inspector  # noqa: PLC0415 — PyTorch
+    from deungdae.insight.vision import taught as bricks  # noqa: PLC0415 — as late as what it needs
+    from deungdae.learn.images import Example  # noqa: PLC0415 — as above
 
     lesson, acting = course.lesson, course.acting
     items, examples = [], []
@@ -136,23 +137,25 @@ def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
                 pixels=pixels, bad=is_bad(item), group=item.group, ref=item.name, time=item.time
             )
         )
-    card, content = teach(lesson, examples, tell)
+    card, content = teach(lesson, examples, tell, makers=(bricks.train, networks), load=bricks.load)
     held = [
         n for n, each in enumerate(examples) if each.bad is not None and is_held_out(each.group)
     ]
-    by_people = sum(items[n].source == "person" for n in held)
+    by_people = [n for n in held if items[n].source == "person"]
     said = (
-        f"{by_people} of {len(held)} held-out parts were looked at by people; of the others the "
-        "inspection's own word is taken"
+        f"{len(by_people)} of {len(held)} held-out parts were looked at by people; of the others "
+        "the inspection's own word is taken"
     )
     card = msgspec.structs.replace(card, limits=(*card.limits, said))
-    judged = [examples[n] for n in held]
-    score = scores(Inspector.load(content), judged)
+    # what judged without a model said so itself of what nobody looked at: of that it is no judge
+    fair = held if acting is not None else by_people
+    judged = [examples[n] for n in fair]
+    score = scores(bricks.load(content), judged)
     if acting is not None:
-        before = scores(Inspector.load(acting.content), judged)
+        before = scores(bricks.load(acting.content), judged)
         old = verdicts(before, acting.accept, acting.reject)
     else:
-        old = np.array([_said_then(items[n], lesson.name) for n in held], np.int8)
+        old = np.array([_said_then(items[n], lesson.name) for n in fair], np.int8)
     try:
         compared = compare(
             verdicts(score, card.accept, card.reject),
@@ -164,7 +167,8 @@ def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
             random=np.random.default_rng(lesson.seed),
         )
     except NotEnoughData as error:
-        return msgspec.structs.replace(card, limits=(*card.limits, str(error))), content
+        said = f"not compared with what judges now: {error}"
+        return msgspec.structs.replace(card, limits=(*card.limits, said)), content
     return msgspec.structs.replace(card, compared=compared), content
 
 

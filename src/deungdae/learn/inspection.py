@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -20,10 +20,12 @@ from .measure.conformal import needed
 from .registry import Card, Trial, digest
 
 if TYPE_CHECKING:
-    from .images import Example, Inspector
+    from .images import Example, Judgement
 
 HELD_OUT = 4  # one group in so many is never learnt from, by any version
 NEVER_PASS, NEVER_REJECT = -1.0, 2.0  # limits beyond all scores, which are 0 to 1
+TELLING = 5  # bad parts from which on ways of learning can be told apart
+ENOUGH = 0.995  # AUROC on groups not seen: with it nothing slower is tried
 LEAST = 10  # images below which nothing is promised
 
 Progress = Callable[[str, float], None]
@@ -53,28 +55,65 @@ def is_held_out(group: str) -> bool:
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4]) % HELD_OUT == 0
 
 
+class Judge(Protocol):
+    """A trained model at work."""
+
+    def judge(self, pixels: NDArray[np.uint8]) -> Judgement:
+        """Return the score, 0 to 1, and the heat of uint8[h, w, 3]. Raises NotEnoughData where what
+        it is to judge is not seen, ValueError for what is no image."""
+        ...
+
+
+class Made(msgspec.Struct, frozen=True, eq=False):
+    """What a way of learning made. content: of a file that `load` reads; score: float64[n], what
+    each example got from a model that had not seen its group; said: what it cannot do."""
+
+    content: bytes
+    method: str
+    score: FloatArray
+    tried: tuple[Trial, ...]
+    said: tuple[str, ...] = ()
+
+
+Maker = Callable[["Sequence[Example]", Lesson, "Progress | None"], Made]
+
+
+def networks(examples: Sequence[Example], lesson: Lesson, progress: Progress | None = None) -> Made:
+    """Return the best of simple models of whole images and of networks. Raises NotEnoughData."""
+    from . import images  # noqa: PLC0415 — PyTorch, for who trains
+
+    made = images.train(examples, seconds=lesson.seconds, seed=lesson.seed, progress=progress)
+    tried = tuple(Trial(method=each.method, auroc=each.auroc) for each in made.tried)
+    return Made(made.content, made.method, made.score, tried, made.said)
+
+
 def teach(
-    lesson: Lesson, examples: Sequence[Example], progress: Progress | None = None
+    lesson: Lesson,
+    examples: Sequence[Example],
+    progress: Progress | None = None,
+    *,
+    makers: Sequence[Maker] = (networks,),
+    load: Callable[[bytes], Judge] | None = None,
 ) -> tuple[Card, bytes]:
     """Return the card of a new model, unsigned, and its file.
 
-    Groups that are held out are not learnt from; the limits come from the scores that parts got
-    from models that had not seen their group. Raises NotEnoughData.
+    makers: ways of learning, the quickest first; the one that ranks the examples best is taken,
+    and while too few bad parts are known to tell, the first that can learn at all. Groups that are held
+    out are not learnt from; the limits come from the scores that parts got from models that had not
+    seen their group. Raises NotEnoughData.
     """
-    from . import images  # noqa: PLC0415 — torch, for who trains
-
     kept = [each for each in examples if each.bad is not None and is_held_out(each.group)]
     shown = [each for each in examples if not (each.bad is not None and is_held_out(each.group))]
-    trained = images.train(shown, seconds=lesson.seconds, seed=lesson.seed, progress=progress)
     known = np.array([each.bad is not None for each in shown])
     bad = np.array([bool(each.bad) for each in shown])[known]
-    score = trained.score[known]
+    made, said = _best(lesson, shown, progress, makers, int(bad.sum()))
+    score = made.score[known]
     groups = [each.group for each in shown if each.bad is not None]
-    accept, reject, said = limits(score, bad, groups, lesson)
+    accept, reject, promised = limits(score, bad, groups, lesson)
     card = Card(
         name=lesson.name,
-        content=digest(trained.content),
-        method=trained.method,
+        content=digest(made.content),
+        method=made.method,
         dataset=lesson.dataset,
         images=len(shown),
         groups=len({each.group for each in shown}),
@@ -87,14 +126,48 @@ def teach(
         reject=reject,
         escape=lesson.escape,
         false_reject=lesson.false_reject,
-        tried=tuple(Trial(method=each.method, auroc=each.auroc) for each in trained.tried),
-        limits=(*said, *trained.said),
+        tried=made.tried,
+        limits=(*promised, *made.said, *said),
     )
-    metrics, missing = measured(card, images.Inspector.load(trained.content), kept)
+    metrics, missing = measured(card, (load or _network)(made.content), kept)
     return (
         msgspec.structs.replace(card, metrics=metrics, limits=(*card.limits, *missing)),
-        trained.content,
+        made.content,
     )
+
+
+def _best(
+    lesson: Lesson,
+    shown: Sequence[Example],
+    progress: Progress | None,
+    makers: Sequence[Maker],
+    bad: int,
+) -> tuple[Made, tuple[str, ...]]:
+    """Return what ranks the examples best, and why others made nothing. Raises NotEnoughData."""
+    found: list[Made] = []
+    said: list[str] = []
+    for maker in makers:
+        if found and (bad < TELLING or _area(found[-1]) >= ENOUGH):
+            break
+        try:
+            found.append(maker(shown, lesson, progress))
+        except NotEnoughData as error:
+            said.append(str(error))
+    if not found:
+        raise NotEnoughData("; ".join(said))
+    tried = tuple(each for made in found for each in made.tried)
+    best = max(found, key=_area)
+    return msgspec.structs.replace(best, tried=tried), tuple(said)
+
+
+def _area(made: Made) -> float:
+    return max((each.auroc for each in made.tried), default=0.0)
+
+
+def _network(content: bytes) -> Judge:
+    from .images import Inspector  # noqa: PLC0415 — ONNX Runtime
+
+    return Inspector.load(content)
 
 
 def limits(
@@ -120,13 +193,20 @@ def limits(
     return float(np.nextafter(found.reject, np.inf)), found.reject, (said,)
 
 
-def scores(inspector: Inspector, examples: Sequence[Example]) -> FloatArray:
-    """Return the score of each example, float64[n]."""
-    return np.array([inspector.judge(each.pixels).score for each in examples], np.float64)
+def scores(judge: Judge, examples: Sequence[Example]) -> FloatArray:
+    """Return the score of each example, float64[n]; 1 where what is to be judged is not seen."""
+    return np.array([_score(judge, each) for each in examples], np.float64)
+
+
+def _score(judge: Judge, example: Example) -> float:
+    try:
+        return judge.judge(example.pixels).score
+    except NotEnoughData:
+        return 1.0
 
 
 def measured(
-    card: Card, inspector: Inspector, examples: Sequence[Example]
+    card: Card, judge: Judge, examples: Sequence[Example]
 ) -> tuple[dict[str, Interval], tuple[str, ...]]:
     """Return figures of a model on examples that it did not learn from, and what cannot be told.
 
@@ -136,7 +216,7 @@ def measured(
     known = [each for each in examples if each.bad is not None]
     if len(known) < LEAST:
         return {}, (f"judged on {len(known)} parts only: {LEAST} are needed to give any figure",)
-    score = scores(inspector, known)
+    score = scores(judge, known)
     bad = np.array([bool(each.bad) for each in known])
     groups = np.array([each.group for each in known])
     said = verdicts(score, card.accept, card.reject)

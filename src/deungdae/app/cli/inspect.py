@@ -88,7 +88,8 @@ def share(text: str) -> float:
 
 
 def _train(options: argparse.Namespace, output: Output) -> int:
-    from deungdae.learn.inspection import Lesson, teach  # noqa: PLC0415 — for this verb alone
+    from deungdae.insight.vision import taught  # noqa: PLC0415 — for this verb alone
+    from deungdae.learn.inspection import Lesson, networks, teach  # noqa: PLC0415 — as above
 
     source, shelf = _set(options), sets.shelf_of(options)
     name = options.model or source.card.name
@@ -110,7 +111,10 @@ def _train(options: argparse.Namespace, output: Output) -> int:
             said = what
 
     models = _models(options)
-    card, content = teach(lesson, _examples(source, shelf), tell)
+    card, content = teach(
+        lesson, _examples(source, shelf), tell,
+        makers=(taught.train, networks), load=taught.load,
+    )  # fmt: skip
     card = models.add(card, content)
     shelf.use(source.card, sets.person(options), f"training of {name}", model=card.version)
     if output.as_json:
@@ -123,8 +127,8 @@ def _train(options: argparse.Namespace, output: Output) -> int:
 
 
 def _evaluate(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
     from deungdae.learn.compare import compare, verdicts  # noqa: PLC0415 — as above
-    from deungdae.learn.images import Inspector  # noqa: PLC0415 — as above
     from deungdae.learn.inspection import is_held_out, measured, scores  # noqa: PLC0415 — as above
 
     models, source = _models(options), _set(options)
@@ -134,8 +138,8 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
     if learnt_from:
         examples = [each for each in examples if is_held_out(each.group)]
         output.note(f"{card.name} learnt from this set: judged on its held-out groups alone")
-    inspector = Inspector.load(content)
-    metrics, missing = measured(card, inspector, examples)
+    judge = load(content)
+    metrics, missing = measured(card, judge, examples)
     if not metrics:
         raise NotEnoughData("; ".join(missing))
     told: dict[str, Any] = {"model": f"{card.name}@{card.version}", "set": source.card.id,
@@ -145,8 +149,8 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
         other, before = models.read(card.name, options.against)
         known = [each for each in examples if each.bad is not None]
         contest = compare(
-            verdicts(scores(inspector, known), card.accept, card.reject),
-            verdicts(scores(Inspector.load(before), known), other.accept, other.reject),
+            verdicts(scores(judge, known), card.accept, card.reject),
+            verdicts(scores(load(before), known), other.accept, other.reject),
             np.array([bool(each.bad) for each in known]),
             [each.group for each in known],
             against=other.version,
@@ -169,18 +173,18 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
 
 
 def _judge(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
     from deungdae.learn.compare import PASS, REJECT, verdicts  # noqa: PLC0415 — as above
-    from deungdae.learn.images import Inspector  # noqa: PLC0415 — as above
     from deungdae.wires.pixels import decoded  # noqa: PLC0415 — as above
 
     card, content = _chosen(_models(options), options.model)
-    inspector = Inspector.load(content)
+    judge = load(content)
     rows: list[Row] = []
     for path in options.images:
         begun = time.perf_counter()
         try:
-            found = inspector.judge(decoded(path.read_bytes()))
-        except (OSError, ValueError) as error:
+            found = judge.judge(decoded(path.read_bytes()))
+        except (OSError, ValueError, NotEnoughData) as error:
             rows.append({"image": str(path), "verdict": "unreadable", "score": None,
                          "where": "", "ms": None, "problem": str(error)})  # fmt: skip
             continue

@@ -12,7 +12,8 @@ from .place import Pixels
 from .verdict import cells_text, corners_text
 
 if TYPE_CHECKING:
-    from deungdae.learn.images import Inspector, Judgement
+    from deungdae.learn.images import Judgement
+    from deungdae.learn.inspection import Judge
 
 Verdict = Literal["pass", "reject", "unsure"]
 
@@ -22,15 +23,18 @@ class Trained:
 
     def __init__(self, stands: Appointed) -> None:
         self.stands = stands
-        self._inspector: Inspector | None = None
+        self._judge: Judge | None = None
 
     def judge(self, pixels: Pixels) -> Judgement:
-        """Return what the model says of uint8[h, w, 3]. Raises ValueError for no such model."""
-        from deungdae.learn.images import Inspector  # noqa: PLC0415 — ONNX, for who has a model
+        """Return what the model says of uint8[h, w, 3].
 
-        if self._inspector is None:
-            self._inspector = Inspector.load(self.stands.content)
-        return self._inspector.judge(pixels)
+        Raises ValueError for no such model, NotEnoughData where the part is not seen.
+        """
+        from .taught import load  # noqa: PLC0415 — for who has a model
+
+        if self._judge is None:
+            self._judge = load(self.stands.content)
+        return self._judge.judge(pixels)
 
     def verdict(self, score: float) -> Verdict:
         """Return what a score means: between its two limits a person is asked."""

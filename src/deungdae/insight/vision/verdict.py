@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from .face import face
 from .maps import MAPS, maps, tints
@@ -27,6 +28,7 @@ class Verdict(msgspec.Struct, frozen=True, eq=False):
     kinds: what the defect looks like, likeliest first, a guess. boxes: (left, top, width, height)
     of each place above the threshold in the image, worst first. heat: float32[H, W], score of each
     pixel of the face; see heat_map. corners: see place.Place.
+    peaks: float64[9], of MAPS and of TINTS, as reference.Reference has their middle and scale.
     """
 
     score: float
@@ -35,6 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, eq=False):
     boxes: tuple[tuple[int, int, int, int], ...]
     heat: Image
     corners: Corners
+    peaks: NDArray[np.float64]
 
     @property
     def reject(self) -> bool:
@@ -60,7 +63,8 @@ def inspect(pixels: Pixels, reference: Reference) -> Verdict:
     count = len(MAPS)
     middle, scale = reference.middle, reference.scale
     heat = ((found.T - middle[:count]) / scale[:count]).T.max(axis=0).astype(np.float32)
-    tint = float(((tints(seen, reference.model) - middle[count:]) / scale[count:]).max())
+    tinted = tints(seen, reference.model)
+    tint = float(((tinted - middle[count:]) / scale[count:]).max())
     spots = _spots(heat, reference.threshold)
     kinds = [_kind(spot, heat.shape) for spot in spots]
     if tint > reference.threshold:
@@ -72,6 +76,7 @@ def inspect(pixels: Pixels, reference: Reference) -> Verdict:
         boxes=tuple(_box(spot, seen.corners, heat.shape) for spot in spots[:_BOXES]),
         heat=heat,
         corners=seen.corners,
+        peaks=np.concatenate([found.max(axis=(1, 2)), tinted]),
     )
 
 
