@@ -206,3 +206,41 @@ def test_a_period_without_anything_is_told(works: Path, capsys: pytest.CaptureFi
     given = ("--store", str(works / "history"), "--from", "2020-01-01", "--to", "2020-01-02")
     assert main(["report", "quality", *given, "--log", "error"]) == 1
     assert "nothing was inspected" in capsys.readouterr().err
+
+
+# ---- gauges and sampling
+
+
+def test_a_gauge_is_judged_from_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(1)
+    rows = [
+        f"{part},{operator},{part + random.normal(0, 0.02):.3f}"
+        for part in range(8)
+        for operator in "AB"
+        for _ in range(2)
+    ]
+    file = tmp_path / "gauge.csv"
+    file.write_text("\n".join(["part,operator,value", *rows]))
+    found = told(capsys, "gauge", "--csv", str(file), "--lsl", "0", "--usl", "8")
+    assert (found["parts"], found["operators"], found["trials"]) == (8, 2, 2)
+    assert found["verdict"] == "good"
+    assert found["components"]["gauge"]["tolerance"]["value"] < 10
+    assert main(["report", "gauge", "--csv", str(file), "--log", "error"]) == 0
+    assert "categories" in capsys.readouterr().out
+    file.write_text("\n".join(["part,operator,value", *rows[1:]]))
+    assert (
+        main(["report", "gauge", "--csv", str(file), "--log", "error"]) == 1
+    )  # a trial is missing
+    file.write_text("part,value\n1,2\n")
+    assert main(["report", "gauge", "--csv", str(file), "--log", "error"]) == 2
+
+
+def test_a_sampling_plan_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = told(capsys, "sampling", "--lot", "1000", "--aql", "1")
+    assert (row["letter"], row["n"], row["accept"], row["reject"]) == ("J", 80, 2, 3)
+    (row,) = told(capsys, "sampling", "--lot", "1000", "--aql", "1", "--variables")
+    assert (row["n"], row["k"]) == (35, 1.89)
+    (row,) = told(capsys, "sampling", "--lot", "10", "--aql", "0.1")
+    assert row["n"] == 10
+    assert main(["report", "sampling", "--lot", "1000", "--aql", "1.1", "--log", "error"]) == 2
+    assert main(["report", "sampling", "--log", "error"]) == 2

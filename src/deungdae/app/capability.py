@@ -139,19 +139,8 @@ def from_csv(path: Path, columns: Sequence[str] = ()) -> list[Measured]:
     `upper`), `nominal` and `unit` where there are some. Else wide: each column of numbers is a
     characteristic, or those that are named. Raises ValueError.
     """
-    if not path.is_file():
-        raise ValueError(f"--csv {path}: there is no such file")
-    try:
-        text = _content(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--csv {path}: this is no text in UTF-8") from error
-    lines = text.splitlines()
-    if not lines:
-        raise ValueError(f"--csv {path}: the file is empty")
-    delimiter = max(",;\t", key=lines[0].count)
-    rows = list(csv.DictReader(lines, delimiter=delimiter, restval=""))
-    heads = [head.strip() for head in lines[0].split(delimiter)]
-    rows = [{(key or "").strip(): value for key, value in row.items()} for row in rows]
+    rows = rows_of(path)
+    heads = list(rows[0]) if rows else []
     missing = [name for name in columns if name not in heads]
     if missing:
         raise ValueError(f"--column {missing[0]}: {path} has {', '.join(heads)}")
@@ -173,7 +162,7 @@ class _Head(NamedTuple):
 def _long(rows: Sequence[Mapping[str, str]], source: str) -> Iterator[Measured]:
     groups: dict[_Head, list[float | None]] = {}
     for row in rows:
-        cells = {key.lower(): str(value or "").strip() for key, value in row.items()}
+        cells = {key.lower(): value for key, value in row.items()}
         names = (cells.get(key) for key in ("characteristic", "name", "feature"))
         head = _Head(
             next((name for name in names if name), source),
@@ -201,7 +190,7 @@ def _wide(
     rows: Sequence[Mapping[str, str]], heads: Sequence[str], source: str, *, asked: bool
 ) -> Iterator[Measured]:
     for head in heads:
-        cells = [str(row.get(head) or "").strip() for row in rows]
+        cells = [row[head] for row in rows]
         values = [_number(cell) for cell in cells]
         known = [value for value in values if value is not None]
         words = sum(value is None and bool(cell) for value, cell in zip(values, cells, strict=True))
@@ -279,6 +268,30 @@ def _content(path: Path) -> bytes:
     if path.stat().st_size > MOST:
         raise ValueError(f"{path}: larger than {MOST // 1_000_000} MB; give a part of it")
     return path.read_bytes()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table with a header, cut at comma, semicolon or tab.
+
+    Raises ValueError.
+    """
+    if not path.is_file():
+        raise ValueError(f"--csv {path}: there is no such file")
+    try:
+        lines = _content(path).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--csv {path}: this is no text in UTF-8") from error
+    if not lines:
+        raise ValueError(f"--csv {path}: the file is empty")
+    delimiter = max(",;\t", key=lines[0].count)
+    try:
+        rows = list(csv.DictReader(lines, delimiter=delimiter, restval=""))
+    except csv.Error as error:
+        raise ValueError(f"--csv {path}: {error}") from error
+    return [
+        {key.strip(): (value or "").strip() for key, value in row.items() if key is not None}
+        for row in rows
+    ]
 
 
 def _number(text: str) -> float | None:

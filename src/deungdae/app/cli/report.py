@@ -12,7 +12,7 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from . import alarms, cause, making, quality, shift, trace
+from . import alarms, cause, gauge, making, quality, shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
@@ -26,7 +26,7 @@ def add(verbs: Any) -> None:
     )
     whats = (
         *("states", "kpi", "losses", "shift", "week", "alarms"),
-        *("quality", "capability", "trace", "cause"),
+        *("quality", "capability", "gauge", "sampling", "trace", "cause"),
     )
     verb.add_argument("what", choices=whats, metavar="|".join(whats))
     verb.add_argument(
@@ -45,6 +45,7 @@ def add(verbs: Any) -> None:
     cause.add(verb)
     making.add_files(verb)
     quality.add(verb)
+    gauge.add(verb)
     add_store(verb, required=False)
     add_period(verb)
     verb.set_defaults(run=_report)
@@ -57,8 +58,13 @@ def _report(options: argparse.Namespace, output: Output) -> int:
         raise ValueError("report trace CODE needs a code, the others take none")
     if options.what == "trace" and making.is_asked(options):
         return making.report(options, output)
-    if options.what == "capability":
-        return quality.capability(options, output)
+    of_files = {
+        "capability": quality.capability,
+        "gauge": gauge.gauge,
+        "sampling": gauge.sampling,
+    }
+    if options.what in of_files:
+        return of_files[options.what](options, output)
     if options.store is None:
         raise ValueError(f"report {options.what} needs --store S, the folder of the history")
     if options.what == "quality":

@@ -22,6 +22,7 @@ AQLS = (
     *(0.010, 0.015, 0.025, 0.040, 0.065, 0.10, 0.15, 0.25, 0.40, 0.65, 1.0, 1.5, 2.5, 4.0, 6.5),
     *(10.0, 15.0, 25.0, 40.0, 65.0, 100.0, 150.0, 250.0, 400.0, 650.0, 1000.0),
 )  # up to 10: bad parts of a hundred; above: faults of a hundred parts
+PARTS = 10.0  # largest AQL that counts bad parts; beyond, faults are counted
 _LOTS = (
     *(8, 15, 25, 50, 90, 150, 280, 500, 1200, 3200, 10_000, 35_000, 150_000, 500_000),
 )  # largest lot of each row
