@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from deungdae.core import errors, registry, types
+from deungdae.learn.dataset import Declaration
 from deungdae.model import calendar
 from deungdae.model import factory as model
 from deungdae.sim.distribution import KINDS
@@ -48,10 +49,12 @@ def pages(command: argparse.ArgumentParser) -> dict[str, str]:
         "options.md": HEAD + _options(),
         "commands.md": HEAD + _commands(command),
         "line.md": HEAD + _line(),
+        "dataset.md": HEAD + _dataset(),
         "errors.md": HEAD + _errors(),
         "imports.md": HEAD + _imports(),
         "factory.schema.json": _json(schema()),
         "line.schema.json": _json(msgspec.json.schema(Line)),
+        "dataset.schema.json": _json(msgspec.json.schema(Declaration)),
     }
 
 
@@ -144,6 +147,19 @@ def _line() -> str:
     ]
     rows = [f"| `{name}` | {', '.join(k.names) or 'any values'} |" for name, k in KINDS.items()]
     return "\n".join([*parts, "| name | parameters |", "| --- | --- |", *rows]) + "\n"
+
+
+def _dataset() -> str:
+    """Return every table of a declaration of a set of data."""
+    parts = [
+        "# The set of data\n",
+        "Every table of a `<name>.dataset.toml`: what `deungdae dataset build` cuts. A key that is"
+        " not listed is an error.\n",
+        "## At the top of the file\n",
+        _doc(Declaration),
+        _table(Declaration, lambda hint: not _structs_in(hint)),
+    ]
+    return "\n".join([*parts, *_line_tables(Declaration, "")])
 
 
 def _line_tables(struct: type[msgspec.Struct], place: str) -> Iterator[str]:

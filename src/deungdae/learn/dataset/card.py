@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -27,10 +27,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who agreed, when, to what use. uses: none said means none agreed beyond the plant itself."""
 
-    by: str = ""
-    on: str = ""
-    uses: tuple[str, ...] = ()
-    note: str = ""
+    by: Annotated[str, msgspec.Meta(description="Who agreed")] = ""
+    on: Annotated[str, msgspec.Meta(description="When, ISO 8601")] = ""
+    uses: Annotated[tuple[str, ...], msgspec.Meta(description="To what uses")] = ()
+    note: Annotated[str, msgspec.Meta(description="What else was agreed")] = ""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):

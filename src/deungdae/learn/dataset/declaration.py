@@ -150,6 +150,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A `<name>.dataset.toml`: exactly one of [folder], [table], [pictures] and [signals].
 
     ```toml
+    # bricks.dataset.toml
     name = "bricks"
     good = ["good"]
     contributor = "Quality, line 1"
