@@ -15,7 +15,7 @@ def test_heat_is_told_by_cell_with_eight_for_the_threshold() -> None:
     heat[0, 119] = 1.0
     heat[59, 0] = 99.0
     corners = np.asarray([[0.0, 1.0], [10.0, 1.0], [10.0, 6.04], [0.0, 6.0]])
-    verdict = Verdict(2.0, 2.0, (), (), heat, corners)
+    verdict = Verdict(2.0, 2.0, (), (), heat, corners, np.zeros(9))
     size, digits = cells_text(verdict.heat, verdict.threshold).split()
     cells = np.asarray([int(digit, 16) for digit in digits]).reshape(24, 48)
     assert size == "48x24"

@@ -98,9 +98,9 @@ def teach(
     """Return the card of a new model, unsigned, and its file.
 
     makers: ways of learning, the quickest first; the one that ranks the examples best is taken,
-    and while too few bad parts are known to tell, the first that can learn at all. Groups that are held
-    out are not learnt from; the limits come from the scores that parts got from models that had not
-    seen their group. Raises NotEnoughData.
+    and while too few bad parts are known to tell, the first that can learn at all. Groups that are
+    held out are not learnt from; the limits come from the scores that parts got from models that
+    had not seen their group. Raises NotEnoughData.
     """
     kept = [each for each in examples if each.bad is not None and is_held_out(each.group)]
     shown = [each for each in examples if not (each.bad is not None and is_held_out(each.group))]

@@ -125,12 +125,10 @@ def standing(moves: Iterable[Move]) -> Standing:
     """Return what holds after these moves, in their order."""
     found = Standing()
     for move in moves:
-        if move.stage == "shadow":
-            acting = "" if move.version == found.acting else found.acting
-            stage = found.stage if acting else ""
-            found = Standing(
-                acting=acting, stage=stage, shadow=move.version, before=found.before or found.acting
-            )
+        if move.stage == "shadow" and move.version == found.acting:
+            found = Standing(shadow=move.version, before=move.version)
+        elif move.stage == "shadow":
+            found = msgspec.structs.replace(found, shadow=move.version)
         elif move.stage:
             shadow = "" if found.shadow == move.version else found.shadow
             before = found.before if found.acting == move.version else found.acting or found.before
