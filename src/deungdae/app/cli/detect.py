@@ -14,6 +14,7 @@ from deungdae.core.clock import from_iso, to_iso
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import SECOND
 
+from . import bearing
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
@@ -26,11 +27,15 @@ _ROWS = 2_000_000  # of a history that are looked at together
 
 
 def add(verbs: Any) -> None:
-    """Add the verb."""
-    verb = verbs.add_parser(
-        "detect", help="anomaly: signals together; novelty: one stream against its past"
-    )
-    verb.add_argument("what", choices=("anomaly", "novelty"), metavar="anomaly|novelty")
+    """Add the verb with its kinds."""
+    verb = verbs.add_parser("detect", help="anomaly, novelty, bearing: what is not as it should be")
+    kinds = verb.add_subparsers(metavar="anomaly|novelty|bearing", required=True)
+    _add_unlike(kinds.add_parser("anomaly", help="signals together"), "anomaly")
+    _add_unlike(kinds.add_parser("novelty", help="one stream against its past"), "novelty")
+    bearing.add(kinds)
+
+
+def _add_unlike(verb: argparse.ArgumentParser, what: str) -> None:
     verb.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="CSV or Parquet; else --store"
     )
@@ -54,7 +59,8 @@ def add(verbs: Any) -> None:
     verb.add_argument("--smooth", type=int, default=10, metavar="ROWS", help="of the index (10)")
     add_store(verb, required=False)
     add_period(verb)
-    verb.set_defaults(run=_detect)
+    verb.add_argument("--json", action="store_true", help="print JSON with stable keys")
+    verb.set_defaults(run=_detect, what=what)
 
 
 def _detect(options: argparse.Namespace, output: Output) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp, pi, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -116,6 +116,15 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         return WORDS[self.place]
 
 
+class _Rise(NamedTuple):
+    """The band (Hz) that rose most: dB, over its limit, and its chance in healthy running."""
+
+    band: tuple[float, float]
+    risen: float
+    ratio: float
+    chance: float
+
+
 def turns_needed(multiples: Multiples) -> float:
     """Return how many turns tell every place's lines from multiples of the shaft's own."""
     return max(_TURNS, *(_turns(getattr(multiples, place)) for place in PLACES))
@@ -184,38 +193,33 @@ def diagnose(seen: Look, healthy: Healthy | None = None, *, shown: float = SHOWN
     ratios = {place: _depth(seen, place) / limits[place] for place in PLACES}
     if "cage" in seen.strikes and seen.strikes["cage"].harmonics < HARMONICS:
         ratios["cage"] = 0.0  # a pitted ball passes the load once in a cage's turn, too
-    place = max(PLACES, key=lambda each: ratios[each])
-    loudest, risen, over, odds = _rise(seen, healthy)
+    struck = max(PLACES, key=lambda each: ratios[each])
+    chance = None
+    if healthy is not None:
+        chance = _chance(_depth(seen, struck), *healthy.depth[struck][:2])
+    rise = _rise(seen, healthy)
     doubts = list(seen.doubts)
-    if healthy is not None and loudest is None:
+    if healthy is not None and rise is None:
         doubts.append(
             f"levels are not compared: healthy running was learnt at {60 * healthy.speeds[0]:.0f} "
             f"to {60 * healthy.speeds[1]:.0f} turns a minute, this is {60 * seen.speed:.0f}"
         )
-    band = None if loudest is None else _band(loudest, seen.rate)
-    if ratios[place] > 1:
-        chance = (
-            None if healthy is None else _chance(_depth(seen, place), *healthy.depth[place][:2])
-        )
-        verdict: tuple[Place | Literal["none"], Literal["lines", "elimination", "nothing"]]
-        verdict = (place, "lines")
-        ratio = ratios[place]
-    elif over > 1:
-        verdict, ratio, chance = ("ball", "elimination"), over, odds
-    else:
-        verdict, ratio = ("none", "nothing"), max(ratios[place], over)
-        chance = (
-            None if healthy is None else _chance(_depth(seen, place), *healthy.depth[place][:2])
-        )
+    place: Place | Literal["none"] = "none"
+    by: Literal["lines", "elimination", "nothing"] = "nothing"
+    ratio = ratios[struck]
+    if ratio > 1:
+        place, by = struck, "lines"
+    elif rise is not None and rise.ratio > 1:
+        place, by, ratio, chance = "ball", "elimination", rise.ratio, rise.chance
     return Diagnosis(
-        place=verdict[0],
-        by=verdict[1],
+        place=place,
+        by=by,
         ratio=ratio,
         chance=chance,
         strikes=seen.strikes,
         limits=limits,
-        risen=risen,
-        band=band,
+        risen=None if rise is None else rise.risen,
+        band=None if rise is None else rise.band,
         doubts=tuple(doubts),
     )
 
@@ -346,31 +350,27 @@ def _levels(block: Block) -> tuple[float, ...]:
     return tuple(float(10 * np.log10(part.sum() + 1e-300)) for part in parts)
 
 
-def _band(number: int, rate: float) -> tuple[float, float]:
-    width = rate / 2 / _BANDS
-    return number * width, (number + 1) * width
-
-
-def _rise(
-    seen: Look, healthy: Healthy | None
-) -> tuple[int | None, float | None, float, float | None]:
-    """Return the high band that rose most against its limit, dB, over its limit, and its chance.
+def _rise(seen: Look, healthy: Healthy | None) -> _Rise | None:
+    """Return the high band that rose most, or None where levels cannot be compared.
 
     The lowest band is left out: there the shaft and the driven machine shake. So are bands with
     next to no power: the noise of a sensor is no sign of a bearing.
     """
     if healthy is None or not _same_speed(seen, healthy):
-        return None, None, 0.0, None
-    rises = [
-        (level - mean, (level - mean) / max(RISEN, _APART * spread), _chance(level, mean, spread))
-        for level, (mean, spread) in zip(seen.level, healthy.level, strict=True)
-    ]
+        return None
+    width = seen.rate / 2 / _BANDS
     whole = sum(10 ** (level / 10) for level in seen.level)
-    heard = [n for n in range(1, _BANDS) if 10 ** (seen.level[n] / 10) >= _MATTERS * whole]
-    if not heard:
-        return 1, 0.0, 0.0, 1.0
-    most = max(heard, key=lambda band: rises[band][1])
-    return most, *rises[most]
+    most = _Rise((width, seen.rate / 2), 0.0, 0.0, 1.0)
+    for number in range(1, _BANDS):
+        level, (mean, spread) = seen.level[number], healthy.level[number]
+        if 10 ** (level / 10) < _MATTERS * whole:
+            continue
+        risen = level - mean
+        ratio = risen / max(RISEN, _APART * spread)
+        if ratio > most.ratio:
+            band = (number * width, (number + 1) * width)
+            most = _Rise(band, risen, ratio, _chance(level, mean, spread))
+    return most
 
 
 def _same_speed(seen: Look, healthy: Healthy) -> bool:
