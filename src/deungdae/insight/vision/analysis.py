@@ -138,7 +138,7 @@ class Vision:
         elif self._reference is not None:
             finding = _by_reference(finding, picture, self._reference)
         if shadow is not None:
-            told = {"shadow": shadow.shadow(shadow.judge(picture.pixels))}
+            told = {"shadow": shadow.aside(picture.pixels)}
             finding = msgspec.structs.replace(finding, evidence=finding.evidence | told)
         return finding
 
@@ -165,7 +165,11 @@ class Vision:
 
 def _by_model(finding: Finding, picture: Picture, model: Trained) -> Finding:
     """Return what a trained model concludes from an image."""
-    judgement = model.judge(picture.pixels)
+    try:
+        judgement = model.judge(picture.pixels)
+    except NotEnoughData as error:
+        evidence = finding.evidence | model.known
+        return msgspec.structs.replace(finding, severity=1, reason=str(error), evidence=evidence)
     told = model.evidence(judgement, picture.pixels.shape)
     reason = {
         "pass": "",

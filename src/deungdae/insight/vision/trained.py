@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Appointed
 
 from .place import Pixels
@@ -24,6 +25,17 @@ class Trained:
     def __init__(self, stands: Appointed) -> None:
         self.stands = stands
         self._judge: Judge | None = None
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Return what judges, and by which limits."""
+        stands = self.stands
+        return {
+            "model": f"{stands.name} {stands.version}",
+            "stage": stands.stage,
+            "threshold": f"{stands.reject:.6g}",
+            "accept": f"{stands.accept:.6g}",
+        }
 
     def judge(self, pixels: Pixels) -> Judgement:
         """Return what the model says of uint8[h, w, 3].
@@ -44,25 +56,22 @@ class Trained:
 
     def evidence(self, judgement: Judgement, shape: tuple[int, ...]) -> dict[str, str]:
         """Return the verdict and where it comes from; shape: of the image, height first."""
-        stands = self.stands
         verdict = self.verdict(judgement.score)
-        told = {
-            "verdict": verdict,
-            "model": f"{stands.name} {stands.version}",
-            "stage": stands.stage,
-            "threshold": f"{stands.reject:.6g}",
-            "accept": f"{stands.accept:.6g}",
-        }
+        told = {"verdict": verdict, **self.known}
         if verdict == "pass":
             return told
         height, width = shape[:2]
         whole = np.asarray([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-        limit = max(stands.accept, 1e-6)  # what is as warm as this made a person look
+        limit = max(self.stands.accept, 1e-6)  # what is as warm as this made a person look
         return told | {
             "heat": cells_text(judgement.heat, limit),
             "corners": corners_text(whole),
         }
 
-    def shadow(self, judgement: Judgement) -> str:
-        """Return what it would have said, had it been asked."""
-        return f"{self.verdict(judgement.score)} {judgement.score:.3f} {self.stands.version}"
+    def aside(self, pixels: Pixels) -> str:
+        """Return what it would have said, had it been asked: verdict, score and version."""
+        try:
+            score = self.judge(pixels).score
+        except NotEnoughData:
+            return f"unsure - {self.stands.version}"
+        return f"{self.verdict(score)} {score:.3f} {self.stands.version}"
