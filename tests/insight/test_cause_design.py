@@ -53,7 +53,8 @@ def test_blocks() -> None:
     found = experiment(table("A,B,C,D,block,y", *rows), "y", block="block")
     assert effects(found)["A"] == 21.625
     assert "A × B × C × D" not in effects(found)
-    assert found.notes == ("cannot be told from the blocks: A × B × C × D",)
+    assert found.notes[0] == "cannot be told from the blocks: A × B × C × D"
+    assert found.notes[-1].startswith("blocks of block, taken out: 1 ")
 
 
 def test_a_half_fraction_and_its_aliases() -> None:
@@ -107,6 +108,18 @@ def test_pilot_plant() -> None:
     found = experiment(factorial("TCK", (60, 72, 54, 68, 52, 83, 45, 80)), "y")
     assert effects(found) == {"T": 23.0, "C": -5.0, "K": 1.5, "T × C": 1.5, "T × K": 10.0,
                               "C × K": 0.0, "T × C × K": 0.5}  # fmt: skip
+
+
+def test_plackett_and_burman() -> None:
+    """12 runs for 11 factors: pairs are mixed with all of them, and do not blur the effects."""
+    first = [1, 1, -1, 1, 1, 1, -1, -1, -1, 1, -1]  # Plackett and Burman (1946), N = 12
+    signs = [first[-turn:] + first[:-turn] for turn in range(11)] + [[-1] * 11]
+    random = np.random.default_rng(5)
+    rows = [(*row, 10 + 3 * row[2] - 2.5 * row[6] + 0.5 * random.normal()) for row in signs]
+    found = experiment(table("A,B,C,D,E,F,G,H,I,J,K,y", *rows), "y")
+    assert [each.name for each in found.effects if each.active] == ["C", "G"]
+    assert len(found.effects) == 11
+    assert "55 pairs are partly mixed" in found.notes[-1]
 
 
 def test_parts_of_a_line_are_no_experiment() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from deungdae.app import causes as history
 from deungdae.app import making
@@ -29,13 +31,14 @@ from deungdae.insight.cause import (
     words,
 )
 from deungdae.insight.trace import settings, unusual
+from deungdae.wires.qif import Measurement
 
 from .making import joined
 from .moments import first_of, opened, period_of
 from .output import Output, Row
 
 MADE = "made at"
-BLOCKS = frozenset({"block", "blocks", "블록"})
+BLOCKS = frozenset({"block", "blocks", "day", "replicate", "rep", "블록", "반복", "날짜"})
 
 
 def add(verb: Any) -> None:
@@ -171,7 +174,7 @@ def _ranked(told: dict[str, object]) -> list[Row]:
             "alone %": round(100 * each.alone, 1),
             "p": each.p,
             "chance": each.q,
-            "half samples %": round(100 * each.stability),
+            "half samples %": None if each.stability is None else round(100 * each.stability),
         }
         for each in (*answer.causes, *answer.others)
     ]
@@ -187,6 +190,7 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
     made = _settings(options)
     for path in options.qif:
         measured = making.measurements(path)
+        measured = _told_apart(measured)
         names = list(dict.fromkeys(each.characteristic for each in measured))
         ids = list(dict.fromkeys(each.result for each in measured))
         parts = {each.result: each.part for each in measured}
@@ -234,6 +238,19 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
     for line in lines:
         output.say(line)
     return 0
+
+
+def _told_apart(measured: Sequence[Measurement]) -> list[Measurement]:
+    """Return measurements with a number behind a name that one inspection uses again."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for each in measured:
+        key = each.result, each.characteristic
+        seen[key] += 1
+        again = f"{each.characteristic} #{seen[key]}"
+        told = structs.replace(each, characteristic=again) if seen[key] > 1 else each
+        found.append(told)
+    return found
 
 
 def _characteristic(

@@ -157,7 +157,11 @@ def experiment(
         highest=highest,
         lowest=lowest,
         levels=coded.levels,
-        notes=tuple(_notes(words, active)),
+        notes=(
+            *_notes(words, active),
+            *_mixed(coded.names, words),
+            *_by_block(table, column, block),
+        ),
     )
 
 
@@ -229,11 +233,22 @@ def _words(names: Sequence[str], x: FloatArray, blocks: FloatArray) -> list[_Wor
             if abs(float(column.sum())) > FLAT:
                 continue  # the product is constant, or not balanced
             key = (column * column[0]).astype(np.int8).tobytes()
+            if key not in found and any(abs(each @ column) > FLAT for _, each in found.values()):
+                continue  # partly mixed with others, as in Plackett-Burman designs
             found.setdefault(key, ([], column))[0].append(tuple(names[i] for i in chosen))
     q = np.linalg.qr(blocks)[0] if blocks.shape[1] else blocks
     return [
         _Word(tuple(products), column, _within(column, q)) for products, column in found.values()
     ]
+
+
+def _mixed(names: Sequence[str], words: Sequence[_Word]) -> list[str]:
+    """Return in words that pairs act on several effects at once, where they do."""
+    told = {product for word in words for product in word.products}
+    lost = sum(pair not in told for pair in combinations(names, 2))
+    if not lost:
+        return []
+    return [f"{lost} pairs are partly mixed with several effects; these runs cannot show them"]
 
 
 def _within(column: FloatArray, q: FloatArray) -> bool:
@@ -339,6 +354,18 @@ def _best(
         return setting, float(guess[number])
 
     return said(int(np.argmax(guess))), said(int(np.argmin(guess)))
+
+
+def _by_block(table: Table, column: Column, block: str) -> list[str]:
+    """Return in words how far the blocks lie apart."""
+    if not block:
+        return []
+    blocks = table[block]
+    means = [
+        f"{blocks.word(code)} {column.value[blocks.value == code].mean():.4g}"
+        for code in np.unique(blocks.value[blocks.known])
+    ]
+    return [f"blocks of {block}, taken out: {', '.join(means)}"]
 
 
 def _notes(words: Sequence[_Word], active: Sequence[Effect]) -> list[str]:

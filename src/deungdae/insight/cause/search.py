@@ -64,8 +64,8 @@ class Influence(msgspec.Struct, frozen=True, kw_only=True):
     effect: change of the result from `lower` to `upper`, other causes being
     equal, with its 95 % interval; of good and bad: of the share of bad.
     unique: share of the variance that only it tells; alone: that it tells by itself.
-    stability: share of half samples in which it was chosen too. rivals: what cannot be told from
-    it.
+    stability: share of half samples in which it was chosen too, None of few parts. rivals: what
+    cannot be told from it.
     """
 
     factor: str
@@ -80,7 +80,7 @@ class Influence(msgspec.Struct, frozen=True, kw_only=True):
     curved: bool
     unique: float
     alone: float
-    stability: float
+    stability: float | None
     levels: tuple[Level, ...] = ()
     rivals: tuple[str, ...] = ()
 
@@ -456,7 +456,7 @@ class _Search:
         chosen: Sequence[Chosen],
         alone: Sequence[model.Test],
         rivals: Sequence[Rivals],
-        stable: FloatArray,
+        stable: FloatArray | None,
     ) -> Influence:
         number = each.term.factor
         column = self.columns[number]
@@ -474,7 +474,7 @@ class _Search:
             curved=each.term.curved,
             unique=self._unique(each, chosen),
             alone=alone[number].share,
-            stability=float(stable[number]),
+            stability=None if stable is None else float(stable[number]),
             levels=levels,
             rivals=tuple(rival.rival for rival in rivals if rival.cause == column.name),
         )
@@ -497,7 +497,12 @@ class _Search:
         return [each for each in chosen if self.columns[each.term.factor].name not in stands]
 
     def _other(
-        self, number: int, chosen: Sequence[Chosen], alone: float, q: float, stable: FloatArray
+        self,
+        number: int,
+        chosen: Sequence[Chosen],
+        alone: float,
+        q: float,
+        stable: FloatArray | None,
     ) -> Influence:
         """Return a factor that was not chosen: what it does beside the causes."""
         test, term = self._test(number, [each.term for each in chosen])
@@ -518,7 +523,7 @@ class _Search:
             curved=term.curved,
             unique=self._unique(each, [*chosen, each]),
             alone=alone,
-            stability=float(stable[number]),
+            stability=None if stable is None else float(stable[number]),
             levels=levels,
         )
 
@@ -530,9 +535,11 @@ class _Search:
 
     # ---- how far to believe it
 
-    def _stability(self) -> FloatArray:
-        """Return how often each factor is chosen from half of the groups."""
+    def _stability(self) -> FloatArray | None:
+        """Return how often each factor is chosen from half of the groups; None: these are few."""
         groups = int(self.rows.group.max()) + 1
+        if groups < 2 * LEAST:
+            return None
         hits = np.zeros(len(self.columns))
         for _ in range(HALVES):
             half = np.zeros(groups, bool)

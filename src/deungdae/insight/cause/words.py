@@ -52,7 +52,8 @@ def cause(each: Influence, unit: str) -> str:
     said += f", tells {each.unique:.0%} by itself"
     if each.curved:
         said += ", not in a straight line"
-    said += f"; found in {each.stability:.0%} of half samples"
+    if each.stability is not None:
+        said += f"; found in {each.stability:.0%} of half samples"
     if each.rivals:
         said += f"; or is it {', '.join(each.rivals)}?"
     return said
