@@ -119,7 +119,7 @@ def study(groups: FloatArray, asked: Asked, random: np.random.Generator) -> Stud
     """
     _check(groups, asked)
     parts = groups.reshape(-1)
-    notes = _few(len(parts), asked.machine) + _stray(parts)
+    notes = [*_few(len(parts), asked.machine), *_stray(parts)]
     normality = _normality(parts, random)
     rejected = normality is not None and normality.rejected
     told, more = _figures(parts, asked, rejected, random)
