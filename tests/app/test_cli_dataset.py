@@ -9,16 +9,20 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import parquet
 
 from deungdae.app.cli import main
-from deungdae.app.datasets import Shelf
+from deungdae.app.datasets import Shelf, files
 from deungdae.core.errors import StoreError
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (40, 16, 16, 3), np.uint8)
@@ -260,6 +264,40 @@ class TestTables:
         (tmp_path / "y.csv").write_text("a,b\n")
         ask("build", "x", "--table", tmp_path / "y.csv", code=1)
         assert "holds no rows" in ask.err
+
+    def test_times_to_the_nanosecond_and_decimals(self, ask: Asked, tmp_path: Path) -> None:
+        import pyarrow as pa
+
+        columns = {
+            "at": pa.array([1, 10**18 + 1], pa.timestamp("ns", "UTC")),
+            "price": pa.array([Decimal("1.25"), None], pa.decimal128(9, 2)),
+            "serial": pa.array([2**60, 2**60 + 1]),
+        }
+        parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+        card = ask.json("build", "x", "--table", tmp_path / "x.parquet", "--time", "at")
+        assert card["drift"] == [1, 10**18 + 1]
+        dataset = Shelf(ask.sets).get("x")
+        assert dataset.column("price")[0] == 1.25
+        assert dataset.column("serial")[1] == "1152921504606846977"
+
+    def test_two_columns_of_one_name(self, ask: Asked, tmp_path: Path) -> None:
+        (tmp_path / "x.csv").write_text("force,force,,\n1,2,,\n")
+        ask("build", "x", "--table", tmp_path / "x.csv", code=2)
+        assert "two columns that are called 'force'" in ask.err
+        (tmp_path / "x.csv").write_text("force,,\n1,,\n")
+        assert [
+            c["name"] for c in ask.json("build", "x", "--table", tmp_path / "x.csv")["columns"]
+        ] == ["force"]
+
+    @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(content=st.binary(max_size=200), kind=st.sampled_from(["csv", "parquet"]))
+    def test_any_bytes_are_a_table_or_refused(
+        self, tmp_path: Path, content: bytes, kind: str
+    ) -> None:
+        path = tmp_path / f"x.{kind}"
+        path.write_bytes(content)
+        with suppress(ValueError):
+            assert isinstance(files.read_table(path), list)
 
 
 class TestDeclarations:

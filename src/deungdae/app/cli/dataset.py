@@ -267,7 +267,9 @@ def _verify(options: argparse.Namespace, output: Output) -> int:
 
 def _use(options: argparse.Namespace, output: Output) -> int:
     shelf = shelf_of(options)
-    entry = shelf.use(shelf.get(options.set).card, person(options), options.purpose)
+    card = shelf.get(options.set).card
+    entry = shelf.use(card, person(options), options.purpose)
+    _say_agreed(card, output)
     if output.as_json:
         output.value(entry)
     output.say(f"noted: {entry.who} uses {options.set} for {options.purpose}")
@@ -279,6 +281,7 @@ def _export(options: argparse.Namespace, output: Output) -> int:
 
     shelf = shelf_of(options)
     card = give(shelf, options.set, options.target, person(options), options.purpose).card
+    _say_agreed(card, output)
     if not card.licence:
         output.note("no licence is said: who gets it may not use it; build it with --licence")
     if not card.anonymised:
@@ -294,6 +297,11 @@ def _import(options: argparse.Namespace, output: Output) -> int:
 
     _say_card(take(shelf_of(options), options.source, person(options)).card, output)
     return 0
+
+
+def _say_agreed(card: Card, output: Output) -> None:
+    """Say beside the answer what was agreed: whether this use is among it, a person judges."""
+    output.note(f"agreed uses: {_joined(*card.consent.uses) or 'none were said'}")
 
 
 def _anonymise(options: argparse.Namespace, output: Output) -> int:

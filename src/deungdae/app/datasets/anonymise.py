@@ -39,7 +39,7 @@ def anonymise(
     for item in dataset.items:
         for ref in filter(None, (item.ref, item.mask)):
             if ref not in refs:
-                refs[ref] = shelf.blobs.put(_stripped(_content(shelf, item.name, ref)))
+                refs[ref] = shelf.put(_stripped(_content(shelf, item.name, ref)))
     key = _key(shelf.folder / KEY)
     made = anonymous(dataset, name, key, refs, keep=keep, coarse=coarse, card=card)
     shelf.note(dataset.card, "anonymise", who, {"made": made.card.id})

@@ -7,16 +7,16 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from deungdae.app.remote import rows as plain_rows
 from deungdae.core import strict
 from deungdae.core.clock import from_iso
-from deungdae.core.errors import NotEnoughData
+from deungdae.core.errors import NotEnoughData, StoreError
 from deungdae.learn.dataset import Column, Folder, Item, Label, Table, Value, settled, typed
-from deungdae.wires.blobs import Blobs
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 LARGEST = 500_000_000  # bytes of a file that is read as an image
@@ -24,7 +24,8 @@ TABLES = 2_000_000_000  # bytes of a table
 TOLD = 50  # files that are named where they could not be taken
 _ENCODINGS = ("utf-8-sig", "cp949")  # Korean spreadsheets still write the second
 
-Row = Mapping[str, object]
+Row: TypeAlias = Mapping[str, object]
+Put: TypeAlias = Callable[[bytes], str]
 
 
 class Cut(NamedTuple):
@@ -36,8 +37,8 @@ class Cut(NamedTuple):
     limits: list[str]
 
 
-def images(folder: Folder, base: Path, blobs: Blobs, zone: ZoneInfo, good: Sequence[str]) -> Cut:
-    """Return the images of a folder, put into blobs. base: what relative paths begin from.
+def images(folder: Folder, base: Path, put: Put, zone: ZoneInfo, good: Sequence[str]) -> Cut:
+    """Return the images of a folder. base: what relative paths begin from. put: keeps an image.
 
     Raises ValueError for a column or folder that is not there, NotEnoughData for no image at all.
     """
@@ -45,7 +46,7 @@ def images(folder: Folder, base: Path, blobs: Blobs, zone: ZoneInfo, good: Seque
     if not root.is_dir():
         raise ValueError(f"{root} is no folder of images")
     rows, names = _listed(folder, root) if folder.manifest else _found(folder, root)
-    taking = _Taking(root, folder, blobs, zone, good)
+    taking = _Taking(root, folder, put, zone, good)
     columns, values = typed(rows, names, {})
     items = [
         item
@@ -108,9 +109,14 @@ def read_table(path: Path) -> list[dict[str, object]]:
         found: list[dict[str, object]] = [dict(row) for row in reader]
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV file: {error}") from error
+    names = [name for name in reader.fieldnames or () if name]  # spreadsheets leave empty ones
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{path} has two columns that are called {twice!r}")
     for number, row in enumerate(found, start=2):
         if None in row or None in row.values():
             raise ValueError(f"{path}: line {number} or so has not as many values as the first")
+        row.pop("", None)
     return found
 
 
@@ -129,10 +135,9 @@ def _parquet(path: Path) -> list[dict[str, object]]:
     from pyarrow import parquet  # noqa: PLC0415 — as above
 
     try:
-        found: list[dict[str, object]] = parquet.read_table(path).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no Parquet file: {error}") from error
-    return found
+        return plain_rows(parquet.read_table(path))
+    except (pa.ArrowException, OSError, StoreError) as error:
+        raise ValueError(f"{path} is no Parquet file that can be read: {error}") from error
 
 
 # ---- images
@@ -193,12 +198,12 @@ class _Taking:
     """Takes one image after the other, and remembers what could not be taken."""
 
     def __init__(
-        self, root: Path, folder: Folder, blobs: Blobs, zone: ZoneInfo, good: Sequence[str]
+        self, root: Path, folder: Folder, put: Put, zone: ZoneInfo, good: Sequence[str]
     ) -> None:
         self.left_out: list[str] = []
         self._root = root
         self._folder = folder
-        self._blobs = blobs
+        self._put = put
         self._zone = zone
         self._good = good
         self._listed = bool(folder.manifest)
@@ -217,7 +222,7 @@ class _Taking:
         except ValueError as error:
             self.left_out.append(f"{name or 'a row without a file'}: {error}")
             return None
-        ref = self._blobs.put(content)
+        ref = self._put(content)
         if ref in self._first:
             self._copies.append(f"{name} = {self._first[ref]}")
         self._first.setdefault(ref, name)
@@ -259,7 +264,7 @@ class _Taking:
             return ""
         is_bad = label not in ("", *self._good)
         self._empty += is_bad and not bool((pixels > 127).any())
-        return self._blobs.put(content)
+        return self._put(content)
 
     def _read(self, name: str) -> bytes:
         path = (self._root / name).resolve()

@@ -48,7 +48,7 @@ def take(shelf: Shelf, source: Path, who: str) -> Dataset:
 
     Raises BadReply for a package that is not what it says.
     """
-    return shelf.keep(unpack(source, _judged, shelf.blobs.put), who, "import")
+    return shelf.keep(unpack(source, _judged, shelf.put), who, "import")
 
 
 def _judged(package: Package, pictures: frozenset[str]) -> Dataset:

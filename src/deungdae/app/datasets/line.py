@@ -30,9 +30,8 @@ from deungdae.learn.dataset import (
     settled,
     together,
 )
-from deungdae.wires.blobs import Blobs
 
-from .files import Cut, looked, shortened
+from .files import Cut, Put, looked, shortened
 
 AT_ONCE = 400  # serials whose trace is asked for in one question
 SCANS = 2000  # things that a genealogy follows
@@ -67,13 +66,13 @@ def images(
     limit: int,
     store: Archive,
     content: Callable[[str], bytes],
-    blobs: Blobs,
+    put: Put,
     zone: ZoneInfo,
 ) -> Cut:
-    """Return the images of a period with their labels, groups and joined signals, put into blobs.
+    """Return the images of a period with their labels, groups and joined signals.
 
-    content: gives the bytes of an image, as `Album.content`. Raises ValueError for a signal that
-    the history does not know, NotEnoughData where it holds none of the images.
+    content: gives the bytes of an image, as `Album.content`; put: keeps them. Raises ValueError for
+    a signal that the history does not know, NotEnoughData where it holds none of the images.
     """
     _check_signals(store, asked.signals, "image")
     _check_signals(store, [join.signal for join in asked.joins], "number")
@@ -86,7 +85,7 @@ def images(
     if asked.only_labelled:
         events = [event for event in events if _label(said, event, asked.labels)[0]]
     dropped = max(len(events) - limit, 0)
-    taken, left_out = _kept(events[dropped:], content, blobs)
+    taken, left_out = _kept(events[dropped:], content, put)
     if not taken:
         reason = f"; {left_out[0]}" if left_out else ""
         raise NotEnoughData(
@@ -142,15 +141,15 @@ def _label(said: Mapping[str, Sequence[Label]], event: Event, whose: str) -> tup
 
 
 def _kept(
-    events: Iterable[Event], content: Callable[[str], bytes], blobs: Blobs
+    events: Iterable[Event], content: Callable[[str], bytes], put: Put
 ) -> tuple[list[Event], list[str]]:
-    """Return the events whose images could be put into blobs, and why others could not."""
+    """Return the events whose images could be kept, and why others could not."""
     taken, left_out = [], []
     for event in events:
         try:
             found = content(event.value)
             looked(found)
-            blobs.put(found)
+            put(found)
         except (LookupError, ValueError, StoreError) as error:
             left_out.append(f"{event.id} {to_iso(event.time)}: {error}")
         else:

@@ -65,7 +65,7 @@ def from_files(
     base: the folder that relative paths begin from. Raises ValueError, NotEnoughData, StoreError.
     """
     if declared.folder is not None:
-        cut = files.images(declared.folder, base, shelf.blobs, zone, declared.good)
+        cut = files.images(declared.folder, base, shelf.put, zone, declared.good)
         origin = Origin(files=declared.folder.images)
     elif declared.table is not None:
         cut = files.rows(declared.table, base, zone)
@@ -112,7 +112,7 @@ def from_line(shelf: Shelf, declared: Declaration, source: Line, who: str) -> Da
         raise ValueError("pictures lie in the folders of a factory's cameras: say which factory")
     else:
         content = Album(factory).content
-        cut = line.images(asked, when, declared.limit, source.store, content, shelf.blobs, zone)
+        cut = line.images(asked, when, declared.limit, source.store, content, shelf.put, zone)
     origin = Origin(
         factory=factory.id if factory else "",
         line=_line_of(factory, asked.signals[0]) if factory else "",

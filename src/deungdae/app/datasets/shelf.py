@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -118,6 +119,14 @@ class Shelf:
         if problems := dataset.problems():
             raise StoreError(f"{problems[0]}; build it anew, or import it again")
         return dataset
+
+    def put(self, content: bytes) -> str:
+        """Return the reference of an image or mask, which lies there from now on.
+
+        What lies there already is not made durable again: sets share most of their images.
+        """
+        ref = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return ref if self.blobs.path(ref).is_file() else self.blobs.put(content)
 
     def content(self, ref: str) -> bytes:
         """Return the bytes of an image or mask. Raises LookupError, ValueError or StoreError."""
