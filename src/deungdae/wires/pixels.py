@@ -15,7 +15,7 @@ Pixels: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
 MOST = 64_000_000  # pixels of the largest industrial cameras; 190 MB once decoded
 _TWELVE_BITS = 1 << 12
-_MEGA = f"{MOST // 1_000_000} million"
+_MILLIONS = MOST // 1_000_000
 _SMALLER = "cut out or shrink what is to be looked at"
 _RIGHT = "save it as PNG or JPEG with 8 bits a colour"
 
@@ -41,7 +41,7 @@ def decoded(content: bytes) -> Pixels:
     except UnidentifiedImageError as error:
         raise ValueError(f"this is no image of a known kind: {_RIGHT}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"it has far more than {_MEGA} pixels: {_SMALLER}") from error
+        raise ValueError(f"it has far more than {_MILLIONS} million pixels: {_SMALLER}") from error
     except _Wrong:
         raise
     except Exception as error:  # of a broken file Pillow raises whatever its reader stumbles over
@@ -56,7 +56,7 @@ def _check(image: Image.Image) -> None:
     """Raise unless it is one picture of a size that can be held."""
     width, height = image.size
     if width * height > MOST:
-        raise _Wrong(f"{width}×{height} are more than {_MEGA} pixels: {_SMALLER}")
+        raise _Wrong(f"{width}×{height} are more than {_MILLIONS} million pixels: {_SMALLER}")
     # a telephone hides a second view behind its JPEG
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise _Wrong("it holds more than one picture: save the one that is meant")
