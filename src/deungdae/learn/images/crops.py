@@ -15,9 +15,10 @@ from torch import Tensor
 from .defects import Random, made, pasted, relit
 from .sight import Pixels
 
-LARGEST = 256  # px of a crop
+LARGEST = 128  # px of a crop
 SEEN = 12  # px of a defect from which on it makes a crop bad
-REAL, PASTED, MADE = 0.35, 0.25, 0.25  # shares: of crops from bad images; of the others, drawn on
+REAL, PASTED, MADE = 0.4, 0.3, 0.2  # shares: of crops from bad images; of the others, drawn on
+DOUBTED = 0.5  # share of the crops of a good image that show what the network took for a defect
 
 
 class Shown(msgspec.Struct, frozen=True, eq=False):
@@ -44,7 +45,8 @@ class Crops:
     """Draws crops: random place, size, turn and light, half of them with defects.
 
     Each group is drawn as often as any other, bad ones as the good; a good image that the network
-    takes for bad is drawn more often.
+    takes for bad is drawn more often, and most where it does so. hard: float64[n], how wrong the
+    network is about each.
     """
 
     def __init__(self, shown: Sequence[Shown], size: int, random: Random) -> None:
@@ -61,6 +63,16 @@ class Crops:
             if members
         ]
         self.hard = np.ones(len(shown))
+        self._doubted: dict[int, NDArray[np.int64]] = {}
+
+    def good(self) -> list[tuple[int, Tensor]]:
+        """Return the good examples with their numbers, [1, c, h, w], 0 … 1."""
+        return [(one, self._images[one].float() / 255) for group in self._good for one in group]
+
+    def doubt(self, one: int, places: NDArray[np.int64], wrong: float) -> None:
+        """Show these places of a good example more often, int64[k, 2], px; wrong: how far it is
+        taken for bad."""
+        self._doubted[one], self.hard[one] = places, wrong
 
     def batch(self, count: int) -> list[Crop]:
         """Return so many crops."""
@@ -114,6 +126,10 @@ class Crops:
     def _anywhere(self, one: int) -> tuple[Tensor, Tensor]:
         height, width = self._images[one].shape[2:]
         place = self._random.uniform(0, 1, 2) * (height, width)
+        doubted = self._doubted.get(one)
+        if doubted is not None and self._random.random() < DOUBTED:
+            place = doubted[self._random.integers(len(doubted))]
+            place = place + self._random.uniform(-0.4, 0.4, 2) * self.size
         return self._crop(one, (float(place[0]), float(place[1])), self._zoom())
 
     def _zoom(self) -> float:

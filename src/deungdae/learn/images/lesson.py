@@ -10,10 +10,14 @@ import torch.nn.functional as F  # noqa: N812 — as everybody calls it
 from torch import Tensor
 
 from .crops import Crop, Crops, Shown
-from .network import STEP, Network
+from .network import MULTIPLE, STEP, Network, even
 
-BATCH = 16  # crops in a step
-RATE = 2e-3  # of learning, at its highest
+BATCH = 32  # crops in a step
+RATE = 3e-3  # of learning, at its highest
+REVIEWS = 8  # times that the good images are gone through for what is taken for a defect
+DOUBTS = 12  # places of each that are then shown more often
+RIM = 3  # places: further inside a large defect nothing is asked, since texture alone tells it
+UNSURE = 0.5  # how bad a crop is of which nobody can say it
 Told = Callable[[float], None]
 
 
@@ -24,67 +28,91 @@ def learnt(shown: Sequence[Shown], size: int, steps: int, seed: int, told: Told)
     mean of its weights.
     """
     torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
     network = Network(shown[0].pixels.shape[2])
     network.to(memory_format=torch.channels_last)
-    crops = Crops(shown, size, np.random.default_rng(seed))
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02)
+    crops = Crops(shown, size, random)
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, RATE, total_steps=max(steps, 2), pct_start=0.15
     )
     mean = {name: value.clone() for name, value in network.state_dict().items()}
-    network.train()
     for step in range(steps):
+        if step and step % max(1, steps // REVIEWS) == 0:
+            _review(network, crops, random)
+        network.train()
         batch = crops.batch(BATCH)
-        loss, verdicts = _loss(network, batch)
+        loss, wrong = _loss(network, batch)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimizer.step()
         schedule.step()
         _average(mean, network, min(0.998, (step + 1) / (step + 10)))
-        for crop, verdict in zip(batch, verdicts, strict=True):
+        for crop, much in zip(batch, wrong, strict=True):
             if crop.source >= 0:
-                crops.hard[crop.source] = (crops.hard[crop.source] + verdict) / 2
+                crops.hard[crop.source] = (crops.hard[crop.source] + much) / 2
         told((step + 1) / steps)
     network.load_state_dict(mean)
     network.eval()
     return network
 
 
+def _review(network: Network, crops: Crops, random: np.random.Generator) -> None:
+    """Go through half of the good images, and let what is taken for a defect be shown again."""
+    network.eval()
+    for one, image in crops.good():
+        if random.random() < 0.5:
+            continue
+        height, width = image.shape[2:]
+        filled = F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+        with torch.no_grad():
+            heat = _heat(network, filled)[0, 0, : -(-height // STEP), : -(-width // STEP)]
+        places = heat.flatten().topk(min(DOUBTS, heat.numel()))[1].numpy()
+        places = np.column_stack(np.divmod(places, heat.shape[1])) * STEP + STEP // 2
+        crops.doubt(one, places, float(F.softplus(heat.max())))
+
+
 def _loss(network: Network, batch: Sequence[Crop]) -> tuple[Tensor, list[float]]:
     """Return what the network has to get lower, and how wrong it was about each crop."""
-    image = torch.cat([each.image for each in batch]).contiguous(memory_format=torch.channels_last)
-    mask = F.avg_pool2d(torch.cat([each.mask for each in batch]), STEP)
-    mask = torch.maximum(mask, (mask > 0.25).float())
+    mask = torch.cat([each.mask for each in batch])
     bad = torch.tensor([each.bad for each in batch])
     told = torch.tensor([float(each.told) for each in batch])
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_quick_halves()):
-        verdict, heat = network(image)
-    verdict, heat = verdict.float(), heat.float()
-    places = told * (10.0 * _focal(heat, mask) + 0.5 * _dice(heat, mask))
+    wanted, asked = _targets(mask)
+    seen = wanted.sum((1, 2, 3)) > 0
+    bad = torch.where((bad == 1) & (told > 0) & ~seen, UNSURE, bad)
+    heat = _heat(network, torch.cat([each.image for each in batch]))
+    wrong = F.binary_cross_entropy_with_logits(heat, wanted, reduction="none").flatten(1)
+    wanted, calm = wanted.flatten(1), (asked * (1 - wanted)).flatten(1)
+    found = (wrong * wanted).sum(1) / (wanted.sum(1) + 1e-6)
+    quiet = (wrong * calm).sum(1) / (calm.sum(1) + 1e-6)
+    worst = (wrong * calm).topk(max(1, wrong.shape[1] // 50), 1)[0].mean(1)
+    verdict = torch.logsumexp(2 * heat.flatten(1), 1) / 2 - 1
     images = F.binary_cross_entropy_with_logits(verdict, bad, reduction="none")
-    return (places + 0.5 * images).mean(), images.detach().tolist()
+    places = told * (0.5 * found + quiet + 0.5 * worst)
+    return (places + 0.3 * images * (bad != UNSURE)).mean(), images.detach().tolist()
 
 
-def _focal(heat: Tensor, mask: Tensor) -> Tensor:
-    """Return how wrong the places are, those that are hard counting more: [n].
+def _targets(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which places are to be hot, and about which anything is asked: [n, 1, h / 8, w / 8].
 
-    Source: Lin and others (2017), with an exponent of 1.5.
+    mask: [n, 1, h, w]. A place is hot where a fifth of one of its quarters is defect; the inside of
+    a large defect, and what a defect only touches, may be anything.
     """
-    wrong = F.binary_cross_entropy_with_logits(
-        heat, mask, reduction="none", pos_weight=torch.tensor(2.0)
-    )
-    sure = torch.sigmoid(heat)
-    right = sure * mask + (1 - sure) * (1 - mask)
-    return (wrong * (1 - right) ** 1.5).mean((1, 2, 3))
+    quarter = F.avg_pool2d(mask, STEP // 2)
+    hot = (F.max_pool2d(quarter, 2) > 0.2).float()
+    touched = (F.max_pool2d(mask, STEP) > 0).float()
+    whole = (F.avg_pool2d(mask, STEP) > 0.9).float()
+    inside = -F.max_pool2d(-whole, RIM, 1, RIM // 2)
+    hot = hot * (1 - inside)
+    return hot, 1 - torch.maximum((touched - hot).clamp_min(0), inside)
 
 
-def _dice(heat: Tensor, mask: Tensor) -> Tensor:
-    """Return how little heat and mask lie over each other, 0 where there is no mask: [n]."""
-    sure = torch.sigmoid(heat)
-    both = (sure * mask).sum((1, 2, 3))
-    each = sure.sum((1, 2, 3)) + mask.sum((1, 2, 3))
-    return (1 - (2 * both + 1) / (each + 1)) * (mask.sum((1, 2, 3)) > 0).float()
+def _heat(network: Network, image: Tensor) -> Tensor:
+    lit = even(image).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_quick_halves()):
+        heat: Tensor = network(lit)
+    return heat.float()
 
 
 def _average(mean: dict[str, Tensor], network: Network, keep: float) -> None:

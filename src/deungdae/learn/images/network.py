@@ -1,7 +1,8 @@
-"""The network that finds defects: a small U-shaped one, from pixels to heat and a verdict."""
+"""The network that finds defects: a small U-shaped one, from pixels to heat."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -9,70 +10,82 @@ import torch.nn.functional as F  # noqa: N812 — as everybody calls it
 from torch import Tensor, nn
 
 MULTIPLE = 32  # px: the coarsest step of the network
-STEP = 4  # px of the image on one of the heat map
-WIDTHS = 16, 32, 64, 96, 128  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size
+STEP = 8  # px of the image on one of the heat map
+WIDTHS = 16, 32, 48, 80, 80  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size
 SPREAD = 8  # px: light is taken to be even over so many
+FIGURES = 5  # of a heat map, from which the verdict comes
+SHARES = 20, 5  # of a heat map, one in so many of its places
 
 
 class Network(nn.Module):  # type: ignore[misc]
-    """Takes [n, channels, h, w], 0 … 1, h and w in steps of 32; gives logits: [n] of the image,
-    [n, 1, h / 4, w / 4] of its places."""
+    """Takes what `even` gives, height and width in steps of 32 px; gives logits of the places,
+    [n, 1, h / 8, w / 8]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth, coarse = WIDTHS
-        self.stem = nn.Sequential(_layer(2 * channels, half, 5, 2), _layer(half, half))
+        self.stem = nn.Sequential(_layer(2 * channels, half, 5, 2), _layer(half, quarter, 3, 2))
+        self.fine = _layer(quarter, quarter)
         self.down = nn.ModuleList(
-            nn.Sequential(_layer(fine, rough, 3, 2), _Residual(rough))
-            for fine, rough in pairwise(WIDTHS)
+            nn.Sequential(_layer(taken, given, 3, 2), _Residual(given))
+            for taken, given in pairwise((quarter, eighth, sixteenth, coarse))
         )
         self.side = nn.ModuleList(
-            nn.Conv2d(width, quarter, 1) for width in (quarter, eighth, sixteenth, coarse)
-        )
-        self.up = nn.ModuleList(_layer(quarter, quarter) for _ in range(3))
-        self.drop = nn.Dropout2d(0.1)
-        self.heat = nn.Conv2d(quarter, 1, 1)
-        self.verdict = nn.Linear(2 * coarse + 2, 1)
-        nn.init.constant_(self.heat.bias, -3.0)  # most places are good
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of the images and of their places."""
-        levels = [self.stem(even(image))]
-        for step in self.down:
-            levels.append(step(levels[-1]))
-        fine = self.side[-1](self.drop(levels[-1]))
-        for up, side, level in zip(self.up, self.side[-2::-1], levels[-2:0:-1], strict=True):
-            fine = up(F.interpolate(fine, size=level.shape[2:]) + side(level))
-        heat = self.heat(self.drop(fine))
-        smooth = F.avg_pool2d(heat, 3, 1, 1, count_include_pad=False)
-        coarse = levels[-1]
-        told = torch.cat(
             [
-                coarse.mean((2, 3)),
-                coarse.amax((2, 3)),
-                smooth.amax((2, 3)),
-                torch.logsumexp(heat.flatten(2), 2) - 8.0,
-            ],
-            1,
+                nn.Conv2d(quarter, eighth, 1),
+                nn.Conv2d(sixteenth, sixteenth, 1),
+                nn.Conv2d(coarse, sixteenth, 1),
+            ]
         )
-        return self.verdict(told)[:, 0], heat
+        self.up = _layer(sixteenth, eighth, 1)
+        self.last = _layer(eighth, eighth)
+        self.drop = nn.Dropout2d(0.1)
+        self.heat = nn.Conv2d(eighth, 1, 1)
+        nn.init.constant_(self.heat.bias, -2.0)  # most places are good
+
+    def forward(self, lit: Tensor) -> Tensor:
+        """Return the logits of the places."""
+        quarter = self.stem(lit)
+        quarter = quarter + self.fine(quarter)
+        eighth = self.down[0](quarter)
+        sixteenth = self.down[1](eighth)
+        coarse = self.down[2](sixteenth)
+        rough = self.side[2](self.drop(coarse))
+        rough = F.interpolate(rough, size=sixteenth.shape[2:]) + self.side[1](sixteenth)
+        rough = F.interpolate(self.up(rough), size=eighth.shape[2:])
+        joined = rough + eighth + F.max_pool2d(self.side[0](quarter), 2)
+        heat: Tensor = self.heat(self.drop(self.last(F.relu(joined))))
+        return heat
 
 
 class Panel(nn.Module):  # type: ignore[misc]
-    """Several networks that judge together: the mean of what they say.
+    """Networks that judge together: a verdict from figures of each one's heat, and the mean heat.
 
-    weight: of the highest heat beside the verdict of the image in its logit.
+    weight, level: how the figures become the logit of an image.
     """
 
-    def __init__(self, members: list[Network]) -> None:
+    def __init__(self, members: Sequence[Network], weight: Sequence[float], level: float) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.register_buffer("weight", torch.tensor(weight, dtype=torch.float32))
+        self.level = level
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of the images and of their places."""
-        said = [member(image) for member in self.members]
-        logit = torch.stack([each for each, _ in said]).mean(0)
-        return logit, torch.stack([heat for _, heat in said]).mean(0)
+        """Return the logits of images, [n, channels, h, w], 0 … 1, and of their places."""
+        lit = even(image)
+        heats = [member(lit) for member in self.members]
+        told = torch.stack([figures(heat) for heat in heats]).mean(0)
+        return told @ self.weight + self.level, torch.stack(heats).mean(0)
+
+
+def figures(heat: Tensor) -> Tensor:
+    """Return what is told of each heat map: its highest place, its highest stretch, and the means
+    of its ten highest places and of its highest twentieth and fifth: [n, 5]."""
+    flat = heat.flatten(1)
+    stretch = F.avg_pool2d(heat, 3, 1, 1, count_include_pad=False).amax((2, 3))
+    means = [flat.topk(10, 1)[0].mean(1, keepdim=True)]
+    means += [flat.topk(flat.shape[1] // part + 1, 1)[0].mean(1, keepdim=True) for part in SHARES]
+    return torch.cat([flat.amax(1, keepdim=True), stretch, *means], 1)
 
 
 def even(image: Tensor) -> Tensor:
@@ -91,7 +104,7 @@ def even(image: Tensor) -> Tensor:
     size = image.shape[2:]
     rough = F.interpolate(rough, size=size, mode="bilinear")
     near = F.interpolate(near, size=size, mode="bilinear")
-    return torch.cat([whole, ((image - rough) / near).clamp(-6, 6)], 1)
+    return torch.cat([whole.clamp(-6, 6), ((image - rough) / near).clamp(-6, 6)], 1)
 
 
 class _Residual(nn.Module):  # type: ignore[misc]

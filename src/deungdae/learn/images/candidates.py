@@ -1,0 +1,237 @@
+"""The methods that are tried, each judged on groups that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deungdae.core.types import FloatArray
+from deungdae.learn.measure import auroc
+
+from . import baselines
+from .crops import LARGEST, Shown, square
+from .defects import made
+from .example import Example
+from .lesson import BATCH, learnt
+from .network import FIGURES, MULTIPLE, Network, Panel, figures
+from .school import Crew, Progress, School, seen
+from .sight import Pixels, Plane, Sight, stretched
+
+AREA = 160_000  # px of an image as networks see it
+CROP = 2e-3, 5e-3  # s of one core that learning from a crop takes: any, and for the largest
+LEAST, MOST = 40, 2500  # steps of a network: with fewer none is tried, more do not help
+PENALTY = 1.0  # of the logistic curve through the figures of heat maps
+
+
+class Candidate(msgspec.Struct, frozen=True, eq=False):
+    """A method: its network, how it sees, its logits on examples and on their twins, and the AUROC
+    of these. All logits are of models that had not seen the group of the example."""
+
+    method: str
+    network: nn.Module
+    sight: Sight
+    logit: FloatArray
+    twin: FloatArray
+    auroc: float
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread: more wait for each other in each of many small steps, the longer
+    the busier the computer is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def twins(school: School) -> dict[int, Example]:
+    """Return each good example with a made defect on it, by its number."""
+    random = np.random.default_rng(school.seed)
+    good = [number for number, each in enumerate(school.examples) if each.bad is False]
+    found = {}
+    for number in good:
+        pixels = school.examples[number].pixels
+        other = school.examples[good[random.integers(len(good))]].pixels
+        size = min(*pixels.shape[:2], *other.shape[:2], 256)
+        top, left = (int(random.integers(each - size + 1)) for each in pixels.shape[:2])
+        place = slice(top, top + size), slice(left, left + size)
+        drawn, _ = made(_tensor(pixels[place]), _tensor(other[:size, :size]), random)
+        twin = pixels.copy()
+        twin[place] = (drawn[0].numpy().transpose(1, 2, 0) * 255).round().astype(np.uint8)
+        found[number] = msgspec.structs.replace(school.examples[number], pixels=twin, bad=True)
+    return found
+
+
+def simple(school: School, tell: Progress) -> Iterator[Candidate]:
+    """Yield the simple methods."""
+    channels = 1 if school.grey else 3
+    small, fine = (Sight(channels, size=size) for size in (baselines.SMALL, baselines.FINE))
+
+    def shown(examples: Sequence[Example], sight: Sight) -> Tensor:
+        return baselines.stacked([seen(each, sight) for each in examples])
+
+    def recall(numbers: Sequence[int]) -> nn.Module:
+        return baselines.Reconstruction(shown(school.good(numbers), small))
+
+    def neighbour(numbers: Sequence[int]) -> nn.Module:
+        return baselines.Neighbour(shown(school.good(numbers), fine), school.seed)
+
+    def ridge(numbers: Sequence[int]) -> nn.Module:
+        examples = [school.examples[number] for number in numbers]
+        bad = np.array([bool(each.bad) for each in examples])
+        return baselines.Ridge(shown(examples, fine), bad)
+
+    yield _crossed(school, "always good", small, lambda _numbers: baselines.Always())
+    tell("principal components", 0.01)
+    yield _crossed(school, "pca", small, recall)
+    tell("nearest neighbour", 0.03)
+    yield _crossed(school, "nearest neighbour", fine, neighbour)
+    if not school.twins:
+        tell("ridge", 0.06)
+        yield _crossed(school, "ridge", fine, ridge)
+
+
+def _crossed(
+    school: School, method: str, sight: Sight, fit: Callable[[Sequence[int]], nn.Module]
+) -> Candidate:
+    """Return a method fitted on all, with the logits of models that left the fold out."""
+    count = len(school.examples)
+    logit, twin = np.zeros(count), np.zeros(count)
+    for fold in range(school.folds):
+        network = fit(school.taught(fold)).eval()
+        with torch.inference_mode():
+            for number in school.tested(fold):
+                logit[number] = _logit(network, school.examples[number], sight)
+                if number in school.twins:
+                    twin[number] = _logit(network, school.twins[number], sight)
+    fitted = fit(school.taught()).eval()
+    return Candidate(method, fitted, sight, logit, twin, auroc(*school.judged(logit, twin)))
+
+
+def networks(school: School, seconds: float, crew: Crew | None, tell: Progress) -> Candidate | None:
+    """Return one network for each fold, which judge together; None where time is too short."""
+    sight = Sight(1 if school.grey else 3, area=AREA, multiple=MULTIPLE)
+    size = square([sight.shape(*each.pixels.shape[:2]) for each in school.examples])
+    cores = 1 if crew is None else min(school.folds, crew.count)
+    step = BATCH * (CROP[0] + CROP[1] * (size / LARGEST) ** 2)
+    steps = int(min(MOST, 0.9 * seconds * cores / school.folds / step))
+    if steps < LEAST:
+        return None
+    shown = [_shown(each, sight) for each in school.examples]
+    studies = [_study(school, fold, shown, sight, size, steps) for fold in range(school.folds)]
+    count = len(school.examples)
+    told, twin, members = np.zeros((count, FIGURES)), np.zeros((count, FIGURES)), []
+    for fold, (member, found, of_twins) in enumerate(_studied(studies, crew, tell)):
+        told[school.tested(fold)] = found
+        twin[[number for number in school.tested(fold) if number in school.twins]] = of_twins
+        members.append(member)
+    logit, twin_logit = np.zeros(count), np.zeros(count)
+    rows, bad = school.judged(told, twin)
+    for fold in range(school.folds):
+        weight, level = _curve(rows, bad, school.known_folds() != fold)
+        tested = school.tested(fold)
+        logit[tested] = told[tested] @ weight + level
+        twin_logit[tested] = twin[tested] @ weight + level
+    panel = Panel(members, *_curve(rows, bad, np.ones(len(bad), np.bool_)))
+    figure = auroc(*school.judged(logit, twin_logit))
+    return Candidate("networks", panel, sight, logit, twin_logit, figure)
+
+
+class _Study(msgspec.Struct, eq=False):
+    """The work for one network, for another process maybe: what it learns from and is tested on."""
+
+    taught: list[Shown]
+    tested: list[Plane]
+    twins: list[Plane]
+    size: int
+    steps: int
+    seed: int
+
+
+def _study(
+    school: School, fold: int, shown: Sequence[Shown], sight: Sight, size: int, steps: int
+) -> _Study:
+    tested = school.tested(fold)
+    return _Study(
+        taught=[shown[number] for number in school.taught(fold)],
+        tested=[sight.tensor(shown[number].pixels) for number in tested],
+        twins=[seen(school.twins[number], sight) for number in tested if number in school.twins],
+        size=size,
+        steps=steps,
+        seed=school.seed * 100 + fold,
+    )
+
+
+_Done = tuple[Network, FloatArray, FloatArray]
+
+
+def _studied(studies: list[_Study], crew: Crew | None, tell: Progress) -> Iterator[_Done]:
+    """Yield of each study the network, and the figures of what it was tested on."""
+    if crew is not None and crew.count > 1:
+        for done, result in enumerate(crew.map(_work, studies), 1):
+            tell(f"network {done} of {len(studies)}", 0.1 + 0.88 * done / len(studies))
+            yield result
+        return
+    for number, study in enumerate(studies):
+        yield _work(study, partial(_progress, tell, number, len(studies)))
+
+
+def _progress(tell: Progress, number: int, count: int, done: float) -> None:
+    tell(f"network {number + 1} of {count}", 0.1 + 0.88 * (number + done) / count)
+
+
+def _work(study: _Study, told: Callable[[float], None] = lambda _done: None) -> _Done:
+    """Do a study: the one function that other processes run."""
+    with one_thread():
+        network = learnt(study.taught, study.size, study.steps, study.seed, told)
+        return network, _figures(network, study.tested), _figures(network, study.twins)
+
+
+def _figures(network: Network, images: Sequence[Plane]) -> FloatArray:
+    """Return the figures of the heat map of each image, float64[n, 5]."""
+    panel = Panel([network], [0.0] * FIGURES, 0.0).eval()
+    with torch.inference_mode():
+        told = [figures(panel(torch.from_numpy(each))[1])[0].tolist() for each in images]
+    return np.array(told, np.float64).reshape(-1, FIGURES)
+
+
+def _curve(
+    told: FloatArray, bad: NDArray[np.bool_], taught: NDArray[np.bool_]
+) -> tuple[list[float], float]:
+    """Return the weights of the figures and the level of the logistic curve through them."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 — heavy, loads when named
+
+    if bad[taught].all() or not bad[taught].any():  # nothing to tell apart: the highest place
+        return [1.0] + [0.0] * (FIGURES - 1), 0.0
+    middle, spread = told[taught].mean(0), told[taught].std(0) + 1e-6
+    curve = LogisticRegression(C=1 / PENALTY, class_weight="balanced", max_iter=1000)
+    curve.fit((told[taught] - middle) / spread, bad[taught])
+    weight = curve.coef_[0] / spread
+    return weight.tolist(), float(curve.intercept_[0] - weight @ middle)
+
+
+def _logit(network: nn.Module, example: Example, sight: Sight) -> float:
+    return float(network(torch.from_numpy(seen(example, sight)))[0][0])
+
+
+def _shown(example: Example, sight: Sight) -> Shown:
+    pixels = sight.shown(example.pixels)
+    mask = example.mask
+    if mask is not None and mask.shape != pixels.shape[:2]:
+        mask = stretched(mask, *pixels.shape[:2])
+    return Shown(pixels, bool(example.bad), example.group, mask)
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255)
