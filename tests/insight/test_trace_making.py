@@ -159,3 +159,14 @@ def test_what_the_logs_of_covers_tell(covers: making.Joined) -> None:
     fourth = covers.part("4").made.runs[0]
     assert fourth.stops == 3
     assert fourth.stood == pytest.approx(147, abs=1)
+
+
+def test_a_streams_document_tells_what_the_log_tells(
+    covers: making.Joined, shared_data: Path
+) -> None:
+    path = shared_data / "nist-smstestbed/tdp/mtc/MTConnect/Cover-Hurco04-01of20.xml.gz"
+    (part,) = making.read([path], [], []).parts
+    logged = covers.part("1").made.runs
+    assert [(run.start, run.end, run.blocks, run.count) for run in part.made.runs] == [
+        (run.start, run.end, run.blocks, run.count) for run in logged
+    ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from deungdae.core.clock import from_iso
 from deungdae.core.errors import BadReply, NotEnoughData
-from deungdae.insight.trace import Fit, Made, Told, fit, keys, made
+from deungdae.insight.trace import Fit, Made, Told, fit, is_told_by, keys, made
 from deungdae.wires import gcode, qif
 
 __all__ = ["Joined", "Part", "Result", "content", "keys", "measurements", "read"]
@@ -134,9 +138,30 @@ def _results(
 
 
 def _made(path: Path) -> Made:
+    """Return what a log tells: an adapter's, or a streams document as an agent sends it."""
+    document = _document(path)
+    lines, faults = _adapter(path) if document is None else (_streams(path, document), [])
+    found = made(lines)
+    said = (f"{len(faults)} lines of the log cannot be read, first {faults[0]}",) if faults else ()
+    return msgspec.structs.replace(found, doubts=(*found.doubts, *said))
+
+
+def _document(path: Path) -> bytes | None:
+    """Return the XML that a file holds, or None where it is none."""
+    raw = content(path)
+    if raw[:2] == b"\x1f\x8b":
+        with gzip.open(path) as file:
+            try:
+                begin = file.read(64)
+                return begin + file.read() if begin.lstrip().startswith(b"<") else None
+            except (OSError, EOFError, zlib.error):
+                return None  # the reader of logs says where it breaks off
+    return raw if raw.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") else None
+
+
+def _adapter(path: Path) -> tuple[list[Told], list[str]]:
     from deungdae.machines.mtconnect.log import read_log  # noqa: PLC0415 — pyarrow takes 0.2 s
 
-    content(path)  # says which file is not there
     log = read_log([path], "m")
     names = {signal.id: signal.name for signal in log.signals}
     handles = {id: number for number, id in enumerate(names)}
@@ -153,9 +178,27 @@ def _made(path: Path) -> Made:
         ]
         lines += [Told(event.time, names[event.id], event.value) for event in part.events]
         faults += part.faults
-    found = made(lines)
-    said = (f"{len(faults)} lines of the log cannot be read, first {faults[0]}",) if faults else ()
-    return msgspec.structs.replace(found, doubts=(*found.doubts, *said))
+    return lines, faults
+
+
+def _streams(path: Path, xml: bytes) -> list[Told]:
+    """Return the observations of a streams document by the names of their data items, else type."""
+    from lxml import etree  # noqa: PLC0415 — only documents need it
+
+    from deungdae.machines.mtconnect import document  # noqa: PLC0415
+
+    try:
+        root = document.parse(xml, "MTConnectStreams")
+    except BadReply as error:
+        raise BadReply(f"{path}: {error}", remedy=error.remedy) from error
+    found = []
+    for group in root.iter("{*}Samples", "{*}Events"):
+        for node in group:
+            name = node.get("name", "")
+            item = name if is_told_by(name) else etree.QName(node).localname
+            with suppress(ValueError):  # without a time it tells nothing of the order of things
+                found.append(Told(from_iso(node.get("timestamp", "")), item, node.text or ""))
+    return found
 
 
 def _program(path: Path) -> gcode.Program:

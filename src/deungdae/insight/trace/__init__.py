@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from .genealogy import Find, Genealogy, Link, Node, Reach, Reached, Stay
 from .life import Place, Step, begun, life, place
-from .making import Fit, Made, Run, Told, Work, fit, keys, made, settings, unusual
+from .making import Fit, Made, Run, Told, Work, fit, is_told_by, keys, made, settings, unusual
 from .scan import NAMED, Sight, clean, read
 
 __all__ = [
     "NAMED", "Find", "Fit", "Genealogy", "Link", "Made", "Node", "Place", "Reach", "Reached", "Run",
-    "Sight", "Stay", "Step", "Told", "Work", "begun", "clean", "fit", "keys", "life", "made",
-    "place", "read", "settings", "unusual",
+    "Sight", "Stay", "Step", "Told", "Work", "begun", "clean", "fit", "is_told_by", "keys", "life",
+    "made", "place", "read", "settings", "unusual",
 ]  # fmt: skip

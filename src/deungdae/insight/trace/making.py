@@ -131,10 +131,19 @@ def made(lines: Iterable[Told]) -> Made:
     """Return what a log says of the making of a part, its lines in any order."""
     log = _Log()
     for line in sorted(lines, key=lambda line: line.time):
-        kind = _KIND.get(re.sub(r"[^a-z0-9]", "", line.item.lower()))
+        kind = _kind(line.item)
         if kind is not None and line.value.upper() != "UNAVAILABLE":
             log.take(line.time, kind, line.value.strip())
     return log.made()
+
+
+def is_told_by(item: str) -> bool:
+    """Return whether a data item of this name tells something of the making of parts."""
+    return _kind(item) is not None
+
+
+def _kind(item: str) -> str | None:
+    return _KIND.get(re.sub(r"[^a-z0-9]", "", item.lower()))
 
 
 class _Log:
