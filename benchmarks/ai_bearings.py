@@ -62,7 +62,10 @@ def main() -> int:
     if not DATA.is_dir():
         print(f"the recordings are not at {DATA}; set DEUNGDAE_DATA", file=sys.stderr)
         return 1
-    rows = [*recordings(), *classifiers(), *simulated(quick=options.quick)]
+    others = classifiers()
+    sizes = "/".join(f"{row['value']:.2f}" for row in others[1:])
+    rows = [*recordings(f"LightGBM, other size {sizes}"), *others]
+    rows += simulated(quick=options.quick)
     rows += life(60 if options.quick else 400)
     measure.report("ai_bearings", rows, as_json=options.json)
     return 0
@@ -84,7 +87,7 @@ def seen(name: str, end: str) -> list[condition.Look]:
     return condition.looks(recording(name, end), SKF, seconds=1.0)
 
 
-def recordings() -> list[measure.Row]:
+def recordings(baseline: str) -> list[measure.Row]:
     """Return rows of the method on real recordings, by sensor."""
     rows = []
     for end, where in (("DE", "at the bearing"), ("FE", "at the other end of the motor")):
@@ -105,10 +108,10 @@ def recordings() -> list[measure.Row]:
         rows += [
             measure.row(f"sensor {where}: recordings named right", hits / len(whole), "share",
                         least=0.95 if end == "DE" else None, interval=exact(hits, len(whole)),
-                        published=".99-1 (random split)", seconds=spent),
+                        published=".99-1 (random split)", baseline=baseline, seconds=spent),
             measure.row(f"sensor {where}: blocks of 1 s named right ({len(blocks)})",
                         float(right), "share", least=0.95 if end == "DE" else None,
-                        interval=exact(hits, len(whole))),
+                        interval=exact(hits, len(whole)), baseline=baseline),
         ]  # fmt: skip
         if end == "DE":
             rows += constants(faults, known)
