@@ -174,13 +174,13 @@ class TestManifests:
         (folder / "mask.png").write_bytes(mask.getvalue())
         rows = [f"good/b{n // 2:02d}_{n % 2}.png,free,B{n // 2},,12.5,a" for n in range(20)]
         rows += ["crack/b10_0.png,crack,B10,mask.png,13,b"]
-        manifest(folder, rows, "file,label,brick,mask,force,mould")
+        manifest(folder, rows, "file,label,brick,mask,force,image")
         card = ask.json("build", "bricks", "--images", folder, "--manifest", "manifest.csv",
                         "--label", "label", "--good", "free", "--groups", "brick",
                         "--mask", "mask")  # fmt: skip
         assert (card["items"], card["groups"], card["masks"], card["good"]) == (21, 11, 1, ["free"])
         assert [(c["name"], c["kind"]) for c in card["columns"]] == [
-            ("force", "number"), ("mould", "text"),
+            ("force", "number"), ("image_", "text"),  # packages have an `image` of their own
         ]  # fmt: skip
         dataset = Shelf(ask.sets).get("bricks")
         assert [dataset.bad(item) for item in dataset.items].count(True) == 1
@@ -331,6 +331,9 @@ group = "prefix"
         path.write_text('[folder]\nimages = "a"\n[table]\nfile = "b"\n')
         ask("build", path, code=2)
         assert "exactly one of" in ask.err
+        (tmp_path / "My Bricks.dataset.toml").write_text('[folder]\nimages = "a"\n')
+        ask("build", tmp_path / "My Bricks.dataset.toml", code=2)
+        assert "no name of a set" in ask.err
         ask("build", tmp_path / "none.dataset.toml", code=2)
         assert "is not there" in ask.err
 

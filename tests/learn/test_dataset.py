@@ -106,8 +106,14 @@ class TestVersion:
             made([image(1, values=(1.0,))])
         with pytest.raises(ValueError, match="does not fit the column force"):
             made([image(1, values=("heavy", "a"))])
-        with pytest.raises(ValueError, match="every set has one of its own"):
+        with pytest.raises(ValueError, match="every set has that for itself"):
             Dataset.of("x", [Item(values=(1.0,))], columns=[Column(name="label")])
+
+    @pytest.mark.parametrize("names", [("label",), ("image",), ("",), ("force", "force")])
+    def test_refuses_names_of_columns_that_would_be_two(self, names: tuple[str, ...]) -> None:
+        columns = [Column(name=name) for name in names]
+        with pytest.raises(ValueError, match="column"):
+            Dataset.of("x", [Item(values=(1.0,) * len(names))], columns=columns)
 
 
 class TestLabels:

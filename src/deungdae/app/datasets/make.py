@@ -19,7 +19,7 @@ from deungdae.model.factory import Factory, locate
 
 from . import files, line
 from .files import Cut
-from .shelf import Shelf
+from .shelf import NAME, Shelf
 
 ENDING = ".dataset.toml"
 
@@ -49,12 +49,11 @@ def read(path: Path) -> Declaration:
                 for each in problems
             ]
         )
-    return msgspec.structs.replace(found, name=found.name or named_by(path))
-
-
-def named_by(path: Path) -> str:
-    """Return the name of a set whose declaration does not say one: that of its file."""
-    return path.name.removesuffix(ENDING).removesuffix(".toml")
+    name = found.name or path.name.removesuffix(ENDING).removesuffix(".toml")
+    if not NAME.fullmatch(name):
+        problem = f"{name!r} is no name of a set"
+        raise _fault(path, "name", problem, 'name = "…": small letters, digits, - and _')
+    return msgspec.structs.replace(found, name=name)
 
 
 def from_files(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from .item import OWN, Column, Value
+from .item import RESERVED, Column, Value
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "inf", "-inf"})
 
@@ -23,7 +23,7 @@ def typed(
     for name in names:
         given = [row.get(name) for row in rows]
         numbers = [_number(value) for value in given]
-        kept = f"{name}_" if name in OWN else name
+        kept = f"{name}_" if name in RESERVED else name
         missing = [_is_missing(value) for value in given]
         if all(n is not None or gone for n, gone in zip(numbers, missing, strict=True)):
             columns.append(Column(name=kept, unit=units.get(name, "1")))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import FORMAT, Card, Count
-from .item import OWN, Column, Item, Value, contradicts, merged
+from .item import Column, Item, Value, check_columns, contradicts, merged
 
 FEW = 10  # items below which nothing at all can be promised
 SPARSE = 0.1  # share of missing values from which on a column is named
@@ -44,6 +44,7 @@ class Dataset(msgspec.Struct, frozen=True, eq=False):
         card: further fields of Card. limits that are given stand before those found here.
         Raises ValueError for an item whose values do not fit the columns.
         """
+        check_columns(columns)
         ordered = _ordered([_cleaned(item, columns) for item in merged(items)])
         kept = tuple(ordered)
         told = {"limits": (*card.pop("limits", ()), *limits(kept, good, columns)), **card}
@@ -182,8 +183,6 @@ def _cleaned(item: Item, columns: Sequence[Column]) -> Item:
 
 
 def _value(value: Value, column: Column) -> Value:
-    if column.name in OWN:
-        raise ValueError(f"a column may not be called {column.name}: every set has one of its own")
     if value is None or (column.kind == "text") != isinstance(value, str):
         if value is not None:
             raise ValueError(f"{value!r} does not fit the column {column.name} of {column.kind}")

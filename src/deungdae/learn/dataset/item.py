@@ -11,6 +11,7 @@ Value: TypeAlias = float | str | None
 Source: TypeAlias = Literal["person", "file", "inspection", "signal", ""]
 
 OWN = ("ref", "name", "label", "source", "group", "time", "mask", "labels")  # columns of every set
+RESERVED = frozenset({*OWN, "image", "mask_image"})  # the last two are added to packages
 _RANK = {"person": 0, "file": 0, "signal": 0, "inspection": 1}
 
 
@@ -21,6 +22,16 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["number", "text"] = "number"
     unit: str = "1"
     description: str = ""
+
+
+def check_columns(columns: Sequence[Column]) -> None:
+    """Raise ValueError for a name that two columns have, or that every set has for itself."""
+    names = [column.name for column in columns]
+    for name in names:
+        if name in RESERVED or not name:
+            raise ValueError(f"a column may not be called {name!r}: every set has that for itself")
+        if names.count(name) > 1:
+            raise ValueError(f"two columns are called {name!r}: give one of them another name")
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

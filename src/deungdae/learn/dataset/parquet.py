@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .item import OWN, Column, Item, Label
+from .item import OWN, Column, Item, Label, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,6 +74,7 @@ def from_parquet(content: bytes, columns: Sequence[Column]) -> tuple[Item, ...]:
     import pyarrow as pa  # noqa: PLC0415 — as above
     from pyarrow import parquet  # noqa: PLC0415 — as above
 
+    check_columns(columns)
     wanted = {name: _own(name) for name in OWN}
     wanted |= {c.name: pa.float64() if c.kind == "number" else pa.string() for c in columns}
     try:
