@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
+import numpy as np
 import pytest
 
+from deungdae.app.cli.moments import opened
 from deungdae.app.datasets import Shelf
 from deungdae.app.datasets.audit import audit
-from deungdae.learn.dataset import Column, Consent, Dataset, Item, Label
+from deungdae.app.datasets.make import Line, from_line
+from deungdae.historian.store import Historian
+from deungdae.learn.dataset import Column, Consent, Dataset, Declaration, Item, Label, Signals
 
 from .conftest import House
 
@@ -59,6 +65,24 @@ async def test_a_card_tells_who_agreed_who_used_it_and_what_would_flatter(
     old = shelf.cards()[1].version
     card = (await looker.get("/api/v1/datasets/shots", params={"version": old[:9]})).json()
     assert (card["version"], card["items"], card["audit"]) == (old, 20, None)
+
+
+async def test_a_set_is_cut_from_a_running_factory(house: House, looker: httpx.AsyncClient) -> None:
+    asked = Signals(signals=("kiln1.temperature", "press1.count"), events=("press1.state",),
+                    every=0.05, group="hour")  # fmt: skip
+    declared = Declaration(name="now", signals=asked)
+    await house.settle()
+
+    def cut() -> Dataset:
+        with opened(house.history) as store:
+            assert not isinstance(store, Historian)
+            return from_line(Shelf(house.history / "datasets"), declared, Line(store), "kim")
+
+    made = await asyncio.to_thread(cut)
+    assert made.card.columns[0].unit == "Cel"
+    assert np.isfinite(made.column("kiln1.temperature")).any()
+    (row,) = (await looker.get("/api/v1/datasets")).json()
+    assert (row["name"], row["kind"], row["items"]) == ("now", "rows", len(made))
 
 
 async def test_what_is_not_there_and_what_is_damaged(
