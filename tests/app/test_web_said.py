@@ -24,6 +24,7 @@ MEANT_FOR_OTHERS = {
 SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
     *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/anomaly", "insight/condition"),
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
+    *("learn/drift.py", "learn/measure/conformal.py", "learn/returns.py", "learn/split/leak.py"),
     *("twin/monitor/score.py", "twin/optimise/improve.py", "twin/optimise/whatif.py"),
 )
 SILENT = {
