@@ -22,6 +22,7 @@ def test_what_moved_is_named_in_words() -> None:
     assert first.size == pytest.approx(1.5, abs=0.3)
     assert first.psi > 0.25
     assert first.said.startswith("b is lower than when the model was taught: -1.")
+    assert ", not " in first.said
     assert not any(each.drifted for each in others)
     assert all(each.said == "" for each in others)
 

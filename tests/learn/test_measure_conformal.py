@@ -56,7 +56,7 @@ def test_too_few_parts_promise_nothing(
     assert few.accept is None
     assert few.best_escape > promise
     assert few.decide(-1000.0) == "ask"
-    assert f"needs {parts_needed} bad parts, there are {parts_needed - 1}" in few.promise
+    assert f"takes {parts_needed} bad parts, there are {parts_needed - 1}" in few.promise
     assert "No part is accepted without a person" in few.promise
 
 

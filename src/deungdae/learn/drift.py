@@ -57,13 +57,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         if self.size == 0:
             return f"{self.name}: {self.missing:.0%} of the parts have no value any more"
-        way = "higher" if self.now > self.before else "lower"
         if self.now == self.before:
             return f"{self.name} spreads otherwise than when the model was taught"
-        return (
-            f"{self.name} is {way} than when the model was taught: {self.now:.3g} instead of "
-            f"{self.before:.3g}, {self.size:.1f} deviations"
-        )
+        now, before = f"{self.now:.3g}", f"{self.before:.3g}"
+        if self.now > self.before:
+            return f"{self.name} is higher than when the model was taught: {now}, not {before}"
+        return f"{self.name} is lower than when the model was taught: {now}, not {before}"
 
 
 class Window(msgspec.Struct, frozen=True):

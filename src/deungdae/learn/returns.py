@@ -52,8 +52,10 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     def said(self) -> str:
         """Return the result in a sentence or two."""
         c = self.change
-        span = f"{c.value:+.3g} ({c.low:+.3g} to {c.high:+.3g})"
-        ranged = f"{self.name}: {self.observed:.3g} instead of {self.expected:.3g} expected, {span}"
+        ranged = (
+            f"{self.name}: {self.observed:.3g} instead of {self.expected:.3g} expected, a change "
+            f"of {c.value:+.3g} ({c.low:+.3g} to {c.high:+.3g})"
+        )
         if self.placebo is not None and not self.placebo.holds(0.0):
             said = (
                 f"{ranged}. Not shown: the same reckoning finds a change of "

@@ -111,24 +111,27 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def promise(self) -> str:
         """Return in words what is guaranteed, and what cannot be with so few parts."""
-        sure = "" if self.confidence is None else f" with {self.confidence:.0%} confidence"
-        said = []
-        for limit, verdict, kind, n, promised, best in (
-            (self.accept, "accepted", "bad", self.bad_parts, self.escape, self.best_escape),
-            (self.reject, "rejected", "good", self.good_parts, self.false_reject,
-             self.best_false_reject),
-        ):  # fmt: skip
-            if limit is not None:
-                said.append(
-                    f"At most {promised:.1%} of {kind} parts are {verdict}{sure} "
-                    f"(from {n} {kind} parts)."
-                )
-                continue
-            said.append(
-                f"No part is {verdict} without a person: {promised:.1%} needs "
-                f"{needed(promised, self.confidence)} {kind} parts, there are {n}; "
-                f"what they can carry is {best:.1%}{sure}."
-            )
+        escape, stop = f"{self.escape:.1%}", f"{self.false_reject:.1%}"
+        if self.accept is not None:
+            said = [f"At most {escape} of the bad parts are accepted: {self.bad_parts} carry that."]
+        else:
+            said = [
+                f"No part is accepted without a person: at most {escape} of escapes takes "
+                f"{needed(self.escape, self.confidence)} bad parts, there are {self.bad_parts}; "
+                f"they carry {self.best_escape:.1%}."
+            ]
+        if self.reject is not None:
+            said += [
+                f"At most {stop} of the good parts are rejected: {self.good_parts} carry that."
+            ]
+        else:
+            said += [
+                f"No part is rejected without a person: at most {stop} of false rejects takes "
+                f"{needed(self.false_reject, self.confidence)} good parts, there are "
+                f"{self.good_parts}; they carry {self.best_false_reject:.1%}."
+            ]
+        if self.confidence is not None:
+            said += [f"Each of these holds with {self.confidence:.0%} confidence."]
         return " ".join(said)
 
     def decide(self, score: float) -> Decision:

@@ -93,8 +93,7 @@ def by_time(
     begin = np.sort(moments)[min(len(moments) - 1, round(len(moments) * (1 - share)))]
     teaches, tests = (last < begin - gap)[inverse], (first >= begin)[inverse]
     if not teaches.any() or not tests.any():
-        missing = "tests" if teaches.any() else "teaches"
-        raise NotEnoughData(f"nothing {missing}: the groups last too long for this share and gap")
+        raise NotEnoughData("a side is empty: the groups last too long for this share and gap")
     return teaches, tests
 
 
