@@ -58,13 +58,15 @@ class Model(msgspec.Struct, frozen=True, eq=False):
         """Return each signal's share of the squared index, [n, c]; NaN where it cannot be told.
 
         rows: [n, p], of `lagged`. What is missing is taken as what the rest of the row makes most
-        usual, so that no data is no anomaly; with less than half of a row nothing is told.
+        usual, so that no data is no anomaly; with less than half of it, or of what is now, nothing
+        is told.
         Sources: Nelson, Taylor and MacGregor (1996), missing data; Alcala and Qin (2011),
         contributions by complete decomposition.
         """
         deviation = (rows - self.centre) / self.scale - self.mean
         known = ~np.isnan(deviation)
-        enough = known.mean(axis=1) > 0.5
+        now = known[:, : self.columns].mean(axis=1)
+        enough = (now >= 0.5) & (known.mean(axis=1) > 0.5)
         whole = known.all(axis=1)
         for row in np.flatnonzero(enough & ~whole):
             deviation[row] = self._filled(deviation[row], known[row])

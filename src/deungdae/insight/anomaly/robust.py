@@ -48,14 +48,16 @@ def scatter(x: FloatArray) -> Scatter:
         mean, covariance = _moments(z[near])
     distance = _distance(z - mean, covariance)
     fits = distance * chdtri(columns, 0.5) / np.median(distance) < chdtri(columns, 0.025)
-    return Scatter(centre, scale, *_moments(z[fits]))
+    within = np.maximum(z[fits].std(axis=0), 0.1)  # without those far away the scale is another
+    mean, covariance = _moments(z[fits] / within)
+    return Scatter(centre, scale * within, mean, covariance)
 
 
 def bulk(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return median and scale of each column, both [p].
 
     The scale is that of the median deviation, or the standard deviation of a column which stands
-    still most of the time.
+    still most of the time, or whose other rows are far away.
     """
     centre = np.median(x, axis=0)
     middle = 1.4826 * np.median(np.abs(x - centre), axis=0)
