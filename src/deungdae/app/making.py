@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import BadReply, NotEnoughData
+from deungdae.core.types import FloatArray
 from deungdae.insight.trace import Fit, Made, Told, fit, is_told_by, keys, made
 from deungdae.wires import gcode, qif
-
-__all__ = ["Joined", "Part", "Result", "content", "keys", "measurements", "read"]
 
 _NONE_MADE = Made((), ())
 
@@ -92,6 +94,67 @@ def read(logs: Sequence[Path], results: Sequence[Path], programs: Sequence[Path]
             doubts.append(f"without {kind}: parts {', '.join(missing)}")
     plans = tuple((path.name, _program(path)) for path in programs)
     return Joined(parts=tuple(parts), programs=plans, doubts=tuple(doubts))
+
+
+class Grid(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """One inspection document as a table of n parts and m characteristics.
+
+    serials: numbers of the parts; told: of each characteristic what the first part says of it.
+    values, bonus: float64[n, m]; passed: bool[n, m]; nominal: float64[m]; NaN where there is none.
+    """
+
+    document: str
+    names: list[str]
+    serials: list[str]
+    told: dict[str, qif.Measurement]
+    values: FloatArray
+    bonus: FloatArray
+    passed: NDArray[np.bool_]
+    nominal: FloatArray
+
+    def is_serial(self, at: int) -> bool:
+        """Return whether a characteristic is only the number of the part."""
+        return [f"{value:g}" for value in self.values[:, at]] == self.serials
+
+
+def grid(path: Path) -> Grid:
+    """Return what a QIF document measured; a name that it uses again gets a number behind it."""
+    measured = _told_apart(measurements(path))
+    told = {each.characteristic: each for each in reversed(measured)}
+    names = list(dict.fromkeys(each.characteristic for each in measured))
+    parts = {each.result: each.part for each in measured}
+    numbers = keys([part for part in parts.values() if part])
+    rows = {result: row for row, result in enumerate(parts)}
+    columns = {name: column for column, name in enumerate(names)}
+    values = np.full((len(rows), len(names)), np.nan)
+    bonus, passed = np.zeros_like(values), np.zeros(values.shape, bool)
+    for each in measured:
+        cell = rows[each.result], columns[each.characteristic]
+        values[cell] = np.nan if each.value is None else each.value
+        bonus[cell] = each.bonus
+        passed[cell] = each.status.upper() == "PASS"
+    nominal = [told[name].nominal for name in names]
+    return Grid(
+        document=path.name,
+        names=names,
+        serials=[numbers.get(part, "") or f"without serial ({id})" for id, part in parts.items()],
+        told=told,
+        values=values,
+        bonus=bonus,
+        passed=passed,
+        nominal=np.array([np.nan if each is None else each for each in nominal], float),
+    )
+
+
+def _told_apart(measured: Sequence[qif.Measurement]) -> list[qif.Measurement]:
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for each in measured:
+        key = each.result, each.characteristic
+        seen[key] += 1
+        again = f"{each.characteristic} #{seen[key]}"
+        found.append(msgspec.structs.replace(each, characteristic=again) if seen[key] > 1 else each)
+    return found
 
 
 def content(path: Path) -> bytes:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from msgspec import structs
+from numpy.typing import NDArray
 
 from deungdae.app import causes as history
 from deungdae.app import making
+from deungdae.app.making import Grid
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import SECOND, FloatArray
 from deungdae.insight.cause import (
+    Answer,
     Column,
     Limits,
     Question,
@@ -31,11 +32,12 @@ from deungdae.insight.cause import (
     words,
 )
 from deungdae.insight.trace import settings, unusual
-from deungdae.wires.qif import Measurement
 
 from .making import joined
 from .moments import first_of, opened, period_of
 from .output import Output, Row
+
+Making: TypeAlias = dict[str, dict[str, float]]  # settings by the number of the part
 
 MADE = "made at"
 BLOCKS = frozenset({"block", "blocks", "day", "replicate", "rep", "블록", "반복", "날짜"})
@@ -188,44 +190,22 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
     told: list[Row] = []
     lines: list[str] = []
     made = _settings(options)
-    for path in options.qif:
-        measured = making.measurements(path)
-        measured = _told_apart(measured)
-        names = list(dict.fromkeys(each.characteristic for each in measured))
-        ids = list(dict.fromkeys(each.result for each in measured))
-        parts = {each.result: each.part for each in measured}
-        key = making.keys([part for part in parts.values() if part])
-        serials = [key.get(parts[id], "") or f"without serial ({id})" for id in ids]
-        place = {id: number for number, id in enumerate(ids)}
-        where = {name: number for number, name in enumerate(names)}
-        values = np.full((len(ids), len(names)), np.nan)
-        bonus = np.zeros_like(values)
-        passed = np.zeros(values.shape, bool)
-        for each in measured:
-            cell = place[each.result], where[each.characteristic]
-            values[cell] = np.nan if each.value is None else each.value
-            bonus[cell] = each.bonus
-            passed[cell] = each.status.upper() == "PASS"
-        of = {each.characteristic: each for each in reversed(measured)}
-        nominal = np.array(
-            [np.nan if of[n].nominal is None else of[n].nominal for n in names], float
-        )
-        blank = placeholders(values, nominal)
+    grids = [making.grid(path) for path in options.qif]
+    for grid in grids:
+        blank = placeholders(grid.values, grid.nominal)
         lines += [
-            f"{path.name}: part {serials[n]} was not measured: {int((values[n] == nominal).sum())}"
-            " of its values are exactly the nominals; they are not counted"
+            f"{grid.document}: part {grid.serials[n]} was not measured:"
+            f" {int((grid.values[n] == grid.nominal).sum())} of its values are exactly the"
+            " nominals; they are not counted"
             for n in np.flatnonzero(blank)
         ]
-        for name in names:
-            if options.result and options.result != name:
+        for at, name in enumerate(grid.names):
+            if (options.result and options.result != name) or grid.is_serial(at):
                 continue
-            at = where[name]
-            if [f"{value:g}" for value in values[:, at]] == serials:
-                continue  # the number of the part, kept as if it had been measured
+            others = [each.told[name].nominal for each in grids if name in each.told]
             row, said = _characteristic(
-                options, of[name], values[:, at], bonus[:, at], passed[:, at], serials, blank,
-                [x for x in nominal[np.isfinite(nominal)] if x != nominal[at]], made, path.name,
-            )  # fmt: skip
+                options, grid, at, blank, made, [x for x in others if x is not None]
+            )
             told.append(row)
             lines += said
     if options.result and not told:
@@ -240,56 +220,63 @@ def _inspections(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _told_apart(measured: Sequence[Measurement]) -> list[Measurement]:
-    """Return measurements with a number behind a name that one inspection uses again."""
-    seen: Counter[tuple[str, str]] = Counter()
-    found = []
-    for each in measured:
-        key = each.result, each.characteristic
-        seen[key] += 1
-        again = f"{each.characteristic} #{seen[key]}"
-        told = structs.replace(each, characteristic=again) if seen[key] > 1 else each
-        found.append(told)
-    return found
-
-
 def _characteristic(
-    options: argparse.Namespace, told: Any, values: FloatArray, bonus: FloatArray, passed: Any,
-    serials: Sequence[str], blank: Any, others: Sequence[float], made: dict[str, dict[str, float]],
-    document: str,
-) -> tuple[Row, list[str]]:  # fmt: skip
-    """Return a row, sentences where something is the matter."""
-    limits = Limits(nominal=told.nominal, lower=told.lower, upper=told.upper, aimed=options.aimed)
-    base: dict[str, object] = {"characteristic": told.characteristic, "document": document}
+    options: argparse.Namespace,
+    grid: Grid,
+    at: int,
+    blank: NDArray[np.bool_],
+    made: Making,
+    nominals: Sequence[float],
+) -> tuple[Row, list[str]]:
+    """Return the row of a characteristic, and sentences where something is the matter."""
+    name = grid.names[at]
+    allowed, values = grid.told[name], grid.values[:, at]
+    limits = Limits(
+        nominal=allowed.nominal, lower=allowed.lower, upper=allowed.upper, aimed=options.aimed
+    )
+    row: dict[str, object] = {"characteristic": name, "document": grid.document}
     try:
         found = judge(
-            values, limits, parts=serials, passed=passed, others=others, bonus=bonus,
-            placeholder=blank & (values == told.nominal) if told.nominal is not None else blank,
-        )  # fmt: skip
+            values,
+            limits,
+            parts=grid.serials,
+            passed=grid.passed[:, at].tolist(),
+            others=[x for x in grid.nominal[np.isfinite(grid.nominal)] if x != allowed.nominal],
+            nominal_told=nominals,
+            bonus=grid.bonus[:, at],
+            placeholder=blank & ((values == allowed.nominal) | (allowed.nominal is None)),
+        )
     except NotEnoughData as error:
-        return {**base, "verdict": "", "outside": None, "mean": None, "sigma": None, "Pp": None,
-                "Ppk": None, "shift": None, "why": str(error)}, []  # fmt: skip
-    row: dict[str, object] = {
-        **base, "verdict": found.kind, "outside": found.outside, "mean": found.mean,
+        nothing = dict.fromkeys(("outside", "mean", "sigma", "Pp", "Ppk", "shift"))
+        return {**row, "verdict": "", **nothing, "why": str(error)}, []
+    row |= {
+        "verdict": found.kind, "outside": found.outside, "mean": found.mean,
         "sigma": found.spread, "Pp": found.pp, "Ppk": found.ppk, "shift": found.shift,
         "why": found.said, "evidence": found.evidence,
     }  # fmt: skip
-    said = [] if found.kind == "capable" else words.verdict(told.characteristic, found)
-    for part in found.special:
-        if part in made:
-            own = {name: value for name, value in made[part].items() if name != MADE}
-            odd = unusual(own, [each for key, each in made.items() if key != part])
-            odd = [each for each in odd if each != f"no {MADE}"]
-            said.append(f"   part {part} in its making: {', '.join(odd) or 'nothing unusual'}")
+    said = [] if found.kind == "capable" else words.verdict(name, found)
+    said += [f"   {line}" for part in found.special for line in _unusual(part, made)]
     if made and (found.kind != "capable" or options.result):
-        answer = _in_making(told.characteristic, values, serials, blank, made)
+        answer = _in_making(name, values, grid.serials, blank, made)
         if answer is not None:
             row["causes"] = answer
             said += [f"   in its making: {line}" for line in words.answer(answer)]
     return row, said
 
 
-def _settings(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+def _unusual(part: str, made: Making) -> list[str]:
+    """Return in words what was unusual in the making of a part; nothing where no log tells."""
+    if part not in made:
+        return []
+    plain = {
+        key: {name: value for name, value in each.items() if name != MADE}
+        for key, each in made.items()
+    }
+    odd = unusual(plain.pop(part), list(plain.values()))
+    return [f"part {part} in its making: {', '.join(odd) or 'nothing unusual'}"]
+
+
+def _settings(options: argparse.Namespace) -> Making:
     """Return the making of each part as factors, by its number; {} without logs."""
     if not options.mtconnect:
         return {}
@@ -301,15 +288,18 @@ def _settings(options: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 def _in_making(
-    name: str, values: FloatArray, serials: Sequence[str], blank: Any,
-    made: dict[str, dict[str, float]],
-) -> Any:  # fmt: skip
+    name: str,
+    values: FloatArray,
+    serials: Sequence[str],
+    blank: NDArray[np.bool_],
+    made: Making,
+) -> Answer | None:
     """Return the causes of a characteristic in the making of the parts, or None: too few."""
     rows = [n for n, serial in enumerate(serials) if serial in made and not blank[n]]
     factors = list(dict.fromkeys(key for n in rows for key in made[serials[n]]))
     columns = [Column(name, values[rows])]
     columns += [
-        Column(key, np.array([made[serials[n]].get(key, np.nan) for n in rows], float))
+        Column(key, np.array([_setting(made[serials[n]], key) for n in rows], float))
         for key in factors
     ]
     try:
@@ -317,3 +307,8 @@ def _in_making(
         return causes(Table(tuple(columns)), question, np.random.default_rng(5))
     except NotEnoughData:
         return None
+
+
+def _setting(of: Mapping[str, float], key: str) -> float:
+    """Return one setting of a part; a tool that was not used worked for 0 s."""
+    return of.get(key, 0.0 if key.startswith("T") and key.endswith(" s") else np.nan)

@@ -379,6 +379,4 @@ def _notes(words: Sequence[_Word], active: Sequence[Effect]) -> list[str]:
             f"{each.name} cannot be told from {', '.join(each.aliases)} by these runs;"
             " to separate them run the other fraction"
         )
-    if any(isclose(abs(each.effect), 0.0) for each in active):
-        found.append("there is no spread at all: are the results rounded?")
     return found

@@ -27,9 +27,7 @@ SCALES = {
     -1.0: "minus (the sign)", 1000.0: "1000 times (a unit)", 0.001: "1/1000 of (a unit)",
 }  # fmt: skip
 
-Kind: TypeAlias = Literal[
-    "specification", "off-centre", "spread", "special", "not measured", "capable", "drift"
-]
+Kind: TypeAlias = Literal["specification", "off-centre", "spread", "special", "capable", "drift"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +54,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: specification: what it is measured against is wrong, not the process; off-centre: shift
     it by `shift`; spread: the process varies too much; special: only the parts in `special` differ;
-    drift: it moves; not measured: values that nobody measured; capable: nothing is.
+    drift: it moves; capable: nothing is.
     outside: share of parts outside the limits. pp, ppk: after special parts are taken out.
     sure: whether evidence of its own says so, else it is the likeliest of what the data leave open.
     """
