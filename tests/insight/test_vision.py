@@ -151,7 +151,7 @@ def area_under_curve(good: NDArray[np.float64], bad: NDArray[np.float64]) -> flo
 
 
 def test_bricks_in_other_light_are_told_apart(reference: Reference) -> None:
-    """The full measurement, with intervals by light, is benchmarks/inspection.py."""
+    """The full measurement, with intervals by light, is benchmarks/ai_bricks.py."""
     random = np.random.default_rng(5)
 
     def score(*defects: Defect) -> float:

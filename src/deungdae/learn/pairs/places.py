@@ -47,6 +47,16 @@ class Place(NamedTuple):
     box: tuple[int, int, int, int]
     looks: list[float]
 
+    @property
+    def dark(self) -> bool:
+        """Return whether it is dark where it should be light; else the other way."""
+        return self.looks[LOOKS.index("too much")] > 0
+
+    @property
+    def depth(self) -> float:
+        """Return how far its innermost pixel is from where its tone should be, pixels."""
+        return self.looks[LOOKS.index("depth")]
+
 
 def places(golden: Pixels, seen: Pixels) -> list[Place]:
     """Return where an image differs from the golden one by more than how it lies.
