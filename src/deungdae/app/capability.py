@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from deungdae.core.errors import BadReply, NotEnoughData
-from deungdae.core.ports import Store
-from deungdae.core.types import FloatArray, Severity, severity
+from deungdae.core.ports import Samples, Store
+from deungdae.core.types import DAY, SECOND, FloatArray, Severity, severity
 from deungdae.insight.spc import Asked, SpcOptions, Study, study
 from deungdae.model.factory import Factory
 from deungdae.wires import qif
@@ -21,7 +21,6 @@ from deungdae.wires import qif
 SEED = 5  # of the bootstraps, so that a report is the same each time
 MOST = 100_000_000  # bytes of one file
 PARTS = 5_000  # of one characteristic, the newest; a process of longer ago is another one
-_QIF = {".qif", ".xml"}
 
 
 class Measured(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -78,15 +77,13 @@ def studies(each: Iterable[Measured], asked: Asked) -> list[Capable]:
 
 
 def from_qif(path: Path) -> list[Measured]:
-    """Return the characteristics of a QIF document, or of all that lie in a folder.
+    """Return the characteristics of a QIF document, or of each that lies in a folder.
 
-    Documents of one folder that measure the same characteristic against the same limits are one
-    lot after the other only where the folder says so: each document stays by itself. Raises
-    BadReply, ValueError.
+    Each document is a lot of its own. Raises BadReply, ValueError.
     """
     if not path.exists():
         raise ValueError(f"--qif {path}: there is no such file or folder")
-    files = [path] if path.is_file() else sorted(_documents(path))
+    files = [path] if path.is_file() else _documents(path)
     if not files:
         raise ValueError(f"--qif {path}: no file in it ends with .qif or .xml")
     found = []
@@ -99,8 +96,11 @@ def from_qif(path: Path) -> list[Measured]:
     return found
 
 
-def _documents(folder: Path) -> Iterator[Path]:
-    return (each for each in folder.rglob("*") if each.is_file() and each.suffix.lower() in _QIF)
+def _documents(folder: Path) -> list[Path]:
+    """Return the QIF files of a folder; where none is called so, the XML files."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file())
+    own = [each for each in files if each.suffix.lower() == ".qif"]
+    return own or [each for each in files if each.suffix.lower() == ".xml"]
 
 
 def _by_characteristic(parts: Sequence[qif.Measurement], source: str) -> Iterator[Measured]:
@@ -209,7 +209,7 @@ def _wide(
 
 
 def from_store(store: Store, ids: Sequence[str], start: int, end: int) -> list[Measured]:
-    """Return the good samples of signals of a history, one each part."""
+    """Return the newest good samples of signals of a history, one each part."""
     return [
         Measured(
             name=name,
@@ -218,8 +218,7 @@ def from_store(store: Store, ids: Sequence[str], start: int, end: int) -> list[M
             nominal=None,
             lsl=None,
             usl=None,
-            value=(good := _good(store, name, start, end))[-PARTS:],
-            skipped=max(len(good) - PARTS, 0),
+            value=_newest(store, name, start, end),
         )
         for name in ids
     ]
@@ -233,7 +232,6 @@ def from_factory(store: Store, factory: Factory, start: int, end: int) -> list[M
         if not isinstance(options, SpcOptions) or (options.lsl is None and options.usl is None):
             continue
         signal = factory.signals.get(options.signal)
-        good = _good(store, options.signal, start, end, options.every)
         found.append(
             Measured(
                 name=name,
@@ -242,24 +240,35 @@ def from_factory(store: Store, factory: Factory, start: int, end: int) -> list[M
                 nominal=None,
                 lsl=options.lsl,
                 usl=options.usl,
-                value=good[-PARTS:],
+                value=_newest(store, options.signal, start, end, options.every),
                 subgroup=options.subgroup,
             )
         )
     return found
 
 
-def _good(store: Store, id: str, start: int, end: int, every: float = 0.0) -> FloatArray:
-    """Return the good values of a signal; every: seconds that parts lie apart at least."""
-    samples = store.query([id], start, end)[id]
+def _newest(store: Store, id: str, start: int, end: int, every: float = 0.0) -> FloatArray:
+    """Return the newest good values of a signal; every: seconds that parts lie apart at least.
+
+    A history may hold a hundred millions of them: the days are asked for from the newest back.
+    """
+    span = DAY
+    while True:
+        begun = max(start, end - span)
+        values = _good(store.query([id], begun, end)[id], every)
+        if len(values) >= PARTS or begun == start:
+            return values[-PARTS:]
+        span *= 4
+
+
+def _good(samples: Samples, every: float) -> FloatArray:
     keep = (severity(samples.status) != Severity.BAD) & np.isfinite(samples.value)
     time, value = samples.time[keep], samples.value[keep]
     if every and len(time):
-        chosen, last = [], None
+        chosen = [0]
         for place, moment in enumerate(time.tolist()):
-            if last is None or moment - last >= every * 1e9:
+            if moment - time[chosen[-1]] >= every * SECOND:
                 chosen.append(place)
-                last = moment
         value = value[chosen]
     return np.asarray(value, np.float64)
 

@@ -85,7 +85,7 @@ def _inspection(each: Inspected) -> dict[str, object]:
         "inspected": each.inspected,
         "rejected": each.rejected,
         "unsure": each.unsure,
-        "rejected %": 100 * rate.value,
+        "rejected %": round(100 * rate.value, 2),
         "95 %": f"{100 * rate.low:.2f} … {100 * rate.high:.2f}",
         "looked at": each.looked_at,
         "escaped": each.escaped,

@@ -125,7 +125,7 @@ def study(groups: FloatArray, asked: Asked, random: np.random.Generator) -> Stud
     told, more = _figures(parts, asked, rejected, random)
     notes += more
     otherwise = None
-    if rejected and told.method == "normal":
+    if rejected and asked.method == "normal" and told.method == "normal":
         by_shape = msgspec.structs.replace(asked, method="auto")
         otherwise, more = _figures(parts, by_shape, rejected, random)
         notes += more
@@ -135,7 +135,7 @@ def study(groups: FloatArray, asked: Asked, random: np.random.Generator) -> Stud
         apart = abs(shaped.ppk.value - plain.ppk.value) > half
         normality = msgspec.structs.replace(normality, matters=rejected and apart)
         notes += _said(normality, plain, shaped)
-    process = learn(groups, asked.spread) if len(groups) > 1 and not asked.machine else None
+    process = _process(groups, asked)
     cp, cpk = (None, None) if process is None else _within(process, asked, len(parts))
     return Study(
         n=len(parts),
@@ -200,6 +200,16 @@ def _normality(parts: FloatArray, random: np.random.Generator) -> Normality | No
     return Normality(
         anderson=found.anderson, p=found.p, rejected=rejected, matters=False, coarse=coarse
     )
+
+
+def _process(groups: FloatArray, asked: Asked) -> Process | None:
+    """Return what subgroups show, None of a machine study, and where they show no spread."""
+    if asked.machine or len(groups) < 2:
+        return None
+    try:
+        return learn(groups, asked.spread)
+    except NotEnoughData:
+        return None
 
 
 def _within(process: Process, asked: Asked, n: int) -> tuple[Index | None, Index]:
