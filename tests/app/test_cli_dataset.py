@@ -342,7 +342,11 @@ group = "prefix"
         assert "no name of a set" in ask.err
         ask("build", "bricks", code=2)
         assert "say where the data are" in ask.err
+        ask("build", "x", "--table", "x.csv", "--mask", "mask", code=2)
+        assert "are for images" in ask.err
         path = tmp_path / "line.dataset.toml"
+        ask("build", path, "--licence", "CC0-1.0", "--groups", "lot", code=2)
+        assert "leave out --groups, --licence" in ask.err
         path.write_text('[signals]\nsignals = ["press.force"]\n')
         ask("build", path, code=2)
         assert "--factory or --store" in ask.err

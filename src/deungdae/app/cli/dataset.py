@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from deungdae.learn.dataset import Card, Column, Dataset, Declaration
     from deungdae.model.factory import Factory
 
+SOURCE = ("images", "manifest", "table", "label", "good", "groups", "mask", "time", "licence",
+          "contributor")  # options that a declaration says itself  # fmt: skip
+
 
 def add(verbs: Any) -> None:
     """Add the verb."""
@@ -75,6 +78,7 @@ def shelf_of(options: argparse.Namespace) -> Shelf:
 
 
 def add_shelf(verb: argparse.ArgumentParser) -> None:
+    """Add what says where sets lie and who acts, and --json."""
     verb.add_argument("--factory", type=Path, metavar="F", help="the sets in its history")
     verb.add_argument("--store", type=Path, metavar="S", help="the sets in this history")
     verb.add_argument("--sets", type=Path, metavar="DIR", help="the sets in this folder (datasets)")
@@ -157,10 +161,14 @@ def _line(options: argparse.Namespace) -> Iterator[Line]:
 
 
 def _factory(options: argparse.Namespace) -> Any:
-    """Return the factory that --factory names, or None."""
+    """Return the factory that --factory names, read once, or None."""
+    if options.factory is None:
+        return None
     from deungdae.app import describe  # noqa: PLC0415 — as above
 
-    return None if options.factory is None else describe.read(options.factory)
+    if "described" not in options:
+        options.described = describe.read(options.factory)
+    return options.described
 
 
 def _history(factory: Factory) -> Path:
@@ -172,20 +180,20 @@ def _declared(options: argparse.Namespace) -> tuple[Declaration, Path]:
     from deungdae.app.datasets import NAME, make  # noqa: PLC0415 — as above
     from deungdae.learn.dataset import Declaration, Folder, Table  # noqa: PLC0415 — as above
 
-    given = options.images or options.table
+    given = [name for name in SOURCE if getattr(options, name)]
     if options.set.endswith(".toml"):
         if given:
-            raise ValueError(
-                f"{options.set} says where the data are: leave out --images and --table"
-            )
+            raise ValueError(f"{options.set} says all of it: leave out --{', --'.join(given)}")
         path = Path(options.set)
         return make.read(path), path.parent
     if not NAME.fullmatch(options.set):
         raise ValueError(
             f"{options.set}: no name of a set (small letters, digits, - and _) and no .dataset.toml"
         )
-    if not given:
+    if not (options.images or options.table):
         raise ValueError("say where the data are: --images DIR, --table FILE, or a declaration")
+    if options.table and (options.manifest or options.mask):
+        raise ValueError("--manifest and --mask are for images, and --table gives rows")
     folder = Folder(
         images=options.images, manifest=options.manifest, label=options.label,
         group=options.groups, mask=options.mask, time=options.time,
