@@ -22,7 +22,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from deungdae.app.cli import main
-from deungdae.app.datasets import Shelf, files
+from deungdae.app.datasets import Shelf, files, shelf
 from deungdae.core.errors import StoreError
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (40, 16, 16, 3), np.uint8)
@@ -409,6 +409,45 @@ class TestKept:
     def test_a_lost_image_is_found(self, built: Asked) -> None:
         next(iter(built.sets.glob("blobs/*/*"))).unlink()
         assert "is not in" in built("verify", "bricks", code=1)
+
+
+class TestDropped:
+    def test_only_what_no_other_set_shows_goes(
+        self, built: Asked, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = built.json("list")[0]["version"]
+        for path in sorted(folder.rglob("*.png"))[:10]:
+            path.unlink()
+        built("build", "bricks", "--images", folder)
+        assert built.json("drop", f"bricks@{first}")["freed"] == 0  # all was put within the hour
+        (folder / "good" / "new.png").write_bytes(picture(35))
+        second = built.json("build", "bricks", "--images", folder)["version"]
+        monkeypatch.setattr(shelf, "FRESH", -1.0)
+        assert built.json("drop", f"bricks@{second}")["freed"] > 0
+        (left,) = built.json("list")
+        built("verify", f"bricks@{left['version']}")
+        assert len(list(built.sets.glob("blobs/*/*"))) == left["items"] == 20
+
+    def test_what_was_used_is_not_dropped_by_a_slip(self, built: Asked) -> None:
+        version = built.json("list")[0]["version"]
+        built("use", "bricks", "--for", "training of inspection 3")
+        built("drop", f"bricks@{version}", code=2)
+        assert "training of inspection 3" in built.err
+        built("drop", "bricks", code=2)
+        assert "say which version" in built.err
+        built("drop", f"bricks@{version}", "--used")
+        assert "no set" in built("list") + built.err
+        assert [entry.kind for entry in Shelf(built.sets).log("bricks")][-1] == "drop"
+
+    def test_no_image_goes_while_another_set_cannot_be_read(
+        self, built: Asked, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shelf, "FRESH", -1.0)
+        first = built.json("list")[0]["version"]
+        built("build", "other", "--images", folder)
+        next(iter(built.sets.glob("other/*/items.parquet"))).write_bytes(b"")
+        built("drop", f"bricks@{first}", code=2)
+        assert len(list(built.sets.glob("blobs/*/*"))) == 30
 
 
 class TestGiven:

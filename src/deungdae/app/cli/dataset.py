@@ -57,7 +57,10 @@ def add(verbs: Any) -> None:
     veil.set_defaults(run=_anonymise)
     audit = whats.add_parser("audit", help="by how much a careless split would flatter you")
     audit.set_defaults(run=_audit)
-    for each in (show, verify, use, export, veil, audit):
+    drop = whats.add_parser("drop", help="remove a version and the images of no other set")
+    drop.add_argument("--used", action="store_true", help="even if it was used: a model names it")
+    drop.set_defaults(run=_drop)
+    for each in (show, verify, use, export, veil, audit, drop):
         each.add_argument("set", metavar="NAME", help="a set, or NAME@VERSION; else the newest")
     veil.add_argument("name", metavar="NEW", help="name of the new set")
     export.add_argument("target", type=Path, metavar="DIR|FILE.zip", help="not there yet")
@@ -304,6 +307,24 @@ def _import(options: argparse.Namespace, output: Output) -> int:
     from deungdae.app.datasets.give import take  # noqa: PLC0415 — as above
 
     _say_card(take(shelf_of(options), options.source, person(options)).card, output)
+    return 0
+
+
+def _drop(options: argparse.Namespace, output: Output) -> int:
+    if "@" not in options.set:
+        raise ValueError(f"{options.set}: say which version, as {options.set}@3f2a91")
+    shelf = shelf_of(options)
+    card = shelf.card(options.set)
+    uses = [e for e in shelf.log(card.name) if (e.kind, e.data["version"]) == ("use", card.version)]
+    if uses and not options.used:
+        raise ValueError(
+            f"{options.set} was used {len(uses)} times, last for {uses[-1].data['purpose']}: what"
+            " was learnt from it could not be checked any more; --used drops it all the same"
+        )
+    freed = shelf.drop(card, person(options))
+    if output.as_json:
+        output.value({"set": card.name, "version": card.version, "freed": freed})
+    output.say(f"dropped {card.name}@{card.version[:12]}; {freed:,} bytes of images became free")
     return 0
 
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 SHORT = 12  # digits of a version that are shown to people
 CARD, ITEMS, AUDIT, BLOBS, JOURNAL = "card.json", "items.parquet", "audit.json", "blobs", "journal"
 PATIENCE = 5.0  # s for another program that writes into the log of use
+FRESH = 3600.0  # s that an image without a card is left: it may belong to a set that is being cut
 LARGEST_CARD = 50_000_000  # bytes; it is read whole
 _VERSION = re.compile(r"[0-9a-f]{64}")
 T = TypeVar("T")
@@ -126,7 +128,11 @@ class Shelf:
         What lies there already is not made durable again: sets share most of their images.
         """
         ref = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        return ref if self.blobs.path(ref).is_file() else self.blobs.put(content)
+        try:
+            os.utime(self.blobs.path(ref))  # so that no sweep takes it before it has its card
+        except OSError:
+            return self.blobs.put(content)
+        return ref
 
     def content(self, ref: str) -> bytes:
         """Return the bytes of an image or mask. Raises LookupError, ValueError or StoreError."""
@@ -151,6 +157,33 @@ class Shelf:
     def use(self, card: Card, who: str, purpose: str, **told: str) -> Entry:
         """Write into the log that somebody uses a set, and for what. Raises StoreError."""
         return self.note(card, "use", who, {"purpose": purpose, **told})
+
+    def drop(self, card: Card, who: str) -> int:
+        """Return how many bytes of images became free when a version was dropped.
+
+        The log of use keeps that there was one. Raises StoreError; where a card or the items of
+        another version cannot be read, no image is dropped, since it may be theirs.
+        """
+        self.note(card, "drop", who, {"items": card.items})
+        try:
+            shutil.rmtree(self._place(card))
+        except OSError as error:
+            raise StoreError(f"{card.id} cannot be dropped: {error}") from error
+        return self._sweep()
+
+    def _sweep(self) -> int:
+        """Drop the images that no set names and no build has put there within the hour."""
+        needed: set[Path] = set()
+        for path in self.folder.glob(f"*/*/{CARD}"):
+            for item in self.get(self._card(path.parent).id).items:
+                needed |= {self.blobs.path(ref) for ref in (item.ref, item.mask) if ref}
+        until, freed = time.time() - FRESH, 0
+        for path in self.blobs.folder.glob("??/*"):
+            told = path.stat()
+            if path not in needed and told.st_mtime < until:
+                path.unlink()
+                freed += told.st_size
+        return freed
 
     def log(self, name: str) -> list[Entry]:
         """Return what was done with a set, the oldest first."""
