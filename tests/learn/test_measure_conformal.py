@@ -183,3 +183,40 @@ def test_parts_judged_by_their_worst_image_keep_the_promise_for_parts() -> None:
         worst, _, _ = parts(fresh, np.zeros(len(fresh), bool), fresh_owner)
         stopped.append(np.mean(worst > found.reject))
     assert 0.08 < np.mean(stopped) <= 0.1 + 3 * np.std(stopped) / math.sqrt(200)
+
+
+def test_an_aim_moves_the_limits_apart_and_keeps_the_promises() -> None:
+    random = np.random.default_rng(8)
+    reached, plain = [], []
+    for _ in range(60):
+        bad = np.arange(300) < 100
+        score, fresh = (random.normal(size=300) + 2.2 * bad for _ in range(2))
+        wide = Conformal.fit(score, bad, escape=0.04, false_reject=0.04)
+        aimed = Conformal.fit(score, bad, escape=0.04, false_reject=0.04, reliability=0.96)
+        assert aimed.accept is not None
+        assert aimed.reject is not None
+        assert wide.accept is not None
+        assert wide.reject is not None
+        assert aimed.accept <= wide.accept
+        assert aimed.reject >= wide.reject
+        told, before = aimed.measure(fresh, bad), wide.measure(fresh, bad)
+        assert told.reliability is not None
+        assert before.reliability is not None
+        reached.append(told.reliability.value)
+        plain.append(before.reliability.value)
+    # near the aim, and a little below: the limits were chosen where these parts looked best
+    assert 0.945 < np.mean(reached) < 0.965
+    assert np.mean(plain) < np.mean(reached) - 0.005
+
+
+def test_an_aim_out_of_reach_asks_about_every_part() -> None:
+    random = np.random.default_rng(9)
+    found = Conformal.fit(random.normal(size=200), np.arange(200) < 100, reliability=0.99)
+    assert found.accept is found.reject is None
+    assert found.promise == (
+        "No part is decided without a person: a reliability of 99% is not reached on these parts."
+    )
+    few = Conformal.fit(np.arange(60.0), np.arange(60) >= 55, reliability=0.9)
+    assert few.accept is few.reject is None
+    assert few.promise.startswith("No part is accepted without a person: at most 5.0%")
+    assert few.promise.endswith("is not reached on these parts.")

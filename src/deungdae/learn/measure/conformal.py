@@ -49,7 +49,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
     P(good part rejected) ≤ false_reject. confidence None: over the draw of calibration parts and
     of the new part together. Else: these rates hold for this very pair of limits, unless the
     calibration parts were a draw as unlucky as 1 − confidence, each rate by itself.
-    bad_parts, good_parts: how many parts the promise rests on.
+    bad_parts, good_parts: how many parts the promise rests on. reliability: aimed at, see `fit`.
     """
 
     accept: float | None
@@ -59,6 +59,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
     bad_parts: int
     good_parts: int
     confidence: float | None = None
+    reliability: float | None = None
 
     @staticmethod
     def fit(
@@ -69,6 +70,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
         escape: float = 0.05,
         false_reject: float = 0.05,
         confidence: float | None = None,
+        reliability: float | None = None,
     ) -> Conformal:
         """Return the limits that keep both rates for one new image of a new part.
 
@@ -78,6 +80,9 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
         worst image, give `parts(score, bad, groups)`.
         Without confidence each image weighs 1 / (images of its part): exact for the next part.
         With it a part counts by its worst image: exact too, and a little careful.
+        reliability: wanted balanced accuracy of what is decided. The limits then move apart, which
+        keeps both promises, until the calibration parts show it; it is an aim, not a promise:
+        `measure` tells whether it was reached.
         Source: Vovk, Gammerman and Shafer (2005); Lee, Barber and Willett (2023) for groups;
         Wilks (1941) and Bates et al. (2021) for the form with confidence.
         """
@@ -93,9 +98,12 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
         high = None if high is None else -high
         if low is not None and high is not None and low > high:
             low = high = (low + high) / 2  # both promises hold anywhere between: nobody is asked
+        if reliability is not None:
+            low, high = _apart(scores, truths, owners, (low, high), reliability)
         return Conformal(
             accept=low, reject=high, escape=escape, false_reject=false_reject,
             bad_parts=bad_parts, good_parts=good_parts, confidence=confidence,
+            reliability=reliability,
         )  # fmt: skip
 
     @property
@@ -112,26 +120,34 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
     def promise(self) -> str:
         """Return in words what is guaranteed, and what cannot be with so few parts."""
         escape, stop = f"{self.escape:.1%}", f"{self.false_reject:.1%}"
+        bad, good = (needed(each, self.confidence) for each in (self.escape, self.false_reject))
+        said = []
         if self.accept is not None:
-            said = [f"At most {escape} of the bad parts are accepted: {self.bad_parts} carry that."]
-        else:
-            said = [
-                f"No part is accepted without a person: at most {escape} of escapes takes "
-                f"{needed(self.escape, self.confidence)} bad parts, there are {self.bad_parts}; "
-                f"they carry {self.best_escape:.1%}."
-            ]
+            said.append(
+                f"At most {escape} of the bad parts are accepted: {self.bad_parts} carry that."
+            )
+        elif self.bad_parts < bad:
+            said.append(
+                f"No part is accepted without a person: at most {escape} of escapes takes {bad} "
+                f"bad parts, there are {self.bad_parts}; they carry {self.best_escape:.1%}."
+            )
         if self.reject is not None:
-            said += [
+            said.append(
                 f"At most {stop} of the good parts are rejected: {self.good_parts} carry that."
-            ]
-        else:
-            said += [
+            )
+        elif self.good_parts < good:
+            said.append(
                 f"No part is rejected without a person: at most {stop} of false rejects takes "
-                f"{needed(self.false_reject, self.confidence)} good parts, there are "
-                f"{self.good_parts}; they carry {self.best_false_reject:.1%}."
-            ]
+                f"{good} good parts, there are {self.good_parts}; they carry "
+                f"{self.best_false_reject:.1%}."
+            )
+        if self.accept is None and self.reject is None and self.reliability is not None:
+            said.append(
+                f"No part is decided without a person: a reliability of {self.reliability:.0%} "
+                "is not reached on these parts."
+            )
         if self.confidence is not None:
-            said += [f"Each of these holds with {self.confidence:.0%} confidence."]
+            said.append(f"Each of these holds with {self.confidence:.0%} confidence.")
         return " ".join(said)
 
     def decide(self, score: float) -> Decision:
@@ -193,6 +209,40 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True):
             rejected=int(rejected.sum()),
             asked=int((~decided).sum()),
         )
+
+
+def _apart(
+    scores: NDArray[np.float64],
+    bad: NDArray[np.bool_],
+    owners: NDArray[np.generic],
+    limits: tuple[float | None, float | None],
+    aim: float,
+) -> tuple[float | None, float | None]:
+    """Return the limits, moved apart, that decide most of the parts that are so reliable.
+
+    Half an error is added to those that are seen: a few parts without error show little.
+    """
+    low, high = limits
+    if low is None or high is None:
+        return None, None  # what decides one way only is wrong about all of the other kind
+    lows = np.unique(np.append(scores[scores <= low], low))
+    highs = np.unique(np.append(scores[scores >= high], high))
+    below, above = {}, {}
+    for kind in (True, False):
+        own = scores[bad == kind]
+        _, inverse, counts = np.unique(owners[bad == kind], return_inverse=True, return_counts=True)
+        order = np.argsort(own)
+        mass = np.append(0.0, np.cumsum((1.0 / counts[inverse])[order]))
+        below[kind] = mass[np.searchsorted(own[order], lows, "left")][:, None]
+        above[kind] = (mass[-1] - mass[np.searchsorted(own[order], highs, "right")])[None]
+    wrong_accept = (below[True] + 0.5) / (below[True] + above[True] + 1.0)
+    wrong_reject = (above[False] + 0.5) / (below[False] + above[False] + 1.0)
+    reached = 1.0 - (wrong_accept + wrong_reject) / 2.0 >= aim
+    if not reached.any():
+        return None, None
+    decided = below[True] + above[True] + below[False] + above[False]
+    first, second = np.unravel_index(np.argmax(np.where(reached, decided, -1.0)), decided.shape)
+    return float(lows[first]), float(highs[second])
 
 
 def needed(promised: float, confidence: float | None = None) -> int:
