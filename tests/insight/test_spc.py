@@ -603,6 +603,21 @@ def test_a_new_lot_begins_a_new_subgroup_live() -> None:
     assert found["control"].evidence["left over"].startswith("1 parts")
 
 
+def test_cavities_that_take_turns_have_subgroups_of_their_own() -> None:
+    options = {"chart": "xbar_r", "subgroup": 2, "centre": 230, "sigma": 1}
+    work = analysis(split="press1.cavity", apart=True, **options)
+    assert work.needs.signals == (ID, "press1.cavity")
+    told = {
+        "cavity": {0: 1.0, 1: 2.0, 2: 1.0, 3: 2.0},
+        "length": {0.5: 229.0, 1.5: 240, 2.5: 231, 3.5: 242},
+    }
+    found = {each.name: each for each in work.update(NOW, window(9, **told))}
+    assert found["control"].value == pytest.approx(241)
+    assert found["control"].evidence["points"] == "2"
+    assert found["spread"].value == pytest.approx(2)
+    assert "left over" not in found["control"].evidence
+
+
 def test_a_pause_begins_a_new_subgroup_live() -> None:
     work = analysis(chart="xbar_r", subgroup=2, centre=230, sigma=1, within=90.0)
     found = work.update(NOW, window(99, length={0: 230.0, 5: 231, 6: 233, 7: 230}))
@@ -629,6 +644,7 @@ def test_a_pause_begins_a_new_subgroup_live() -> None:
         ({"chart": "c", "usl": 5.0}, "no specification limits"),
         ({"chart": "p", "size": 5.0, "centre": 1.5}, "is no share"),
         ({"size": 5.0}, "only counts have a size"),
+        ({"apart": True}, "nothing tells the parts apart"),
     ],
 )
 def test_options_that_contradict_each_other_are_faults(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from deungdae.core.clock import to_iso
-from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Needs, Samples, Window
 from deungdae.core.types import SECOND, Finding, Flag, FloatArray, Severity, severity
 from deungdae.model.factory import Factory
@@ -19,113 +19,12 @@ from . import charts
 from .attributes import COUNTED, attributes, counted_sigmas, rate
 from .capability import Capability, Index, capability
 from .charts import Chart, Marks, Process, Spread
-from .rules import RULES, RuleName
+from .options import MOST, SpcOptions, faults
+from .rules import RULES
 
 _KEPT = 1000  # points that are charted; runs are shorter, and older parts no longer the process
-_MOST = 1e100  # no measured value; squares of larger ones overflow
 _UNFIT = Flag.STALE | Flag.OUT_OF_RANGE
 _NAMED = 3  # points that a reason names; the page shows the others
-
-
-class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is charted, against which limits, and what is told."""
-
-    signal: Annotated[
-        str,
-        msgspec.Meta(description="Id of the measured signal, one sample per part", min_length=1),
-    ]
-    chart: Annotated[
-        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum", "p", "np", "c", "u"],
-        msgspec.Meta(
-            description="Single parts with moving ranges, means with ranges or with standard "
-            "deviations, for small lasting shifts a weighted mean or cumulative sums; of counts: "
-            "share or number of bad parts (p, np), faults of a sample or of a unit (c, u)"
-        ),
-    ] = "individuals"
-    subgroup: Annotated[
-        int, msgspec.Meta(description="Consecutive parts of one point", ge=1, le=25)
-    ] = 1
-    within: Annotated[
-        float,
-        msgspec.Meta(
-            description="Parts of a subgroup come within so long of its first, 0: no matter",
-            ge=0,
-            extra={"unit": "s"},
-        ),
-    ] = 0.0
-    split: Annotated[
-        str,
-        msgspec.Meta(
-            description="Id of a signal (lot, cavity, tool): with its change a subgroup begins anew"
-        ),
-    ] = ""
-    size: Annotated[
-        float | None,
-        msgspec.Meta(description="Parts or units of each sample that is counted (p, np, u)"),
-    ] = None
-    size_signal: Annotated[
-        str,
-        msgspec.Meta(
-            description="Id of the signal that tells the size of each sample (p, u), with the "
-            "count or before it"
-        ),
-    ] = ""
-    every: Annotated[
-        float,
-        msgspec.Meta(
-            description="Least time between two parts: of a process that is measured all the time "
-            "its neighbouring values are no new parts",
-            ge=0,
-            extra={"unit": "s"},
-        ),
-    ] = 0.0
-    learn: Annotated[
-        int, msgspec.Meta(description="Points of phase I, from which the limits come", ge=2, le=500)
-    ] = 25
-    centre: Annotated[
-        float | None,
-        msgspec.Meta(description="Known mean, in the signal's unit: then nothing is learnt"),
-    ] = None
-    sigma: (
-        Annotated[
-            float,
-            msgspec.Meta(
-                description="Known standard deviation of parts, in the signal's unit",
-                ge=charts.LEAST,
-            ),
-        ]
-        | None
-    ) = None
-    rules: Annotated[
-        tuple[RuleName, ...],
-        msgspec.Meta(description="Run rules on single parts or means; more of them cry wolf more"),
-    ] = ("nelson_1", "nelson_2", "nelson_3", "nelson_4")
-    weight: Annotated[
-        float, msgspec.Meta(description="Weight of the newest point in `ewma`", gt=0, le=1)
-    ] = 0.2
-    width: Annotated[
-        float,
-        msgspec.Meta(description="Distance of the limits of `ewma`, in standard deviations", gt=0),
-    ] = 2.962
-    slack: Annotated[
-        float,
-        msgspec.Meta(description="Shift that `cusum` passes over, in standard deviations", ge=0),
-    ] = 0.5
-    decision: Annotated[
-        float,
-        msgspec.Meta(description="Sum at which `cusum` signals, in standard deviations", gt=0),
-    ] = 5.0
-    lsl: Annotated[
-        float | None,
-        msgspec.Meta(description="Lower specification limit, in the signal's unit"),
-    ] = None
-    usl: Annotated[
-        float | None,
-        msgspec.Meta(description="Upper specification limit, in the signal's unit"),
-    ] = None
-    study: Annotated[
-        int, msgspec.Meta(description="Latest parts that capability is told of", ge=30, le=1000)
-    ] = 125
 
 
 class _Held:
@@ -141,6 +40,12 @@ class _Held:
     def at(self, time: int) -> float | str | None:
         place = bisect_right(self._known, time, key=lambda known: known[0])
         return self._known[place - 1][1] if place else None
+
+
+class _Part(NamedTuple):
+    time: int
+    value: float
+    size: float  # of the sample that is counted
 
 
 class _Panel(NamedTuple):
@@ -164,10 +69,12 @@ class Spc:
     A temperature that is measured each second is charted with `every`: what follows sooner is left
     out, or limits of independent parts would cry wolf.
 
-    With `split` or `within` no subgroup reaches from one lot, cavity or shift into the next: what
-    is left over of it is dropped. Counts have charts of their own: `signal` tells how many were bad
-    or how many faults there were, `size` or `size_signal` of how many; limits follow the size, and
-    of what is known `centre` alone is written: the share, or the faults per unit.
+    With `split` or `within` no subgroup reaches from one lot or shift into the next: what is left
+    over of it is dropped. Cavities take turns: with `apart` each has subgroups of its own.
+
+    Counts have charts of their own: `signal` tells how many were bad or how many faults there were,
+    `size` or `size_signal` of how many; limits follow the size, and of what is known `centre` alone
+    is written: the share, or the faults per unit.
 
     ```toml
     [insight.brick_length]
@@ -187,9 +94,9 @@ class Spc:
         self.name = name
         self.options = options
         self.factory = factory
-        faults = list(self._faults())
-        if faults:
-            raise FactoryError(faults)
+        wrong = list(faults(options, name, factory))
+        if wrong:
+            raise FactoryError(wrong)
         self._process: Process | None = None
         if options.centre is not None and (options.sigma is not None or self._counts):
             self._process = Process(options.centre, options.sigma or 0.0)
@@ -200,7 +107,7 @@ class Spc:
         self._passed = 0  # samples that were no measurement, or came too late
         self._left_over = 0  # parts of subgroups that did not become complete
         self._newest: int | None = None  # time of a part, also of one that was left over
-        self._key: float | str | None = None  # of the newest part
+        self._open: dict[object, list[_Part]] = {}  # subgroups that are not complete, by key
         self._keys, self._sizes = _Held(), _Held()
 
     @property
@@ -261,7 +168,7 @@ class Spc:
 
     def _take(self, samples: Samples) -> None:
         """Keep the new parts; what was known before is no part."""
-        seen = set(self._time)
+        seen = {*self._time, *(part.time for own in self._open.values() for part in own)}
         for time, value, status in zip(
             samples.time.tolist(), samples.value.tolist(), samples.status.tolist(), strict=True
         ):
@@ -273,16 +180,13 @@ class Spc:
                 late
                 or severity(status) == Severity.BAD
                 or status & _UNFIT
-                or not abs(value) < _MOST
+                or not abs(value) < MOST
                 or size is None
             ):
                 self._passed += 1
                 continue
-            self._begin(time)
-            self._time.append(time)
-            self._value.append(value)
-            self._size.append(size)
             self._newest = time
+            self._add(_Part(time, value, size))
 
     def _size_at(self, time: int, count: float) -> float | None:
         """Return the size of the sample that is counted, None where the count is impossible."""
@@ -290,21 +194,28 @@ class Spc:
         if not self._counts:
             return 1.0
         size = self._sizes.at(time) if options.size_signal else options.size or 1.0
-        if not isinstance(size, float) or not 0 < size < _MOST or not count >= 0:
+        if not isinstance(size, float) or not 0 < size < MOST or not count >= 0:
             return None
         return None if options.chart in ("p", "np") and count > size else size
 
-    def _begin(self, time: int) -> None:
-        """Leave out the open subgroup if the part at this time does not belong to it."""
+    def _add(self, part: _Part) -> None:
+        """Put a part into the open subgroup that it belongs to, and take that if it is complete."""
         options = self.options
-        key = self._keys.at(time) if options.split else None
-        left = len(self._value) % options.subgroup
-        if left:
-            first = self._time[-left]
-            if key != self._key or (options.within and time - first >= options.within * SECOND):
-                del self._time[-left:], self._value[-left:], self._size[-left:]
-                self._left_over += left
-        self._key = key
+        key = self._keys.at(part.time) if options.split else None
+        if not options.apart and key not in self._open:
+            self._left_over += sum(len(left) for left in self._open.values())
+            self._open.clear()
+        own = self._open.setdefault(key, [])
+        if own and options.within and part.time - own[0].time >= options.within * SECOND:
+            self._left_over += len(own)
+            own.clear()
+        own.append(part)
+        if len(own) < options.subgroup:
+            return
+        self._time += [each.time for each in own]
+        self._value += [each.value for each in own]
+        self._size += [each.size for each in own]
+        own.clear()
 
     def _is_soon(self, time: int) -> bool:
         """Return whether a sample follows the last part too soon to be one."""
@@ -312,9 +223,7 @@ class Spc:
 
     def _groups(self) -> FloatArray:
         """Return the complete subgroups, [m, n]."""
-        n = self.options.subgroup
-        whole = len(self._value) // n * n
-        return np.asarray(self._value[:whole], np.float64).reshape(-1, n)
+        return np.asarray(self._value, np.float64).reshape(-1, self.options.subgroup)
 
     def _drop(self, points: int) -> None:
         """Let go of the oldest points."""
@@ -348,7 +257,8 @@ class Spc:
     def _lack(self, wanted: int, had: int) -> str:
         n = self.options.subgroup
         parts = f" of {n} parts" if n > 1 else ""
-        missing = wanted * n - len(self._value)
+        begun = sum(len(own) for own in self._open.values())
+        missing = wanted * n - len(self._value) - begun
         return (
             f"{self.options.signal}: {had} of {wanted} points{parts} that the limits need; "
             f"{missing} parts are missing"
@@ -486,59 +396,6 @@ class Spc:
     def _ended(self, point: int) -> int:
         """Return the time of the last part of a point."""
         return self._time[(point + 1) * self.options.subgroup - 1]
-
-    def _faults(self) -> Iterator[Fault]:
-        options = self.options
-        signal = self.factory.signals.get(options.signal)
-        if signal is not None and signal.kind != "number":
-            yield self._fault("signal", options.signal, f"is of kind {signal.kind}, not a number")
-        if options.chart in ("xbar_r", "xbar_s") and options.subgroup < 2:
-            yield self._fault("subgroup", options.subgroup, "a mean needs two parts or more")
-        if options.chart == "individuals" and options.subgroup > 1:
-            yield self._fault(
-                "subgroup", options.subgroup, "single parts have no subgroups", "use xbar_r"
-            )
-        if self._counts:
-            yield from self._faults_of_counts()
-        elif options.size is not None or options.size_signal:
-            option = "size_signal" if options.size_signal else "size"
-            yield self._fault(option, getattr(options, option), "only counts have a size")
-        if not self._counts and (options.centre is None) != (options.sigma is None):
-            missing = "sigma" if options.sigma is None else "centre"
-            yield self._fault(missing, None, "centre and sigma are given together, or learnt both")
-        if options.lsl is not None and options.usl is not None and options.lsl >= options.usl:
-            yield self._fault("lsl", options.lsl, f"is not below usl = {options.usl:g}")
-
-    def _faults_of_counts(self) -> Iterator[Fault]:
-        """Yield what is wrong with the options of p, np, c and u."""
-        options = self.options
-        if options.subgroup > 1:
-            yield self._fault("subgroup", options.subgroup, "each count is a point of its own")
-        if options.sigma is not None:
-            yield self._fault("sigma", options.sigma, "the spread of counts follows from centre")
-        if options.lsl is not None or options.usl is not None:
-            yield self._fault("usl", options.usl, "counts have no specification limits")
-        if options.size is not None and not options.size > 0:
-            yield self._fault("size", options.size, "is not above 0")
-        told = (options.size is not None) + bool(options.size_signal)
-        if options.chart == "c" and told:
-            yield self._fault("size", options.size, "samples of c are all alike", "use u")
-        if options.chart == "np" and options.size_signal:
-            yield self._fault("size_signal", options.size_signal, "np has one size", "use p")
-        if options.chart in ("p", "np", "u") and told != 1:
-            yield self._fault("size", options.size, "give size or size_signal, one of them")
-        most = 1.0 if options.chart in ("p", "np") else _MOST
-        if options.centre is not None and not 0 < options.centre < most:
-            yield self._fault("centre", options.centre, "is no share, or no number above 0")
-
-    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-        return Fault(
-            file=str(self.factory.path),
-            key=f"insight.{self.name}.{option}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
 
 
 def _beyond(*sides: Chart) -> dict[str, tuple[str, Marks]]:
