@@ -500,3 +500,39 @@ def test_values_are_held_until_they_are_old_or_bad() -> None:
         [[1, 5, np.nan], [np.nan, np.nan, np.nan], [np.nan, np.nan, np.nan]],
         equal_nan=True,
     )
+
+
+# ---- the harness of the Tennessee Eastman plant, on a plant of 52 signals made up here
+
+
+def eastman(rows: int, seed: int, shift: float = 0.0, begin: int = 0) -> FloatArray:
+    """Return 52 signals that five hidden ones move; from row `begin` on six of them are shifted."""
+    random = np.random.default_rng(seed)
+    mix = np.random.default_rng(0).normal(size=(5, 52))
+    hidden = lfilter([1], [1, -0.6], 0.8 * random.standard_normal((rows, 5)), axis=0)
+    value = 100 + hidden @ mix + random.standard_normal((rows, 52))
+    value[begin:, :6] += shift
+    return value
+
+
+def test_the_harness_tells_what_can_be_found_and_what_cannot(tmp_path: Path) -> None:
+    tep = benchmark("ai_tep")
+    np.savetxt(tmp_path / "d00.dat", eastman(500, 1).T)  # on its side, as the published file
+    np.savetxt(tmp_path / "d00_te.dat", eastman(960, 2))
+    np.savetxt(tmp_path / "d01_te.dat", eastman(960, 3, 4.0, 160))
+    np.savetxt(tmp_path / "d03_te.dat", eastman(960, 4, 0.02, 160))
+    found = {row["what"]: row for row in tep.figures(*tep.runs(tmp_path))}
+    assert found["TEP, normal running: false alarms a day"]["value"] <= 2
+    assert found["TEP, fault 1: rows in alarm"]["value"] > 95
+    assert found["TEP, fault 1: rows in alarm"]["peer"].startswith("delay 0.")
+    assert found["TEP, fault 3: rows in alarm"]["peer"] == "not detectable with these signals"
+    assert found["TEP, of faults 3, 9 and 15 called undetectable"]["value"] == 1
+
+
+def test_the_harness_refuses_what_is_no_run(tmp_path: Path) -> None:
+    tep = benchmark("ai_tep")
+    with pytest.raises(ValueError, match="neither d00"):
+        tep.runs(tmp_path)
+    (tmp_path / "d00.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="2 columns, not 52"):
+        tep.runs(tmp_path)
