@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 — as everybody calls it
@@ -38,7 +36,7 @@ class Reconstruction(nn.Module):  # type: ignore[misc]
         super().__init__()
         flat = self._flat(good).numpy()
         mean = flat.mean(0)
-        parts = np.linalg.svd(flat - mean, full_matrices=False)[2][: min(PARTS, len(flat) - 1)]
+        parts = _components(flat - mean)
         self.register_buffer("mean", torch.from_numpy(mean))
         self.register_buffer("parts", torch.from_numpy(parts))
         self.shape = good.shape[1:]
@@ -139,6 +137,17 @@ class _Scale(nn.Module):  # type: ignore[misc]
         return (far - self.middle) / self.spread
 
 
+def _components(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the principal components of rows about 0, float32[k, m], by way of their products:
+    there are fewer images than pixels."""
+    count = min(PARTS, len(rows) - 1)
+    _, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    parts = vectors[:, ::-1][:, :count].T.astype(np.float32) @ rows
+    length = np.linalg.norm(parts, axis=1, keepdims=True)
+    found: NDArray[np.float32] = parts / np.maximum(length, 1e-6)
+    return found
+
+
 def _places(texture: Tensor) -> Tensor:
     return texture.permute(0, 2, 3, 1).flatten(0, 2)
 
@@ -163,8 +172,3 @@ def _line(told: Array, bad: NDArray[np.bool_]) -> tuple[Array, float]:
     square = (shifted * share[:, None]).T @ shifted + PENALTY * np.eye(told.shape[1])
     weight = np.linalg.solve(square, (shifted * share[:, None]).T @ (target - level))
     return weight, level - float(middle @ weight)
-
-
-def stacked(images: Sequence[NDArray[np.float32]]) -> Tensor:
-    """Return images, float32[1, c, h, w] of one size each, as one tensor."""
-    return torch.from_numpy(np.concatenate(list(images)))

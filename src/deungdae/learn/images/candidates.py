@@ -20,13 +20,13 @@ from .crops import LARGEST, Shown, square
 from .defects import made
 from .example import Example
 from .lesson import BATCH, learnt
-from .network import FIGURES, MULTIPLE, Network, Panel, figures
+from .network import FIGURES, FILL, Network, Panel
 from .school import Crew, Progress, School, seen
 from .sight import Pixels, Plane, Sight, stretched
 
 AREA = 160_000  # px of an image as networks see it
-CROP = 2e-3, 5e-3  # s of one core that learning from a crop takes: any, and for the largest
-LEAST, MOST = 40, 2500  # steps of a network: with fewer none is tried, more do not help
+CROP = 1.5e-3, 2.5e-3  # s of one core that learning from a crop takes: any, and for the largest
+LEAST, MOST = 40, 3000  # steps of a network: with fewer none is tried, more do not help
 PENALTY = 1.0  # of the logistic curve through the figures of heat maps
 
 
@@ -77,33 +77,57 @@ def simple(school: School, tell: Progress) -> Iterator[Candidate]:
     """Yield the simple methods."""
     channels = 1 if school.grey else 3
     small, fine = (Sight(channels, size=size) for size in (baselines.SMALL, baselines.FINE))
-
-    def shown(examples: Sequence[Example], sight: Sight) -> Tensor:
-        return baselines.stacked([seen(each, sight) for each in examples])
-
-    def recall(numbers: Sequence[int]) -> nn.Module:
-        return baselines.Reconstruction(shown(school.good(numbers), small))
-
-    def neighbour(numbers: Sequence[int]) -> nn.Module:
-        return baselines.Neighbour(shown(school.good(numbers), fine), school.seed)
-
-    def ridge(numbers: Sequence[int]) -> nn.Module:
-        examples = [school.examples[number] for number in numbers]
-        bad = np.array([bool(each.bad) for each in examples])
-        return baselines.Ridge(shown(examples, fine), bad)
-
-    yield _crossed(school, "always good", small, lambda _numbers: baselines.Always())
+    bad = np.array([bool(each.bad) for each in school.examples])
+    planes = _Planes.of(school, small)
+    yield _crossed(school, "always good", planes, lambda _numbers: baselines.Always())
     tell("principal components", 0.01)
-    yield _crossed(school, "pca", small, recall)
+    yield _crossed(
+        school,
+        "pca",
+        planes,
+        lambda numbers: baselines.Reconstruction(planes.stacked(school.good(numbers))),
+    )
     tell("nearest neighbour", 0.03)
-    yield _crossed(school, "nearest neighbour", fine, neighbour)
+    planes = _Planes.of(school, fine)
+    yield _crossed(
+        school,
+        "nearest neighbour",
+        planes,
+        lambda numbers: baselines.Neighbour(planes.stacked(school.good(numbers)), school.seed),
+    )
     if not school.twins:
         tell("ridge", 0.06)
-        yield _crossed(school, "ridge", fine, ridge)
+        yield _crossed(
+            school,
+            "ridge",
+            planes,
+            lambda numbers: baselines.Ridge(planes.stacked(numbers), bad[list(numbers)]),
+        )
+
+
+class _Planes(msgspec.Struct, frozen=True, eq=False):
+    """The examples and their twins, by number, as a method sees them."""
+
+    sight: Sight
+    examples: Sequence[Tensor]
+    twins: dict[int, Tensor]
+
+    @staticmethod
+    def of(school: School, sight: Sight) -> _Planes:
+        """Return them, in memory."""
+        return _Planes(
+            sight,
+            [torch.from_numpy(seen(each, sight)) for each in school.examples],
+            {number: torch.from_numpy(seen(each, sight)) for number, each in school.twins.items()},
+        )
+
+    def stacked(self, numbers: Sequence[int]) -> Tensor:
+        """Return some of the examples as one tensor, [n, c, h, w]."""
+        return torch.cat([self.examples[number] for number in numbers])
 
 
 def _crossed(
-    school: School, method: str, sight: Sight, fit: Callable[[Sequence[int]], nn.Module]
+    school: School, method: str, planes: _Planes, fit: Callable[[Sequence[int]], nn.Module]
 ) -> Candidate:
     """Return a method fitted on all, with the logits of models that left the fold out."""
     count = len(school.examples)
@@ -112,16 +136,16 @@ def _crossed(
         network = fit(school.taught(fold)).eval()
         with torch.inference_mode():
             for number in school.tested(fold):
-                logit[number] = _logit(network, school.examples[number], sight)
+                logit[number] = float(network(planes.examples[number])[0][0])
                 if number in school.twins:
-                    twin[number] = _logit(network, school.twins[number], sight)
+                    twin[number] = float(network(planes.twins[number])[0][0])
     fitted = fit(school.taught()).eval()
-    return Candidate(method, fitted, sight, logit, twin, auroc(*school.judged(logit, twin)))
+    return Candidate(method, fitted, planes.sight, logit, twin, auroc(*school.judged(logit, twin)))
 
 
 def networks(school: School, seconds: float, crew: Crew | None, tell: Progress) -> Candidate | None:
     """Return one network for each fold, which judge together; None where time is too short."""
-    sight = Sight(1 if school.grey else 3, area=AREA, multiple=MULTIPLE)
+    sight = Sight(1 if school.grey else 3, area=AREA, multiple=FILL)
     size = square([sight.shape(*each.pixels.shape[:2]) for each in school.examples])
     cores = 1 if crew is None else min(school.folds, crew.count)
     step = BATCH * (CROP[0] + CROP[1] * (size / LARGEST) ** 2)
@@ -199,10 +223,10 @@ def _work(study: _Study, told: Callable[[float], None] = lambda _done: None) -> 
 
 
 def _figures(network: Network, images: Sequence[Plane]) -> FloatArray:
-    """Return the figures of the heat map of each image, float64[n, 5]."""
+    """Return the figures of the heat map of each image, float64[n, 10]."""
     panel = Panel([network], [0.0] * FIGURES, 0.0).eval()
     with torch.inference_mode():
-        told = [figures(panel(torch.from_numpy(each))[1])[0].tolist() for each in images]
+        told = [panel.told(torch.from_numpy(each))[0][0].tolist() for each in images]
     return np.array(told, np.float64).reshape(-1, FIGURES)
 
 
@@ -219,10 +243,6 @@ def _curve(
     curve.fit((told[taught] - middle) / spread, bad[taught])
     weight = curve.coef_[0] / spread
     return weight.tolist(), float(curve.intercept_[0] - weight @ middle)
-
-
-def _logit(network: nn.Module, example: Example, sight: Sight) -> float:
-    return float(network(torch.from_numpy(seen(example, sight)))[0][0])
 
 
 def _shown(example: Example, sight: Sight) -> Shown:

@@ -15,9 +15,10 @@ from torch import Tensor
 from .defects import Random, made, pasted, relit
 from .sight import Pixels
 
-LARGEST = 128  # px of a crop
+LARGEST = 96  # px of a crop
 SEEN = 12  # px of a defect from which on it makes a crop bad
 REAL, PASTED, MADE = 0.4, 0.3, 0.2  # shares: of crops from bad images; of the others, drawn on
+FAR = 0.35  # share of the crops that are seen at half the size
 DOUBTED = 0.5  # share of the crops of a good image that show what the network took for a defect
 
 
@@ -53,6 +54,7 @@ class Crops:
         self.size = size
         self._random = random
         self._images = [torch.tensor(each.pixels.transpose(2, 0, 1)[None]) for each in shown]
+        self._halves = [halved(each.float()).round().byte() for each in self._images]
         masks = [each.mask if each.mask is not None and each.mask.any() else None for each in shown]
         self._masks = [None if mask is None else _plane(mask) for mask in masks]
         self._places = [None if mask is None else np.argwhere(mask) for mask in masks]
@@ -133,7 +135,8 @@ class Crops:
         return self._crop(one, (float(place[0]), float(place[1])), self._zoom())
 
     def _zoom(self) -> float:
-        return float(np.exp(self._random.uniform(-0.35, 0.35)))
+        far = 2.0 if self._random.random() < FAR else 1.0
+        return far * float(np.exp(self._random.uniform(-0.35, 0.35)))
 
     def _crop(self, one: int, place: tuple[float, float], zoom: float) -> tuple[Tensor, Tensor]:
         """Return a square of the image about a place, moved so that it lies in it, and its mask.
@@ -144,6 +147,8 @@ class Crops:
         random = self._random
         image, mask = self._images[one], self._masks[one]
         size = np.array(image.shape[2:])
+        if zoom > 1.4:  # of a smaller image nothing is skipped
+            image = self._halves[one]
         half = np.minimum(self.size * zoom, size) / 2
         middle = np.clip(place, half, size - half)
         turn, stretch = random.normal(0, 0.08, 2)
@@ -164,6 +169,11 @@ def square(sizes: Sequence[tuple[int, int]]) -> int:
     """Return the side of the crops for images of these heights and widths, px."""
     longest = float(np.median([max(size) for size in sizes]))
     return int(min(LARGEST, max(32, np.ceil(longest / 32) * 32)))
+
+
+def halved(image: Tensor) -> Tensor:
+    """Return images of half the height and width, [n, c, h, w], each place the mean of four."""
+    return F.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
 
 
 def _cut(image: Tensor, grid: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .inspector import KEY, Recipe
-from .network import MULTIPLE
+from .network import FILL
 
 OPSET = 17
 
@@ -19,7 +19,7 @@ OPSET = 17
 def exported(network: nn.Module, recipe: Recipe) -> bytes:
     """Return the ONNX file of a network with its recipe in the metadata: the same each time."""
     sight = recipe.sight
-    height, width = (2 * MULTIPLE, 3 * MULTIPLE) if sight.size == (0, 0) else sight.size
+    height, width = (2 * FILL, 3 * FILL) if sight.size == (0, 0) else sight.size
     example = torch.rand(1, sight.channels, height, width)
     any_size = {"image": {2: "height", 3: "width"}, "heat": {2: "rows", 3: "columns"}}
     file = io.BytesIO()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 — as everybody calls it
 from torch import Tensor
 
-from .crops import Crop, Crops, Shown
+from .crops import FAR, Crop, Crops, Shown, halved
 from .network import MULTIPLE, STEP, Network, even
 
 BATCH = 32  # crops in a step
@@ -61,15 +61,18 @@ def learnt(shown: Sequence[Shown], size: int, steps: int, seed: int, told: Told)
 def _review(network: Network, crops: Crops, random: np.random.Generator) -> None:
     """Go through half of the good images, and let what is taken for a defect be shown again."""
     network.eval()
-    for one, image in crops.good():
+    for one, whole in crops.good():
         if random.random() < 0.5:
             continue
+        far = random.random() < FAR
+        image = halved(whole) if far else whole
         height, width = image.shape[2:]
         filled = F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
         with torch.no_grad():
             heat = _heat(network, filled)[0, 0, : -(-height // STEP), : -(-width // STEP)]
         places = heat.flatten().topk(min(DOUBTS, heat.numel()))[1].numpy()
         places = np.column_stack(np.divmod(places, heat.shape[1])) * STEP + STEP // 2
+        places = places * 2 if far else places
         crops.doubt(one, places, float(F.softplus(heat.max())))
 
 

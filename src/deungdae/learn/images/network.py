@@ -10,10 +10,11 @@ import torch.nn.functional as F  # noqa: N812 — as everybody calls it
 from torch import Tensor, nn
 
 MULTIPLE = 32  # px: the coarsest step of the network
+FILL = 64  # px: and the half of an image still fits it
 STEP = 8  # px of the image on one of the heat map
 WIDTHS = 16, 32, 48, 80, 80  # channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size
 SPREAD = 8  # px: light is taken to be even over so many
-FIGURES = 5  # of a heat map, from which the verdict comes
+FIGURES = 10  # of the heat maps of an image and of its half, from which the verdict comes
 SHARES = 20, 5  # of a heat map, one in so many of its places
 
 
@@ -59,7 +60,8 @@ class Network(nn.Module):  # type: ignore[misc]
 
 
 class Panel(nn.Module):  # type: ignore[misc]
-    """Networks that judge together: a verdict from figures of each one's heat, and the mean heat.
+    """Networks that judge together, each the image and its half: a verdict from figures of their
+    heat, and the mean heat.
 
     weight, level: how the figures become the logit of an image.
     """
@@ -72,10 +74,17 @@ class Panel(nn.Module):  # type: ignore[misc]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of images, [n, channels, h, w], 0 … 1, and of their places."""
-        lit = even(image)
-        heats = [member(lit) for member in self.members]
-        told = torch.stack([figures(heat) for heat in heats]).mean(0)
-        return told @ self.weight + self.level, torch.stack(heats).mean(0)
+        told, near, far = self.told(image)
+        rough = F.interpolate(far, scale_factor=2.0)
+        return told @ self.weight + self.level, torch.maximum(near, rough)
+
+    def told(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the figures of images, [n, 10], and their heat, near and far."""
+        both = [even(image), even(F.avg_pool2d(image, 2))]
+        heats = [[member(lit) for lit in both] for member in self.members]
+        told = [torch.cat([figures(heat) for heat in each], 1) for each in heats]
+        near, far = (torch.stack(each).mean(0) for each in zip(*heats, strict=True))
+        return torch.stack(told).mean(0), near, far
 
 
 def figures(heat: Tensor) -> Tensor:

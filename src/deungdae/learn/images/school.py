@@ -62,9 +62,9 @@ class School(msgspec.Struct, frozen=True, eq=False):
         found: list[int] = np.flatnonzero(self.fold == fold).tolist()
         return found
 
-    def good(self, numbers: Sequence[int]) -> list[Example]:
+    def good(self, numbers: Sequence[int]) -> list[int]:
         """Return the good ones of these examples."""
-        return [self.examples[number] for number in numbers if self.examples[number].bad is False]
+        return [number for number in numbers if self.examples[number].bad is False]
 
     def judged(self, figure: FloatArray, twin: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the figures, [n] or [n, k], of all that is known to be good or bad, and which.
