@@ -5,7 +5,7 @@ READY  := $(VENV)/.ready
 PEERS  := tests/peers/node_modules/.ready
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test check docs bench bench-web pictures format clean
+.PHONY: demo test check docs bench bench-web bench-ai pictures format clean
 
 demo: $(READY)             ## a virtual plant, the platform and its page
 	$(BIN)/deungdae demo
@@ -27,6 +27,9 @@ bench: $(PEERS)            ## every figure that the docs name
 
 bench-web: $(READY)        ## how soon pages show and tell, and what many of them cost
 	$(BIN)/python benchmarks/web.py $(ARGS)
+
+bench-ai: $(READY)         ## what was learnt from real data, on groups never seen
+	$(BIN)/python benchmarks/ai.py $(ARGS)
 
 pictures: $(PEERS)         ## the pictures of the README
 	$(BIN)/python tools/pictures

@@ -68,6 +68,11 @@ def line(each: Row) -> str:
     """Return a row as a line of a table."""
     met = {True: "met", False: "MISSED", None: ""}[each["ok"]]
     parts = f"{each['unit']:<11} {each['limit'] or '':<11} {met:<6} {each['peer']}"
+    if "interval" in each:
+        parts += f"  95 %: {each['interval'][0]:.3g} to {each['interval'][1]:.3g}"
+    parts += "".join(
+        f"  {name}: {each[name]}" for name in ("published", "baseline") if name in each
+    )
     return f"{each['what']:<62} {number(each['value']):>11} {parts}".rstrip()
 
 

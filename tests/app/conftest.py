@@ -16,6 +16,7 @@ from deungdae.app.api import Welcome, serve
 from deungdae.app.auth import WebOptions, passwords
 from deungdae.app.control import Control
 from deungdae.app.live import Live
+from deungdae.app.models import Models
 from deungdae.app.runtime import Runtime
 from deungdae.core.clock import RealClock
 from deungdae.core.types import Event
@@ -133,7 +134,7 @@ async def run(folder: Path, options: WebOptions, text: str = FACTORY) -> AsyncIt
     welcomes: asyncio.Queue[Welcome] = asyncio.Queue()
     with Historian(history) as store, Journal(history / "journal") as journal:
         control = Control(factory, journal, Live(), clock)
-        runtime = Runtime(factory, store, control, clock)
+        runtime = Runtime(factory, store, control, clock, models=Models(history / "models"))
         tasks = [asyncio.create_task(runtime.run())]
         await runtime.ready.wait()
         serving = serve(runtime, options, history, welcomes.put_nowait, journal)

@@ -14,7 +14,7 @@ from deungdae.app.datasets import SETS, Shelf
 from deungdae.app.datasets.make import Line
 from deungdae.app.models import Models
 from deungdae.core.clock import to_iso
-from deungdae.core.errors import NotEnoughData, Refused
+from deungdae.core.errors import Refused
 from deungdae.insight.vision.labels import LABEL, labels
 from deungdae.learn.compare import Contest
 from deungdae.learn.inspection import Lesson
@@ -117,10 +117,26 @@ class Training(Job):
         """Remember how far it is."""
         self.what, self.share = what, share
 
-    async def learn(self, here: Context, models: Models, course: school.Course) -> None:
-        """Train, keep what came out, and let it watch."""
+    async def learn(self, here: Context, models: Models, signal: str, asked: Curriculum) -> None:
+        """Cut what there is to learn from, train, keep what came out, and let it watch."""
+        call, now = here.runtime.clock.call, here.runtime.clock.now()
+        shelf = Shelf(models.folder.parent / SETS, here.runtime.clock)
+        line = Line(here.store, here.runtime.factory)
+        self.tell("collecting images", 0.0)
+        sets = await call(school.cut, shelf, line, self.name, signal, self.person)
+        acting = [m for m in await call(models.appointed, self.name) if m.stage != "shadow"]
+        lesson = Lesson(
+            name=self.name,
+            dataset=", ".join(sets),
+            seconds=asked.seconds,
+            escape=asked.escape,
+            false_reject=asked.false_reject,
+            now=now,
+        )
+        course = school.Course(
+            lesson=lesson, shelf=shelf.folder, sets=sets, acting=acting[0] if acting else None
+        )
         card, content = await school.attend(course, self.tell)
-        call = here.runtime.clock.call
         card = await call(models.add, card, content)
         move = Move(
             version=card.version,
@@ -130,6 +146,8 @@ class Training(Job):
             because=f"trained from {card.images} images",
         )
         await call(models.move, self.name, move)
+        for each in sets:
+            await call(_note_use, shelf, each, self.person, card)
         await here.note("model", msgspec.to_builtins(move) | {"name": self.name}, self.person)
         self.version, self.share = card.version, 1.0
 
@@ -151,32 +169,9 @@ async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
     if running is not None and running.state == "running":
         raise WebError(409, f"{name} is being trained", "wait, or stop it", "busy")
     here.jobs.check_free()
-    call, now = here.runtime.clock.call, here.runtime.clock.now()
-    name_of = person(who, asked.person)
-    line = Line(here.store, here.runtime.factory)
-    shelf = Shelf(models.folder.parent / SETS, here.runtime.clock)
-    try:
-        sets = await call(school.cut, shelf, line, name, signal, name_of)
-    except NotEnoughData as error:
-        raise WebError(409, f"not enough data: {error}", "let it inspect more parts") from error
-    acting = [m for m in await call(models.appointed, name) if m.stage != "shadow"]
-    lesson = Lesson(
-        name=name,
-        dataset=", ".join(sets),
-        seconds=asked.seconds,
-        escape=asked.escape,
-        false_reject=asked.false_reject,
-        now=now,
-    )
-    course = school.Course(
-        lesson=lesson,
-        shelf=shelf.folder,
-        sets=sets,
-        acting=acting[0] if acting else None,
-    )
-    job = Training(name_of, now, name)
+    job = Training(person(who, asked.person), here.runtime.clock.now(), name)
     here.jobs.add(job)
-    job.start(job.learn(here, models, course))
+    job.start(job.learn(here, models, signal, asked))
     return Json(_job(job))
 
 
@@ -238,6 +233,10 @@ def _models(here: Context) -> Models:
     return models
 
 
+def _note_use(shelf: Shelf, asked: str, who: str, card: Card) -> None:
+    shelf.use(shelf.card(asked), who, f"training of {card.name}", model=card.version)
+
+
 def _training(here: Context, name: str) -> Training | None:
     found = [j for j in here.jobs.all(Training) if j.name == name]
     return found[-1] if found else None
@@ -245,13 +244,14 @@ def _training(here: Context, name: str) -> Training | None:
 
 def _tell(here: Context, name: str, signal: str) -> ModelAnswer:
     models, problem = here.runtime.models, ""
+    job = _training(here, name)
+    training = _job(job) if job is not None else None  # first: what it made is kept by then
     cards: list[Card] = []
     try:
         cards = models.cards(name) if models is not None else []
     except (Tampered, LookupError) as error:
         problem = str(error)
     now = models.standing(name) if models is not None else Standing()
-    job = _training(here, name)
     since = here.runtime.clock.now() - school.REACH
     events = here.store.events(since, here.runtime.clock.now() + 1, ids=[f"{signal}.{LABEL}"])
     said = [label.verdict for label in labels(events).values()]
@@ -266,7 +266,7 @@ def _tell(here: Context, name: str, signal: str) -> ModelAnswer:
         good=said.count("good"),
         bad=said.count("reject"),
         versions=[_version(card, stages.get(card.version, "")) for card in reversed(cards)],
-        training=_job(job) if job is not None else None,
+        training=training,
         problem=problem,
     )
 
