@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deungdae.core.errors import NotEnoughData
-from deungdae.insight.cause import Answer, Column, Question, Table, causes, words
+from deungdae.insight.cause import Answer, Column, Question, Table, causes, order_of, words
 from deungdae.insight.cause.model import adjusted
 from deungdae.insight.cause.search import DRIFT, result_of
 
@@ -204,6 +204,16 @@ def test_rates_of_chance_as_benjamini_and_hochberg() -> None:
          0.5719, 0.6528, 0.7590, 1.0]  # fmt: skip
     assert sum(q <= 0.05 for q in adjusted(p)) == 4
     assert adjusted(p)[3] == pytest.approx(0.0095 * 15 / 4)
+
+
+def test_the_order_of_making_from_times_and_numbers() -> None:
+    times = Column.of_words("t", ["2026-03-10T08:00", "2026-03-09T23:59+09:00", "2026-03-09"])
+    assert np.argsort(order_of(times)).tolist() == [2, 1, 0]
+    assert order_of(Column("t", np.array([3.0, 1.0]))).tolist() == [3, 1]
+    with pytest.raises(ValueError, match="write times as"):
+        order_of(Column.of_words("t", ["10.3.2026", "9.3.2026"]))
+    with pytest.raises(NotEnoughData, match="1 rows have no t"):
+        order_of(Column("t", np.array([1.0, np.nan])))
 
 
 KINDS = st.sampled_from(["same", "huge", "holes", "few", "words", "verdicts", "empty", "order"])

@@ -26,6 +26,7 @@ from deungdae.insight.cause import (
     experiment,
     is_design,
     judge,
+    order_of,
     placeholders,
     planned,
     read,
@@ -157,7 +158,7 @@ def _find(
 def _in_order(column: Column, table: Table, time: str) -> FloatArray:
     if not time:
         return column.value
-    order = np.argsort(table[time].value, kind="stable")
+    order = np.argsort(order_of(table[time]), kind="stable")
     return np.asarray(column.value[order])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import words
 from .design import Effect, Experiment, experiment, is_design, planned
-from .search import Answer, Influence, Level, Question, Rivals, Together, causes
+from .search import Answer, Influence, Level, Question, Rivals, Together, causes, order_of
 from .table import Column, Table, read
 from .verdict import Limits, Verdict, judge, placeholders
 
@@ -25,6 +25,7 @@ __all__ = [
     "experiment",
     "is_design",
     "judge",
+    "order_of",
     "placeholders",
     "planned",
     "read",

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from deungdae.core.clock import from_iso
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
 
@@ -187,7 +188,7 @@ class _Search:
         result, self.unit = result_of(table[question.result])
         kept = np.flatnonzero(~np.isnan(result))
         if question.time:
-            kept = kept[np.argsort(_order(table[question.time])[kept], kind="stable")]
+            kept = kept[np.argsort(order_of(table[question.time])[kept], kind="stable")]
         if len(kept) < len(table):
             self.notes.append(f"{len(table) - len(kept)} rows have no {question.result}")
         if len(kept) < LEAST:
@@ -653,15 +654,23 @@ class _Search:
         return tuple(sorted(found, key=lambda cell: cell.mean))
 
 
-def _order(column: Column) -> FloatArray:
-    """Return what sorts the rows by time: numbers, or the places of words that sort as they read.
+def order_of(column: Column) -> FloatArray:
+    """Return what sorts rows by time: the numbers of a column, or ISO 8601 times as ns.
 
-    Raises NotEnoughData where some have no time.
+    Raises NotEnoughData where some rows have no time, ValueError for words that are no time.
     """
     if not column.known.all():
         count = int((~column.known).sum())
         raise NotEnoughData(f"{count} rows have no {column.name}: the order of making is not known")
-    return column.value
+    if not column.levels:
+        return column.value
+    try:
+        moments = np.array([from_iso(word) for word in column.levels], float)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{column.name} holds {column.levels[0]!r}: write times as 2026-03-02T08:00, or numbers"
+        ) from error
+    return np.asarray(moments[column.value.astype(int)])
 
 
 def _rare(column: Column) -> Column:
