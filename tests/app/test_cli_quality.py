@@ -106,6 +106,20 @@ def test_a_wide_table_takes_limits_from_the_command(
     assert main(["report", "capability", "--csv", str(file), "--column", "width"]) == 2
 
 
+def test_parts_made_together_are_subgroups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shots.csv"
+    values = [f"{shot % 2 + part / 10}" for shot in range(20) for part in range(4)]
+    file.write_text("\n".join(["value", *values]))
+    given = ("--csv", str(file), "--lsl", "-1", "--usl", "3")
+    (alone,) = told(capsys, "capability", *given)
+    (together,) = told(capsys, "capability", *given, "--subgroup", "4")
+    assert together["cp"]["value"] > 1.5 * alone["cp"]["value"]
+    assert together["pp"] == alone["pp"]
+    assert main(["report", "capability", *given, "--subgroup", "99", "--log", "error"]) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "rc"), [("", 2), ("a,b\n", 1), ("value\nx\n", 1), ("value\n1\n2\n", 1)]
 )

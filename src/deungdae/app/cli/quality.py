@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from deungdae.app import capability as capable
 from deungdae.app import describe
 from deungdae.app.capability import Capable
 from deungdae.app.quality import Inspected, Quality, quality
 from deungdae.core.clock import to_iso
 from deungdae.insight.spc import Asked, Index
+from deungdae.insight.spc.constants import LARGEST
 
 from .moments import first_of, opened, period_of, zone_of
 from .output import Output
@@ -31,6 +34,9 @@ def add(verb: argparse.ArgumentParser) -> None:
         "--method", choices=METHODS, default="normal", help="capability: as if normal, or by shape"
     )
     verb.add_argument("--machine", action="store_true", help="capability: Cm, Cmk of a short run")
+    verb.add_argument(
+        "--subgroup", type=int, default=0, metavar="N", help="capability: parts made together (1)"
+    )
 
 
 def report(options: argparse.Namespace, output: Output) -> int:
@@ -106,6 +112,10 @@ def capability(options: argparse.Namespace, output: Output) -> int:
         raise ValueError(
             "report capability needs --qif, --csv, or --store with --signal or --factory"
         )
+    if options.subgroup:
+        if not 1 <= options.subgroup <= LARGEST:
+            raise ValueError(f"--subgroup {options.subgroup}: 1 to {LARGEST} parts")
+        measured = [msgspec.structs.replace(each, subgroup=options.subgroup) for each in measured]
     found = capable.studies(measured, asked)
     if output.as_json:
         output.value([_row(each) for each in found])
