@@ -106,8 +106,8 @@ def test_networks_learn_to_tell_defects_and_are_the_same_each_time() -> None:
     shown = [Shown(each.pixels[:, :, :1], bool(each.bad), each.group, each.mask)
              for each in tiles(32, 12)]  # fmt: skip
     told: list[float] = []
-    first = learnt(shown, 32, 12, 5, told.append)
-    second = learnt(shown, 32, 12, 5, lambda _done: None)
+    first, _ = learnt(shown, 32, 12, 5, told.append)
+    second, _ = learnt(shown, 32, 12, 5, lambda _done: None)
     for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert told[-1] == 1.0
@@ -126,6 +126,16 @@ def test_networks_are_tried_within_the_budget_and_judge_together(
     assert said[-1] == "done"
     assert tried["networks"] > 0.5
     assert tried[trained.method] == max(tried.values())
+
+
+def test_a_lesson_ends_in_good_order_when_its_time_is_used_up() -> None:
+    shown = [Shown(each.pixels[:, :, :1], bool(each.bad), each.group, each.mask)
+             for each in tiles(32, 12)]  # fmt: skip
+    clock = iter([0.1, 0.5, 0.9, 1.3])
+    told: list[float] = []
+    _, steps = learnt(shown, 32, 50, 5, told.append, lambda: next(clock))
+    assert steps == 4
+    assert told == [0.1, 0.5, 0.9, 1.0]
 
 
 def test_the_file_judges_as_the_networks_do() -> None:

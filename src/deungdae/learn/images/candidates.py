@@ -143,20 +143,30 @@ def _crossed(
     return Candidate(method, fitted, planes.sight, logit, twin, auroc(*school.judged(logit, twin)))
 
 
-def networks(school: School, seconds: float, crew: Crew | None, tell: Progress) -> Candidate | None:
-    """Return one network for each fold, which judge together; None where time is too short."""
+def networks(
+    school: School,
+    seconds: float,
+    crew: Crew | None,
+    tell: Progress,
+    used: Callable[[], float] | None,
+) -> tuple[Candidate | None, tuple[str, ...]]:
+    """Return one network for each fold, which judge together, and what is odd about them.
+
+    None where time is too short.
+    """
     sight = Sight(1 if school.grey else 3, area=AREA, multiple=FILL)
     size = square([sight.shape(*each.pixels.shape[:2]) for each in school.examples])
     cores = 1 if crew is None else min(school.folds, crew.count)
     step = BATCH * (CROP[0] + CROP[1] * (size / LARGEST) ** 2)
     steps = int(min(MOST, 0.9 * seconds * cores / school.folds / step))
-    if steps < LEAST:
-        return None
+    if steps < LEAST or (used is not None and used() >= 1):
+        return None, (f"{seconds:g} s are too short for networks: only simple methods were tried",)
     shown = [_shown(each, sight) for each in school.examples]
     studies = [_study(school, fold, shown, sight, size, steps) for fold in range(school.folds)]
     count = len(school.examples)
-    told, twin, members = np.zeros((count, FIGURES)), np.zeros((count, FIGURES)), []
-    for fold, (member, found, of_twins) in enumerate(_studied(studies, crew, tell)):
+    told, twin, members, least = np.zeros((count, FIGURES)), np.zeros((count, FIGURES)), [], steps
+    for fold, (member, done, found, of_twins) in enumerate(_studied(studies, crew, tell, used)):
+        least = min(least, done)
         told[school.tested(fold)] = found
         twin[[number for number in school.tested(fold) if number in school.twins]] = of_twins
         members.append(member)
@@ -169,7 +179,12 @@ def networks(school: School, seconds: float, crew: Crew | None, tell: Progress) 
         twin_logit[tested] = twin[tested] @ weight + level
     panel = Panel(members, *_curve(rows, bad, np.ones(len(bad), np.bool_)))
     figure = auroc(*school.judged(logit, twin_logit))
-    return Candidate("networks", panel, sight, logit, twin_logit, figure)
+    odd = (
+        f"the computer was busy: networks learnt in {least} steps, not in {steps}; with more time "
+        "they may get better, and another training gives others",
+    )
+    candidate = Candidate("networks", panel, sight, logit, twin_logit, figure)
+    return candidate, odd if least < steps else ()
 
 
 class _Study(msgspec.Struct, eq=False):
@@ -197,29 +212,47 @@ def _study(
     )
 
 
-_Done = tuple[Network, FloatArray, FloatArray]
+_Done = tuple[Network, int, FloatArray, FloatArray]
 
 
-def _studied(studies: list[_Study], crew: Crew | None, tell: Progress) -> Iterator[_Done]:
-    """Yield of each study the network, and the figures of what it was tested on."""
+def _studied(
+    studies: list[_Study], crew: Crew | None, tell: Progress, used: Callable[[], float] | None
+) -> Iterator[_Done]:
+    """Yield of each study the network, its steps, and the figures of what it was tested on."""
     if crew is not None and crew.count > 1:
         for done, result in enumerate(crew.map(_work, studies), 1):
             tell(f"network {done} of {len(studies)}", 0.1 + 0.88 * done / len(studies))
             yield result
         return
+    begun = used() if used else 0.0
     for number, study in enumerate(studies):
-        yield _work(study, partial(_progress, tell, number, len(studies)))
+        first, last = (begun + (1 - begun) * one / len(studies) for one in (number, number + 1))
+        clock = partial(_spent, used, first, last) if used else _never
+        yield _work(study, partial(_progress, tell, number, len(studies)), clock)
+
+
+def _spent(used: Callable[[], float], first: float, last: float) -> float:
+    """Return the share of one study's time that is used up; it may have begun late or early."""
+    return (used() - first) / (last - first)
+
+
+def _never() -> float:
+    return 0.0
 
 
 def _progress(tell: Progress, number: int, count: int, done: float) -> None:
     tell(f"network {number + 1} of {count}", 0.1 + 0.88 * (number + done) / count)
 
 
-def _work(study: _Study, told: Callable[[float], None] = lambda _done: None) -> _Done:
+def _work(
+    study: _Study,
+    told: Callable[[float], None] = lambda _done: None,
+    used: Callable[[], float] = _never,
+) -> _Done:
     """Do a study: the one function that other processes run."""
     with one_thread():
-        network = learnt(study.taught, study.size, study.steps, study.seed, told)
-        return network, _figures(network, study.tested), _figures(network, study.twins)
+        network, steps = learnt(study.taught, study.size, study.steps, study.seed, told, used)
+        return network, steps, _figures(network, study.tested), _figures(network, study.twins)
 
 
 def _figures(network: Network, images: Sequence[Plane]) -> FloatArray:

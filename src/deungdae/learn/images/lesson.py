@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,14 +19,25 @@ REVIEWS = 8  # times that the good images are gone through for what is taken for
 DOUBTS = 12  # places of each that are then shown more often
 RIM = 3  # places: further inside a large defect nothing is asked, since texture alone tells it
 UNSURE = 0.5  # how bad a crop is of which nobody can say it
+WARMING = 0.15  # share of a lesson in which the rate rises to its highest
 Told = Callable[[float], None]
+Used = Callable[[], float]
 
 
-def learnt(shown: Sequence[Shown], size: int, steps: int, seed: int, told: Told) -> Network:
-    """Return a network that learnt from examples in so many steps: the same one each time.
+def learnt(
+    shown: Sequence[Shown],
+    size: int,
+    steps: int,
+    seed: int,
+    told: Told,
+    used: Used = lambda: 0.0,
+) -> tuple[Network, int]:
+    """Return a network that learnt from examples, and its steps: as many as asked, and the same
+    network each time, unless time ran out.
 
-    size: of the crops, px; told: called with the share that is done. What is kept is the running
-    mean of its weights.
+    size: of the crops, px; told: called with the share that is done; used: gives the share of its
+    time that is used up: where that is ahead of the steps, the lesson ends sooner, in good order.
+    What is kept is the running mean of its weights.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -33,29 +45,40 @@ def learnt(shown: Sequence[Shown], size: int, steps: int, seed: int, told: Told)
     network.to(memory_format=torch.channels_last)
     crops = Crops(shown, size, random)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, RATE, total_steps=max(steps, 2), pct_start=0.15
-    )
     mean = {name: value.clone() for name, value in network.state_dict().items()}
-    for step in range(steps):
+    step, done = 0, 0.0
+    while done < 1:
         if step and step % max(1, steps // REVIEWS) == 0:
             _review(network, crops, random)
         network.train()
+        for part in optimizer.param_groups:
+            part["lr"] = _rate(done)
         batch = crops.batch(BATCH)
         loss, wrong = _loss(network, batch)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimizer.step()
-        schedule.step()
         _average(mean, network, min(0.998, (step + 1) / (step + 10)))
         for crop, much in zip(batch, wrong, strict=True):
             if crop.source >= 0:
                 crops.hard[crop.source] = (crops.hard[crop.source] + much) / 2
-        told((step + 1) / steps)
+        step += 1
+        done = max(step / steps, used())
+        told(min(done, 1.0))
     network.load_state_dict(mean)
     network.eval()
-    return network
+    return network, step
+
+
+def _rate(done: float) -> float:
+    """Return the rate of learning at a share of the lesson: it rises, then falls to nothing.
+
+    Source: Smith and Topin (2017), along cosines.
+    """
+    if done < WARMING:
+        return RATE * (0.52 - 0.48 * math.cos(math.pi * done / WARMING))
+    return RATE * (0.5 + 0.5 * math.cos(math.pi * (done - WARMING) / (1 - WARMING)))
 
 
 def _review(network: Network, crops: Crops, random: np.random.Generator) -> None:

@@ -17,6 +17,8 @@ from .example import Example
 from .sight import Sight, is_grey
 
 FOLDS = 4  # models of each method, each of which has not seen a part of the groups
+FEW = 2  # where time is short
+SHORT = 400.0  # s of one core that are short
 
 Progress = Callable[[str, float], None]
 
@@ -86,15 +88,17 @@ class School(msgspec.Struct, frozen=True, eq=False):
         return np.concatenate([self.fold[known], self.fold[twins]])
 
 
-def enrolled(examples: Sequence[Example], seed: int) -> School:
+def enrolled(examples: Sequence[Example], seconds: float, seed: int) -> School:
     """Return the examples dealt out to folds by their groups.
 
-    Raises NotEnoughData where a fold would leave no good images to learn from.
+    seconds: of one core, for all models. Raises NotEnoughData where a fold would leave no good
+    images to learn from.
     """
     groups = [each.group for each in examples]
     kind = [{None: 0, False: 1, True: 2}[each.bad] for each in examples]
     good = {each.group for each in examples if each.bad is False}
-    fold = folds(groups, min(FOLDS, len(good)), seed, kind)
+    count = FEW if seconds < SHORT else FOLDS
+    fold = folds(groups, min(count, len(good)), seed, kind)
     grey = all(is_grey(each.pixels) for each in examples)
     school = School(examples, fold, {}, grey, seed)
     for one in range(school.folds):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
@@ -28,12 +30,14 @@ class Trained(msgspec.Struct, frozen=True, eq=False):
     """An inspection.
 
     content: ONNX, for Inspector.load; score: float64[n], what each example gets from a model that
-    had not seen its group; said: what was odd, and what cannot be promised.
+    had not seen its group; fold: int64[n], by which of these models; said: what was odd, and what
+    cannot be promised.
     """
 
     content: bytes
     method: str
     score: FloatArray
+    fold: NDArray[np.int64]
     tried: tuple[Tried, ...]
     said: tuple[str, ...] = ()
 
@@ -44,14 +48,17 @@ def train(
     seconds: float,
     seed: int = 0,
     progress: Progress | None = None,
+    used: Callable[[], float] | None = None,
     crew: Crew | None = None,
 ) -> Trained:
     """Return the best inspection that can be learnt in about so many seconds.
 
     The same examples, seconds, seed and number of processes give the same file again on the same
     processor: how much is done follows from them, and no clock is read. progress: told what is
-    being done and the share of all that is done. crew: processes that train side by side; without
-    them this one does all, on one core. Raises NotEnoughData, and ValueError for what is no image.
+    being done and the share of all that is done. used: gives the share of the seconds that is used
+    up, by the caller's clock; where it runs ahead, since the computer is busy, networks learn less,
+    and that is said. crew: processes that train side by side, which see no clock; without them this
+    one does all, on one core. Raises NotEnoughData, and ValueError for what is no image.
     """
     said = examined(examples)
     try:
@@ -66,15 +73,14 @@ def train(
 
     tell = progress or (lambda _what, _share: None)
     with one_thread():
-        school = enrolled(examples, seed)
+        cores = 1 if crew is None else crew.count
+        school = enrolled(examples, seconds * cores, seed)
         if len({each.group for each in examples if each.bad}) < REAL:
             school = msgspec.structs.replace(school, twins=twins(school))
         tried = [*simple(school, tell)]
-        network = networks(school, seconds, crew, tell)
-        if network is None:
-            said += (f"{seconds:g} s are too short for networks: only simple methods were tried",)
-        else:
-            tried.append(network)
+        network, odd = networks(school, seconds, crew, tell, used)
+        said += odd
+        tried += [network] if network else []
         best = max(tried, key=lambda each: each.auroc)  # of equals the simplest
         curve = platt(*school.judged(best.logit, best.twin))
         if curve.slope <= 0:  # worse than chance: scores rise all the same
@@ -84,4 +90,4 @@ def train(
         content = exported(best.network, recipe)
     tell("done", 1.0)
     shown = tuple(Tried(each.method, each.auroc) for each in tried)
-    return Trained(content, best.method, curve.probability(best.logit), shown, said)
+    return Trained(content, best.method, curve.probability(best.logit), school.fold, shown, said)
