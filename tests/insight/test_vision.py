@@ -58,6 +58,15 @@ def test_corners_are_found_to_half_a_pixel(corners: list[tuple[float, float]]) -
     assert np.abs(found - np.asarray(corners)).mean() < 0.6
 
 
+def test_a_shadow_beside_the_brick_is_not_the_brick() -> None:
+    corners = [(30.0, 30.0), (130.0, 30.0), (130.0, 90.0), (30.0, 90.0)]
+    image = plain(corners).astype(float)
+    image[34:97, 131:136] *= 0.2  # at the right, where the lamp from the left does not reach
+    image[91:97, 34:136] *= 0.2
+    found = find(image.astype(np.uint8)).corners
+    assert np.abs(found - np.asarray(corners)).max() < 1.0
+
+
 def test_a_large_image_is_searched_small_and_found_in_its_own_pixels() -> None:
     corners = [(150.0, 100.0), (650.0, 120.0), (640.0, 400.0), (140.0, 380.0)]
     assert np.abs(find(plain(corners, (480, 800))).corners - np.asarray(corners)).max() < 3.0
@@ -162,6 +171,19 @@ def test_bricks_in_other_light_are_told_apart(reference: Reference) -> None:
     severe = [score(Defect(kind=kind, severity=0.6)) for kind in KINDS for _ in range(6)]
     assert area_under_curve(whole, np.asarray(severe)) > 0.95
     assert (whole > reference.threshold).mean() < 0.25
+
+
+def test_a_hole_is_further_from_good_than_a_speck_of_rust(
+    good: list[Pixels], reference: Reference
+) -> None:
+    """Both are as dark; a hole is as dark in all colours, rust is red."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    spot = np.exp(-((y - 75) ** 2 + (x - 100) ** 2) / (2 * 1.5**2))[..., None]
+    scores = [
+        inspect((good[3] * np.exp(spot * np.log(shade))).astype(np.uint8), reference).score
+        for shade in ([0.65, 0.65, 0.65], [0.78, 0.60, 0.59])
+    ]
+    assert scores[0] > scores[1]
 
 
 def test_the_same_images_teach_the_same(good: list[Pixels], reference: Reference) -> None:
