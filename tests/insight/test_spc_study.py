@@ -170,6 +170,11 @@ def test_a_value_that_was_not_measured_is_named() -> None:
     assert any(note.startswith("4.5: far from all other values") for note in notes)
 
 
+def test_the_tail_of_a_leaning_distribution_is_no_stray() -> None:
+    parts = np.random.default_rng(6).lognormal(0, 0.3, 5000)
+    assert not any("far from all" in note for note in of(parts, usl=9).notes)
+
+
 def test_a_machine_study_has_indices_of_its_own() -> None:
     found = of(np.random.default_rng(10).normal(0, 1, 50), lsl=-5, usl=5, machine=True)
     assert found.pp is None

@@ -26,6 +26,7 @@ _LEAST = 2
 _TESTED = 8  # parts; below, the test of a shape finds nothing
 _ROUNDING = 1e-12  # of the values: a spread below it is that of the arithmetic
 _STRAY = 6.0  # standard deviations, by the median of the distances
+_DRAWN = 2_000  # parts of a sample of the bootstrap, at most
 _CURVES = 200  # Pearson curves of one bootstrap: each is drawn by itself
 _COARSE = 0.5  # of the standard deviation: a measuring step above it is what a test would find
 
@@ -280,8 +281,12 @@ def _by_quantiles(
 
 
 def _again(parts: FloatArray, asked: Asked, random: np.random.Generator) -> FloatArray:
-    """Return the samples of a bootstrap, without those of one value alone: [b, n]."""
-    drawn: FloatArray = random.choice(parts, size=(asked.rounds, len(parts)))
+    """Return the samples of a bootstrap, without those of one value alone: [b, n].
+
+    Of very many parts no more than `_DRAWN`: intervals are then wider than they need to be.
+    """
+    size = min(len(parts), _DRAWN)
+    drawn: FloatArray = random.choice(parts, size=(asked.rounds, size))
     varied: FloatArray = drawn[np.ptp(drawn, axis=1) > 0]
     return varied
 
@@ -335,12 +340,20 @@ def _few(n: int, machine: bool) -> list[str]:
 
 
 def _strays(parts: FloatArray) -> NDArray[np.bool_]:
-    """Return which value, or which few of many, stand so far from all others: bool[n]."""
+    """Return which value, or which few of many, stand so far from all others: bool[n].
+
+    Far: beyond six sigma of the middle, and half of that beyond all that are not. So the tail of
+    a distribution that leans to one side is none.
+    """
     away = np.abs(parts - np.median(parts))
     usual = max(float(np.median(away)) / 0.6745, _step(parts))  # sigma of a normal distribution
     far: NDArray[np.bool_] = away > _STRAY * usual
-    few = int(far.sum()) <= max(len(parts) // 50, 1)
-    return far if few else np.zeros(len(parts), bool)
+    if not 1 <= int(far.sum()) <= max(len(parts) // 50, 1):
+        return np.zeros(len(parts), bool)
+    low, high = parts[~far].min(), parts[~far].max()
+    apart = np.maximum(low - parts, parts - high)
+    found: NDArray[np.bool_] = far & (apart > _STRAY / 2 * usual)
+    return found
 
 
 def _stray(parts: FloatArray) -> list[str]:
