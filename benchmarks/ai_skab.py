@@ -58,8 +58,8 @@ class Experiment(NamedTuple):
 class Choice(NamedTuple):
     """What is chosen with answers."""
 
-    per_day: float = 50.0
-    lags: int = 3
+    per_day: float = 100.0
+    lags: int = 2
     smooth: int = 10
 
 
@@ -169,7 +169,7 @@ def figures(of: Sequence[Experiment], *, quick: bool) -> Iterator[Row]:
     trick = np.array([counted(from_row_200(each), each) for each in of], float)
     aside = f"T² {words(simple)}; from row 200 on {words(trick)}"
     wishes = {"F1": (f1, 0.85, None), "FAR": (far, None, MOST), "MAR": (mar, None, None)}
-    grid = (30.0, 50.0, 100.0), (2, 3), (10, 15)
+    grid = (50.0, 100.0, 150.0), (2, 3), (10, 15)
     results = {"as chosen": ours}
     if not quick:
         choices = [Choice(*parts) for parts in itertools.product(*grid)]
@@ -205,7 +205,9 @@ def figures(of: Sequence[Experiment], *, quick: bool) -> Iterator[Row]:
 def speed(each: Experiment, leave: frozenset[str]) -> Row:
     """Return the time that judging takes, a row of six signals with three lags."""
     stay = frozenset(each.table.names) - leave
-    watch = learn(each.table.rows(slice(0, TRAINING)), per_day=50.0, keep=stay, leave=leave)
+    watch = learn(
+        each.table.rows(slice(0, TRAINING)), per_day=100.0, lags=2, keep=stay, leave=leave
+    )
     begun = time.process_time()
     for _ in range(20):
         judge(watch, each.table)

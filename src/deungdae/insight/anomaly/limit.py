@@ -12,6 +12,8 @@ _TAIL = 0.3  # share of the peaks from which the tail is learnt
 _FEWEST = 8  # peaks
 _APART = 6.0  # robust standard deviations: what lies beyond is another state, not chance
 _ROUNDS = 400
+_STEP = 0.002  # of the limit, by which it is raised
+_SURE = 0.9  # that there are no more alarms than asked for, as far as the training can tell
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -38,7 +40,8 @@ def limit(
     index: [n], of the training, smoothed; period: ns between rows; window: rows after which the
     index has forgotten what was: the largest of each such block is a peak, and peaks are nearly
     independent. The largest peaks beyond a high one fall off exponentially; where the training is
-    long enough, the limit is a peak that was seen. The interval comes of peaks drawn anew.
+    long enough, the limit is near a peak that was seen. Peaks drawn anew give the interval of
+    the rate, and the limit is raised until nine in ten of them keep it.
     Sources: Coles (2001), block maxima; Davison and Smith (1990), exponential tail.
     Raises NotEnoughData.
     """
@@ -50,9 +53,11 @@ def limit(
         )
     peaks = kept[len(kept) - blocks * window :].reshape(blocks, window).max(axis=1)
     share = per_day * window * period / DAY
+    drawn = np.sort(peaks[random.integers(0, blocks, (_ROUNDS, blocks))])[:, ::-1]
     value = _level(peaks, share)
-    drawn = random.integers(0, blocks, (_ROUNDS, blocks))
-    rates = [_share(peaks[rows], value) * DAY / (window * period) for rows in drawn]
+    while np.quantile(_shares(drawn, value), _SURE) > share:
+        value += _STEP * abs(value)
+    rates = _shares(drawn, value) * DAY / (window * period)
     low, high = np.quantile(rates, [0.025, 0.975])
     return Limit(
         value=value,
@@ -113,11 +118,11 @@ def _level(peaks: FloatArray, share: float) -> float:
     return float(largest[tail] + excess * np.log(tail / expected))
 
 
-def _share(peaks: FloatArray, level: float) -> float:
-    """Return the share of peaks that passes a level."""
-    largest = np.sort(peaks)[::-1]
-    tail = max(3, round(_TAIL * len(peaks)))
-    if level <= largest[tail]:
-        return float(np.mean(peaks > level))
-    excess = max(float(np.mean(largest[:tail] - largest[tail])), 1e-12)
-    return float(tail / len(peaks) * np.exp(-(level - largest[tail]) / excess))
+def _shares(largest: FloatArray, level: float) -> FloatArray:
+    """Return the share of peaks that passes a level, of each draw. largest: [draws, n], falling."""
+    tail = max(3, round(_TAIL * largest.shape[1]))
+    edge = largest[:, tail]
+    excess = np.maximum((largest[:, :tail] - edge[:, None]).mean(axis=1), 1e-12)
+    beyond = tail / largest.shape[1] * np.exp(-np.maximum(level - edge, 0) / excess)
+    shares: FloatArray = np.where(level <= edge, (largest > level).mean(axis=1), beyond)
+    return shares

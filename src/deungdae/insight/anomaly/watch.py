@@ -84,10 +84,11 @@ def learn(
         )
     model = Model.learn(_thinned(wide), lags)
     index = np.sqrt(model.parts(wide).sum(axis=1))
-    usual = float(np.median(index)) * _correction(wide, index, lags)
     even = smoothed(index, time, smooth, float(np.median(index)), _GAP * period)
     found = limit(even, period, _FORGET * smooth, per_day, np.random.default_rng(seed))
-    found = msgspec.structs.replace(found, value=found.value * usual / float(np.median(index)))
+    further = _further(wide, index, lags)
+    usual = float(np.median(index)) * further
+    found = msgspec.structs.replace(found, value=found.value * further)
     low, middle, high = np.nanquantile(value, [0.005, 0.5, 0.995], axis=0)
     stand = np.array([_stand(value[:, column], table.time) for column in range(len(names))])
     return Watch(names, left, period, smooth, model, found, usual, low, middle, high, stand)
@@ -132,20 +133,16 @@ def _thinned(rows: FloatArray) -> FloatArray:
     return rows[:: max(len(rows) // max(_FIT, 10 * rows.shape[1]), 1)]
 
 
-def _correction(wide: FloatArray, index: FloatArray, lags: int) -> float:
+def _further(wide: FloatArray, index: FloatArray, lags: int) -> float:
     """Return by how much rows lie further out under a model of the other blocks of time."""
     edges = np.linspace(0, len(wide), _FOLDS + 1).astype(int)
-    apart = np.empty(len(wide))
+    apart = index.copy()
     for first, last in pairwise(edges.tolist()):
-        others = np.r_[0:first, last : len(wide)]
-        if len(others) <= wide.shape[1] + 1:
-            return 1.0
-        rows = _thinned(wide[others])
-        if (rows == rows[0]).all(axis=0).any():  # a signal that moves in this block alone
-            apart[first:last] = index[first:last]
-            continue
-        found = Model.learn(rows, lags).parts(wide[first:last])
-        apart[first:last] = np.sqrt(found.sum(axis=1))
+        others = _thinned(wide[np.r_[0:first, last : len(wide)]])
+        one = (others == others[0]).all(axis=0).any()  # a signal that moves in this block alone
+        if not one and len(others) > wide.shape[1] + 1:
+            found = Model.learn(others, lags).parts(wide[first:last])
+            apart[first:last] = np.sqrt(found.sum(axis=1))
     return max(float(np.median(apart) / np.median(index)), 1.0)
 
 
