@@ -24,7 +24,7 @@ from .network import FIGURES, FILL, Network, Panel
 from .school import Crew, Progress, School, seen
 from .sight import Pixels, Plane, Sight, stretched
 
-AREA = 160_000  # px of an image as networks see it
+AREA = 120_000  # px of an image as networks see it
 CROP = 1.5e-3, 2.5e-3  # s of one core that learning from a crop takes: any, and for the largest
 LEAST, MOST = 40, 3000  # steps of a network: with fewer none is tried, more do not help
 PENALTY = 1.0  # of the logistic curve through the figures of heat maps
