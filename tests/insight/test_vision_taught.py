@@ -89,6 +89,14 @@ def test_where_no_brick_is_to_be_seen_it_cannot_learn_and_does_not_guess(made: M
         load(made.content).judge(blank)
 
 
+def test_images_of_something_else_are_left_to_other_ways_of_learning() -> None:
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 40, (64, 48, 1), np.uint8).repeat(3, axis=2) for _ in range(24)]
+    examples = [Example(pixels=each, bad=False, group=str(n)) for n, each in enumerate(noise)]
+    with pytest.raises(NotEnoughData):
+        train(examples, LESSON)
+
+
 @pytest.mark.parametrize("content", [MAGIC, MAGIC + b"no archive", b"", b"no model at all"])
 def test_a_damaged_file_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="no inspection"):

@@ -73,6 +73,8 @@ class Album:
             other = model(self.faces[1 - half :: 2])
             peaks[half::2] = [_peaks(seen, other) for seen in self.faces[half::2]]
         middle, scale = _usual(peaks, _SURE_REACH)
+        if not (scale > 0).all():
+            raise NotEnoughData("the images show nothing of one product on a belt")
         good = _plausible(((peaks - middle) / scale).max(axis=1))
         middle, scale = _usual(peaks[good], _REACH)
         scores = np.sort(((peaks[good] - middle) / scale).max(axis=1))
