@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -81,6 +81,7 @@ def test_single_plans(code: str, aql: float, severity: Severity, n: int, ac: int
     assert (plan.n, plan.accept, plan.reject) == (n, ac, re)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from("ABCDEFGHJKLMNPQR"),
     st.sampled_from(AQLS),
@@ -94,6 +95,7 @@ def test_every_cell_has_a_plan_that_makes_sense(code: str, aql: float, severity:
         assert plan.reject == plan.accept + 1
 
 
+@settings(deadline=None)
 @given(st.sampled_from("EFGHJKLMNP"), st.sampled_from(AQLS[5:14]))
 def test_good_lots_mostly_pass_and_tightened_is_stricter(code: str, aql: float) -> None:
     normal, tightened = single(code, aql), single(code, aql, "tightened")
@@ -145,6 +147,7 @@ def test_the_two_points_of_a_plan_of_the_standard() -> None:
     assert quality(80, 2, 0.10) == pytest.approx(0.0652, abs=5e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(0, 10), st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_worse_lots_are_accepted_less(n: int, c: int, shares: list[float]) -> None:
     found = accept(n, c, sorted(shares))
@@ -279,6 +282,7 @@ def test_tightened_takes_the_plan_of_the_next_aql() -> None:
     assert variables(1000, 1.0, "reduced").n < variables(1000, 1.0).n
 
 
+@settings(deadline=None)
 @given(st.sampled_from(AQLS[5:16]), st.integers(2, 10**6))
 def test_plans_by_variables_pass_good_lots(aql: float, lot: int) -> None:
     plan = variables(lot, aql)

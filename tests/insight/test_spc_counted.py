@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -122,6 +122,7 @@ def test_limits_of_shares_stay_between_none_and_all() -> None:
     assert (chart.upper <= 1).all()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["p", "u"]),
     st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), min_size=2, max_size=40),
@@ -287,6 +288,7 @@ def test_a_pause_begins_a_new_subgroup() -> None:
     assert found.tolist() == [[0, 1], [2, 3]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 5), st.booleans())
 def test_subgroups_hold_parts_of_one_kind_in_order(keys: list[int], size: int, apart: bool) -> None:
     place = np.arange(float(len(keys)))

@@ -204,7 +204,7 @@ def test_what_cannot_be_reckoned_is_said(
         of(np.asarray(parts), **asked)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30),
     st.sampled_from(["normal", "auto", "clements"]),

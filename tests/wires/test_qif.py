@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deungdae.core.clock import from_iso
@@ -114,6 +114,7 @@ def test_what_is_no_good_document_is_refused(content: bytes, said: str) -> None:
         measurements(content)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(DOCUMENT)), st.binary(max_size=8))
 def test_a_damaged_document_is_read_or_refused(at: int, junk: bytes) -> None:
     content = DOCUMENT.encode()
