@@ -12,6 +12,11 @@ the delay, and whether it can be told from normal running at all. A fault counts
 where the interval of its share of rows in alarm, by bootstrap over blocks of 8 hours, reaches down
 to what normal running has. Faults 3, 9 and 15 are said to be so in the literature (Russell, Chiang
 and Braatz, 2000).
+
+On runs of the revised model (Bathelt, Ricker and Jelali, 2015) as the package tep-studio 0.2.0
+simulates it, 48 hours each, the fault after 8, learnt from four normal ones: 0.5 false alarms a day
+in four days; faults 3, 9 and 15 undetectable, 5 and 12 too (its control makes up for them); the
+others told within 0.1 to 3.4 hours.
 """
 
 from __future__ import annotations
