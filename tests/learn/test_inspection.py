@@ -126,3 +126,22 @@ def test_a_part_that_is_not_seen_does_not_pass() -> None:
     ]
     card, _ = teach(LESSON, blind, makers=[Maker()], load=load)
     assert card.metrics["false_reject"].value == 1.0
+
+
+def test_a_card_keeps_how_images_looked_and_what_good_parts_got() -> None:
+    given = examples(200, 60, unknown=40)
+    maker = Maker()
+    card, _ = teach(LESSON, given, makers=[maker], load=load)
+    assert card.window is not None
+    names = [each.name for each in card.window.references]
+    assert names == ["brightness", "contrast", "sharpness", "score"]
+    good = [Reader().judge(each.pixels).score for each in maker.shown if each.bad is False]
+    score = card.window.references[-1]
+    assert (score.n, max(score.quantiles)) == (len(good), max(good))  # of no bad part
+    assert len(msgspec.json.encode(card)) < 30_000
+    assert msgspec.json.decode(msgspec.json.encode(card), type=type(card)) == card
+
+
+def test_a_card_of_few_parts_has_nothing_to_compare_with() -> None:
+    card, _ = teach(LESSON, examples(20, 10), makers=[Maker()], load=load)
+    assert card.window is None

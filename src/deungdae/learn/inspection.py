@@ -15,6 +15,7 @@ from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
 
 from .compare import PASS, REJECT, UNSURE, verdicts
+from .drift import Window, look
 from .measure import Conformal, Interval, auroc, bootstrap, rate
 from .measure.conformal import needed
 from .registry import Card, Trial, digest
@@ -26,6 +27,8 @@ HELD_OUT = 4  # one group in so many is never learnt from, by any version
 NEVER_PASS, NEVER_REJECT = -1.0, 2.0  # limits beyond all scores, which are 0 to 1
 TELLING = 5  # bad parts from which on ways of learning can be told apart
 ENOUGH = 0.995  # AUROC on groups not seen: with it nothing slower is tried
+LOOKS = ("brightness", "contrast", "sharpness")
+SCORE = "score"  # its name in a card's window
 LEAST = 10  # images below which nothing is promised
 
 Progress = Callable[[str, float], None]
@@ -128,6 +131,7 @@ def teach(
         false_reject=lesson.false_reject,
         tried=made.tried,
         limits=(*promised, *made.said, *said),
+        window=window(shown, made.score),
     )
     metrics, missing = measured(card, (load or _network)(made.content), kept)
     return (
@@ -191,6 +195,25 @@ def limits(
         f"rejected: at most {lesson.false_reject:.1%}."
     )
     return float(np.nextafter(found.reject, np.inf)), found.reject, (said,)
+
+
+def window(examples: Sequence[Example], score: FloatArray) -> Window | None:
+    """Return what later parts are compared with, None where there are too few to compare with.
+
+    score: float[n], of models that had not seen the part. Of good parts alone: on the line most
+    are good, while a training is given as many bad ones as there are.
+    """
+    looks = [look(each.pixels) for each in examples]
+    good = [n for n, each in enumerate(examples) if each.bad is False]
+    try:
+        found = Window.of(
+            {name: [each[name] for each in looks] for name in LOOKS},
+            [each.group for each in examples],
+        )
+        of_good = Window.of({SCORE: score[good]}, [examples[n].group for n in good])
+    except NotEnoughData:
+        return None
+    return Window((*found.references, *of_good.references))
 
 
 def scores(judge: Judge, examples: Sequence[Example]) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from .compare import Contest
+from .drift import Window
 from .measure import Interval
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     compared: Contest | None = None
     tried: tuple[Trial, ...] = ()
     limits: tuple[str, ...] = ()
+    window: Window | None = None
     signature: str = ""
 
     @property

@@ -164,7 +164,7 @@ async def all_models(here: Here) -> Json:
 @router.post("/models/{name}/train", dependencies=engineers, **answer(TrainingAnswer, 404, 409))
 async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
     """Begin to train the next version, beside the running factory; it will only watch at first."""
-    signal, models = _signal(here, name), _models(here)
+    signal, models = signal_of(here, name), models_of(here)
     running = _training(here, name)
     if running is not None and running.state == "running":
         raise WebError(409, f"{name} is being trained", "wait, or stop it", "busy")
@@ -178,7 +178,7 @@ async def train(here: Here, who: Who, name: str, asked: Curriculum) -> Json:
 @router.delete("/models/{name}/train", dependencies=engineers, **answer(TrainingAnswer, 404))
 async def stop(here: Here, name: str) -> Json:
     """End the training; nothing of it is kept."""
-    _signal(here, name)
+    signal_of(here, name)
     job = _training(here, name)
     if job is None:
         raise WebError(404, f"{name} is not being trained")
@@ -189,7 +189,7 @@ async def stop(here: Here, name: str) -> Json:
 @router.post("/models/{name}/stage", dependencies=engineers, **answer(ModelAnswer, 404, 409))
 async def appoint(here: Here, who: Who, name: str, asked: Appointment) -> Json:
     """Let a version watch, advise or decide; what judged before it can be gone back to."""
-    signal, models = _signal(here, name), _models(here)
+    signal, models = signal_of(here, name), models_of(here)
     stage: Stage | Literal[""] = asked.stage if asked.version else ""
     move = Move(
         version=asked.version,
@@ -219,14 +219,16 @@ def _inspections(here: Context) -> dict[str, str]:
     }
 
 
-def _signal(here: Context, name: str) -> str:
+def signal_of(here: Context, name: str) -> str:
+    """Return the signal of an inspection's images. Raises WebError."""
     found = _inspections(here)
     if name not in found:
         raise WebError(404, f"no inspection is called {name}", f"known: {', '.join(found) or '-'}")
     return found[name]
 
 
-def _models(here: Context) -> Models:
+def models_of(here: Context) -> Models:
+    """Return the models of this process. Raises WebError."""
     models = here.runtime.models
     if models is None:
         raise WebError(404, "this process has no models", "ask where the history is kept")

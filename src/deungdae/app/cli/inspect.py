@@ -61,6 +61,10 @@ def add(verbs: Any) -> None:
     judge.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     judge.set_defaults(run=_judge)
 
+    drift = whats.add_parser("drift", help="whether images still look like those it learnt from")
+    drift.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of them")
+    drift.set_defaults(run=_drift)
+
     known = whats.add_parser("list", help="all models and their versions")
     known.set_defaults(run=_list)
     for each in whats.choices.values():
@@ -203,6 +207,33 @@ def _judge(options: argparse.Namespace, output: Output) -> int:
         )
     output.rows(rows)
     return 0 if all(row["verdict"] == "pass" for row in rows) else 1
+
+
+def _drift(options: argparse.Namespace, output: Output) -> int:
+    from deungdae.app.watch import of_folder  # noqa: PLC0415 — as above
+    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
+
+    card, content = _chosen(_models(options), options.model)
+    looked, changes, notices = of_folder(card, load(content), options.images)
+    if output.as_json:
+        told = {"model": f"{card.name}@{card.version}", "images": looked,
+                "changes": changes, "notices": notices}  # fmt: skip
+        output.value(told)
+        return 1 if notices else 0
+    output.say(f"{card.name}@{card.version} on {looked} images of {options.images}")
+    output.rows(
+        [
+            {"quantity": each.name, "learnt": round(each.before, 3), "now": round(each.now, 3),
+             "moved": round(each.size, 2), "p": round(each.p, 4),
+             "drifted": "yes" if each.drifted else ""}
+            for each in changes
+        ]
+    )  # fmt: skip
+    for notice in notices:
+        output.say(f"{notice.problem}: {notice.remedy}")
+    if not notices:
+        output.say("they look like those it learnt from")
+    return 1 if notices else 0
 
 
 def _list(options: argparse.Namespace, output: Output) -> int:
