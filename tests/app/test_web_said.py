@@ -18,13 +18,27 @@ SOURCE = WEB.parents[1]
 WORDS = WEB / "said_words.js"
 MEANT_FOR_OTHERS = {
     "app/api/schema.py": "it fails before anything is served, for whoever writes an answer",
+    "app/causes.py": "only deungdae report cause asks a history for causes",
     "app/cli": "the command line answers whoever types there, in English",
+    "app/datasets/anonymise.py": "only deungdae dataset anonymise calls it",
+    "app/datasets/files.py": "only deungdae dataset reads folders and tables",
+    "app/datasets/give.py": "only deungdae dataset gives sets away and takes them",
+    "app/datasets/make.py": "only deungdae dataset reads declarations; a page gives its own, whole",
+    "app/making.py": "only deungdae report trace and cause join files to parts",
+    "exchange/dataset": "only deungdae dataset packs and unpacks",
+    "insight/cause": "only deungdae report cause looks for causes and judges experiments",
+    "learn/dataset/anonymous.py": "only deungdae dataset anonymise calls it",
+    "learn/dataset/declaration.py": "only deungdae dataset reads declarations",
+    "learn/dataset/strip.py": "only deungdae dataset anonymise calls it",
     "virtual/mtconnect/agent.py": "a virtual agent answers MTConnect clients in their own words",
+    "wires/gcode.py": "only deungdae report trace and cause read programs",
 }
 SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
     *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/anomaly", "insight/condition"),
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
-    *("learn/drift.py", "learn/measure/conformal.py", "learn/returns.py", "learn/split/leak.py"),
+    *("learn/drift.py", "learn/images/candidates.py", "learn/images/example.py"),
+    *("learn/images/training.py", "learn/measure/conformal.py", "learn/returns.py"),
+    *("learn/split/leak.py",),
     *("twin/monitor/score.py", "twin/optimise/improve.py", "twin/optimise/whatif.py"),
 )
 SILENT = {

@@ -66,11 +66,8 @@ def _contradictions(examples: Sequence[Example]) -> list[str]:
     both = [
         numbers for numbers in said.values() if len({examples[one].bad for one in numbers}) == 2
     ]
-    return [
-        "the same image is called good and bad: "
-        + ", ".join(examples[one].ref or f"number {one}" for one in numbers)
-        for numbers in both
-    ]
+    names = [[examples[one].ref or f"number {one}" for one in numbers] for numbers in both]
+    return [f"the same image is called good and bad: {', '.join(each)}" for each in names]
 
 
 def _kinds(examples: Sequence[Example]) -> list[str]:

@@ -73,13 +73,13 @@ def average_precision(score: ArrayLike, bad: ArrayLike) -> float:
 def escape_rate(rejected: ArrayLike, bad: ArrayLike) -> float:
     """Return the share of bad parts that are accepted. Raises NotEnoughData without a bad part."""
     verdict, truths = _verdicts(rejected, bad)
-    return _share(~verdict[truths], "there is no bad part")
+    return _portion(~verdict[truths], "there is no bad part")
 
 
 def false_reject_rate(rejected: ArrayLike, bad: ArrayLike) -> float:
     """Return the share of good parts that are rejected. Raises NotEnoughData without a good one."""
     verdict, truths = _verdicts(rejected, bad)
-    return _share(verdict[~truths], "there is no good part")
+    return _portion(verdict[~truths], "there is no good part")
 
 
 def balanced_accuracy(rejected: ArrayLike, bad: ArrayLike) -> float:
@@ -90,7 +90,7 @@ def balanced_accuracy(rejected: ArrayLike, bad: ArrayLike) -> float:
 def precision(rejected: ArrayLike, bad: ArrayLike) -> float:
     """Return the share of bad parts among the rejected. Raises NotEnoughData if none is."""
     verdict, truths = _verdicts(rejected, bad)
-    return _share(truths[verdict], "no part is rejected")
+    return _portion(truths[verdict], "no part is rejected")
 
 
 def f1(rejected: ArrayLike, bad: ArrayLike) -> float:
@@ -207,7 +207,7 @@ def _verdicts(rejected: ArrayLike, bad: ArrayLike) -> tuple[NDArray[np.bool_], N
     return verdict, truths
 
 
-def _share(hits: NDArray[np.bool_], problem: str) -> float:
+def _portion(hits: NDArray[np.bool_], problem: str) -> float:
     if not len(hits):
         raise NotEnoughData(problem)
     return float(hits.mean())
