@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -16,9 +17,22 @@ from PIL import Image
 from deungdae.app.live import Live
 from deungdae.app.thinking import PILE, Thinker, Thinking, examples, is_thinker
 from deungdae.core.clock import RealClock, SimulatedClock
-from deungdae.core.errors import FactoryError, NotEnoughData, StoreError
+from deungdae.core.errors import FactoryError, NotEnoughData, Refused, StoreError
 from deungdae.core.ports import Needs, Samples, Window
-from deungdae.core.types import DAY, MINUTE, SECOND, Batch, Command, Event, Finding, Signal
+from deungdae.core.types import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Batch,
+    Command,
+    Event,
+    Finding,
+    Permit,
+    Signal,
+)
+from deungdae.decide.gate import Gate as RealGate
+from deungdae.decide.gate.options import Writable
+from deungdae.decide.reject import Reject
 from deungdae.insight.kpi import Kpi
 from deungdae.model.calendar import Calendar
 from deungdae.model.factory import Factory, Identity, Plugin
@@ -65,6 +79,15 @@ class Analysis:
             raise NotEnoughData("two hours of kiln.a are missing")
         if self.fails == "bug":
             raise ZeroDivisionError("a bug")
+
+
+class Eye(Analysis):
+    """Rejects a part with each window, as a model that decides."""
+
+    def update(self, now: int, window: Window) -> Sequence[Finding]:
+        evidence = {"verdict": "reject", "stage": "decide", "serial": "B7"}
+        return [Finding(origin=self.name, asset="kiln", name="inspection", start=now, end=now,
+                        evidence=evidence)]  # fmt: skip
 
 
 class Decision:
@@ -189,6 +212,36 @@ def needs(**parts: Any) -> Options:
 def news(*values: float, signal: int = A) -> Batch:
     n = len(values)
     return Batch.of([signal] * n, [T0 + i for i in range(n)], values, received=T0)
+
+
+# ---- what others conclude
+
+
+def test_a_verdict_becomes_a_command_that_the_gate_judges(bench: Bench) -> None:
+    sorting = Reject.Options(inspection="eye", signal="kiln.b", hold=2)
+    eye = Plugin("insight", "eye", "fake", Eye, needs(signals=("kiln.a",)))
+    table = Plugin("decide", "sorting", "reject", Reject, sorting)
+    shop = msgspec.structs.replace(
+        factory(),
+        signals={"kiln.a": SIGNALS[0], "kiln.b": Signal(id="kiln.b", access="rw", source="plc:1")},
+        plugins={"insight": {"eye": eye}, "decide": {"sorting": table}},
+    )
+    bench.thinking.employ(shop)
+    bench.thinking.hear(news(1.0))
+    (command,) = bench.commands
+    assert (command.signal, command.value, command.origin) == ("kiln.b", 1.0, "sorting")
+    assert bench.thinking.thinkers["decide.sorting"].since == T0  # it missed no sample by that
+
+    rule = Writable(signal="kiln.b", low=0, high=1, step=1)
+    present = SimpleNamespace(value=0.0, time=T0, status=0)
+    view = SimpleNamespace(reading=lambda _: present)
+    permit = RealGate("gate", RealGate.Options(mode="auto", writable=(rule,)), shop).judge(
+        command, T0, view
+    )
+    assert isinstance(permit, Permit)
+    with pytest.raises(Refused) as refused:
+        RealGate("gate", RealGate.Options(mode="auto"), shop).judge(command, T0, view)
+    assert refused.value.rule == "not-writable"
 
 
 # ---- news

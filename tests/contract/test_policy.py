@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,20 @@ from hypothesis import strategies as st
 from deungdae.core import registry, strict
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Policy, Samples, Window
-from deungdae.core.types import SECOND, Command, Signal
+from deungdae.core.types import SECOND, Command, Finding, Signal
+from deungdae.insight.vision import Vision
 from deungdae.model import factory
-from deungdae.model.factory import Factory, Identity
+from deungdae.model.factory import Factory, Identity, Plugin
 
 START = 1_800_000_000 * SECOND
 
 
 class Rig(msgspec.Struct, frozen=True):
-    """Options of a policy, as in the factory file, and the signals that they name."""
+    """Options of a policy, as in the factory file, and the signals and analyses that they name."""
 
     options: dict[str, Any]
     signals: list[Signal]
+    analyses: tuple[str, ...] = ()
 
 
 RIGS = {
@@ -36,6 +39,11 @@ RIGS = {
             Signal(id="rig.a", low=0, high=100),
             Signal(id="rig.b", low=0, high=100, access="rw"),
         ],
+    ),
+    "reject": Rig(
+        {"inspection": "eye", "signal": "rig.a"},
+        [Signal(id="rig.a", low=0, high=1, access="rw")],
+        analyses=("eye",),
     ),
 }
 POLICIES = [
@@ -51,6 +59,9 @@ def build(type: str) -> Policy:
         path=Path("factory.toml"),
         identity=Identity(id="rig"),
         signals={signal.id: signal for signal in rig.signals},
+        plugins={
+            "insight": {n: Plugin("insight", n, "vision", Vision, None) for n in rig.analyses}
+        },
     )
     policy: Policy = registry.load("decide", type)("rig", options, described)
     return policy
@@ -61,10 +72,23 @@ ROW = st.tuples(
     st.floats(allow_nan=True, allow_infinity=True),
     st.integers(0, 255),
 )
+SOON = st.integers(-5 * SECOND, 5 * SECOND)
+VERDICT = st.fixed_dictionaries(
+    {},
+    optional={
+        "verdict": st.sampled_from(["pass", "reject", "unsure"]),
+        "stage": st.sampled_from(["shadow", "advise", "decide"]),
+        "serial": st.text(max_size=4),
+    },
+)
 SANE = st.tuples(st.integers(0, 5 * SECOND), st.floats(0, 100), st.just(0))
 
 
-def window(now: int, rows: dict[str, list[tuple[int, float, int]]]) -> Window:
+def window(
+    now: int,
+    rows: dict[str, list[tuple[int, float, int]]],
+    said: Sequence[tuple[str, int, dict[str, str]]] = (),
+) -> Window:
     samples = {
         id: Samples(
             np.array([now + time for time, _, _ in given], np.int64),
@@ -73,7 +97,14 @@ def window(now: int, rows: dict[str, list[tuple[int, float, int]]]) -> Window:
         )
         for id, given in rows.items()
     }
-    return Window(START, now, samples)
+    findings = tuple(
+        Finding(
+            origin=origin, asset="rig", name="inspection", start=now + time, end=now + time,
+            evidence=evidence,
+        )
+        for origin, time, evidence in said
+    )  # fmt: skip
+    return Window(START, now, samples, findings=findings)
 
 
 def decide(policy: Policy, now: int, seen: Window) -> list[Command]:
@@ -110,8 +141,11 @@ def test_whatever_it_sees_its_commands_are_well_formed(type: str, data: st.DataO
     for _ in range(data.draw(st.integers(1, 6))):
         now += data.draw(st.integers(0, 20 * SECOND))
         rows = {id: data.draw(st.lists(ROW | SANE, max_size=4)) for id in first.needs.signals}
-        commands = decide(first, now, window(now, rows))
-        assert commands == decide(second, now, window(now, rows))  # nothing but its input counts
+        told = st.tuples(st.sampled_from(first.needs.findings or ("eye",)), SOON, VERDICT)
+        said = data.draw(st.lists(told, max_size=3)) if first.needs.findings else []
+        commands = decide(first, now, window(now, rows, said))
+        again = decide(second, now, window(now, rows, said))
+        assert commands == again  # nothing but its input counts
         for command in commands:
             signal = writable[command.signal]
             assert np.isfinite(command.value)

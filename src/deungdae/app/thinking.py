@@ -370,7 +370,9 @@ class Thinking:
         for thinker in self.thinkers.values():
             wanted = tuple(each for each in findings if each.origin in thinker.needs.findings)
             if wanted:
-                self._think(thinker, Window(thinker.since, self._clock.now(), findings=wanted))
+                since = thinker.since  # what it needs besides, it was not given: that comes later
+                self._think(thinker, Window(since, self._clock.now(), findings=wanted))
+                thinker.since = since
 
 
 def examples(plugin: Plugin, factory: Factory) -> list[Path]:

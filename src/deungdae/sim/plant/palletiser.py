@@ -49,6 +49,10 @@ class Palletiser:
             name="override", unit="%", low=0, high=100, access="rw",
             description="of full speed; below 5 % it creeps",
         ),
+        Quantity(
+            name="reject", low=0, high=1, access="rw",
+            description="1: what it grips is put aside, not on the pallet",
+        ),
         *(Quantity(name=f"joint{n}", unit="deg", low=-360, high=360, description="angle of axis")
           for n in range(1, 7)),
         *(Quantity(name=axis, unit="mm", low=-2000, high=2000, description="where it grips")
@@ -70,6 +74,7 @@ class Palletiser:
         self._places = len(self._cell.places)
         self._rounds: dict[int, Round] = {}
         self._override = p.override
+        self._reject = 0.0
         self._on = self._pallets = self._dropped = 0
         self._round = self._planned()
         self._cycle = Cycle(1.0)
@@ -117,6 +122,7 @@ class Palletiser:
             "pallet_count": float(self._pallets),
             "on_pallet": float(self._on),
             "override": self._override,
+            "reject": self._reject,
             "gripper": "closed" if held else "open",
             "cycle_time": self._cycle.length,
             "dropped": float(self._dropped),
@@ -128,7 +134,11 @@ class Palletiser:
         return values[name]
 
     def set(self, name: str, value: float) -> None:
-        self._override = clipped(settable(self.quantities, name, value), value)
+        taken = clipped(settable(self.quantities, name, value), value)
+        if name == "reject":
+            self._reject = float(taken >= 0.5)
+        else:
+            self._override = taken
 
     def alarms(self) -> tuple[Alarm, ...]:
         return (
@@ -180,7 +190,7 @@ class Palletiser:
         """Count a brick, and plan the next."""
         if self._random.random() < self._p.drop:
             self._dropped += 1
-        else:
+        elif not self._reject:
             self._on += 1
         if self._on == self._places:
             self._on = 0
