@@ -150,11 +150,11 @@ def _best(
     """Return what ranks the examples best, and why others made nothing. Raises NotEnoughData."""
     found: list[Made] = []
     said: list[str] = []
-    for maker in makers:
+    for number, maker in enumerate(makers):
         if found and (bad < TELLING or _area(found[-1]) >= ENOUGH):
             break
         try:
-            found.append(maker(shown, lesson, progress))
+            found.append(maker(shown, lesson, _part(progress, number, len(makers))))
         except NotEnoughData as error:
             said.append(str(error))
     if not found:
@@ -162,6 +162,13 @@ def _best(
     tried = tuple(each for made in found for each in made.tried)
     best = max(found, key=_area)
     return msgspec.structs.replace(best, tried=tried), tuple(said)
+
+
+def _part(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Return what tells how far one of several ways is, so that the whole never goes back."""
+    if progress is None:
+        return None
+    return lambda what, share: progress(what, (number + share) / of)
 
 
 def _area(made: Made) -> float:
