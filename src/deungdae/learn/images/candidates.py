@@ -27,6 +27,8 @@ from .sight import Pixels, Plane, Sight, stretched
 AREA = 120_000  # px of an image as networks see it
 CROP = 1.5e-3, 2.5e-3  # s of one core that learning from a crop takes: any, and for the largest
 LEAST, MOST = 40, 3000  # steps of a network: with fewer none is tried, more do not help
+ROUNDS = 2  # networks of each fold
+LONG = 1200.0  # s of one core from which on there is time for them
 PENALTY = 1.0  # of the logistic curve through the figures of heat maps
 
 
@@ -152,39 +154,52 @@ def networks(
 ) -> tuple[Candidate | None, tuple[str, ...]]:
     """Return one network for each fold, which judge together, and what is odd about them.
 
-    None where time is too short.
+    They judge as the mean of several, and are to be tested so: with time enough two of each fold
+    are taught, and what neither has seen gets the mean of both. The first of each go to work. None
+    where time is too short.
     """
     sight = Sight(1 if school.grey else 3, area=AREA, multiple=FILL)
     size = square([sight.shape(*each.pixels.shape[:2]) for each in school.examples])
     cores = 1 if crew is None else min(school.folds, crew.count)
+    rounds = ROUNDS if seconds * cores >= LONG else 1
+    nets = rounds * school.folds
     step = BATCH * (CROP[0] + CROP[1] * (size / LARGEST) ** 2)
-    steps = int(min(MOST, 0.9 * seconds * cores / school.folds / step))
+    steps = int(min(MOST, 0.9 * seconds * cores / nets / step))
     if steps < LEAST or (used is not None and used() >= 1):
         return None, (f"{seconds:g} s are too short for networks: only simple methods were tried",)
     shown = [_shown(each, sight) for each in school.examples]
-    studies = [_study(school, fold, shown, sight, size, steps) for fold in range(school.folds)]
+    studies = [_study(school, number, shown, sight, size, steps) for number in range(nets)]
     count = len(school.examples)
     told, twin, members, least = np.zeros((count, FIGURES)), np.zeros((count, FIGURES)), [], steps
-    for fold, (member, done, found, of_twins) in enumerate(_studied(studies, crew, tell, used)):
+    for number, (member, done, found, of_twins) in enumerate(_studied(studies, crew, tell, used)):
         least = min(least, done)
-        told[school.tested(fold)] = found
-        twin[[number for number in school.tested(fold) if number in school.twins]] = of_twins
+        tested = school.tested(number % school.folds)
+        told[tested] += found / rounds
+        twin[[one for one in tested if one in school.twins]] += of_twins / rounds
         members.append(member)
-    logit, twin_logit = np.zeros(count), np.zeros(count)
-    rows, bad = school.judged(told, twin)
-    for fold in range(school.folds):
-        weight, level = _curve(rows, bad, school.known_folds() != fold)
-        tested = school.tested(fold)
-        logit[tested] = told[tested] @ weight + level
-        twin_logit[tested] = twin[tested] @ weight + level
-    panel = Panel(members, *_curve(rows, bad, np.ones(len(bad), np.bool_)))
-    figure = auroc(*school.judged(logit, twin_logit))
     odd = (
         f"the computer was busy: networks learnt in {least} steps, not in {steps}; with more time "
         "they may get better, and another training gives others",
     )
-    candidate = Candidate("networks", panel, sight, logit, twin_logit, figure)
-    return candidate, odd if least < steps else ()
+    return _together(school, sight, members[: school.folds], told, twin), odd * (least < steps)
+
+
+def _together(
+    school: School, sight: Sight, members: list[Network], told: FloatArray, twin: FloatArray
+) -> Candidate:
+    """Return networks as one method; told, twin: figures of heat maps, float64[n, 10], of what
+    the networks had not seen. The curve through them has not seen it either."""
+    rows, bad = school.judged(told, twin)
+    of = school.known_folds()
+    logit, twin_logit = np.zeros(len(told)), np.zeros(len(told))
+    for fold in range(school.folds):
+        weight, level = _curve(rows[of != fold], bad[of != fold])
+        tested = school.tested(fold)
+        logit[tested] = told[tested] @ weight + level
+        twin_logit[tested] = twin[tested] @ weight + level
+    figure = auroc(*school.judged(logit, twin_logit))
+    panel = Panel(members, *_curve(rows, bad))
+    return Candidate("networks", panel, sight, logit, twin_logit, figure)
 
 
 class _Study(msgspec.Struct, eq=False):
@@ -199,16 +214,17 @@ class _Study(msgspec.Struct, eq=False):
 
 
 def _study(
-    school: School, fold: int, shown: Sequence[Shown], sight: Sight, size: int, steps: int
+    school: School, number: int, shown: Sequence[Shown], sight: Sight, size: int, steps: int
 ) -> _Study:
+    fold = number % school.folds
     tested = school.tested(fold)
     return _Study(
-        taught=[shown[number] for number in school.taught(fold)],
-        tested=[sight.tensor(shown[number].pixels) for number in tested],
-        twins=[seen(school.twins[number], sight) for number in tested if number in school.twins],
+        taught=[shown[one] for one in school.taught(fold)],
+        tested=[sight.tensor(shown[one].pixels) for one in tested],
+        twins=[seen(school.twins[one], sight) for one in tested if one in school.twins],
         size=size,
         steps=steps,
-        seed=school.seed * 100 + fold,
+        seed=school.seed * 100 + number,
     )
 
 
@@ -263,17 +279,15 @@ def _figures(network: Network, images: Sequence[Plane]) -> FloatArray:
     return np.array(told, np.float64).reshape(-1, FIGURES)
 
 
-def _curve(
-    told: FloatArray, bad: NDArray[np.bool_], taught: NDArray[np.bool_]
-) -> tuple[list[float], float]:
+def _curve(told: FloatArray, bad: NDArray[np.bool_]) -> tuple[list[float], float]:
     """Return the weights of the figures and the level of the logistic curve through them."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 — heavy, loads when named
 
-    if bad[taught].all() or not bad[taught].any():  # nothing to tell apart: the highest place
+    if bad.all() or not bad.any():  # nothing to tell apart: the highest place
         return [1.0] + [0.0] * (FIGURES - 1), 0.0
-    middle, spread = told[taught].mean(0), told[taught].std(0) + 1e-6
+    middle, spread = told.mean(0), told.std(0) + 1e-6
     curve = LogisticRegression(C=1 / PENALTY, class_weight="balanced", max_iter=1000)
-    curve.fit((told[taught] - middle) / spread, bad[taught])
+    curve.fit((told - middle) / spread, bad)
     weight = curve.coef_[0] / spread
     return weight.tolist(), float(curve.intercept_[0] - weight @ middle)
 
