@@ -67,9 +67,7 @@ def of_folder(
     card: Card, judge: Judge, folder: Path
 ) -> tuple[int, tuple[Change, ...], list[Notice]]:
     """Return how many images of a folder a model was asked of, how they differ from what it learnt
-    from, and what is to be told of it. Raises ValueError, NotEnoughData."""
-    if not folder.is_dir():
-        raise ValueError(f"--images {folder}: there is no such folder")
+    from, and what is to be told of it. Raises NotEnoughData."""
     files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS)
     rows, names = [], []
     for file in files:

@@ -213,6 +213,8 @@ def _drift(options: argparse.Namespace, output: Output) -> int:
     from deungdae.app.watch import of_folder  # noqa: PLC0415 — as above
     from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
 
+    if not options.images.is_dir():
+        raise ValueError(f"--images {options.images}: there is no such folder")
     card, content = _chosen(_models(options), options.model)
     looked, changes, notices = of_folder(card, load(content), options.images)
     if output.as_json:

@@ -25,42 +25,6 @@ FIRST = 100  # parts on the line that show how a model decides when it is new
 MOSTLY = 0.9  # share of parts looked at, from which on they were not chosen for how they look
 CODES = {"pass": -1, "reject": 1}  # as learn.drift.errors has them; 0: a person is asked
 
-WORDS = {  # of a quantity that is lower, and of one that is higher: what is seen, and what to do
-    ("brightness", False): (
-        "the images are darker than those it learnt from",
-        "clean the lamp and look whether it still burns, or teach the model anew",
-    ),
-    ("brightness", True): (
-        "the images are brighter than those it learnt from",
-        "look for light from outside and at the exposure time, or teach the model anew",
-    ),
-    ("contrast", False): (
-        "the images are paler than those it learnt from",
-        "clean the lens and its window, or teach the model anew",
-    ),
-    ("contrast", True): (
-        "the images are harsher than those it learnt from",
-        "look where the light comes from, or teach the model anew",
-    ),
-    ("sharpness", False): (
-        "the images are more blurred than those it learnt from",
-        "clean the lens, set the focus, look whether the camera shakes, or teach the model anew",
-    ),
-    ("sharpness", True): (
-        "the images are sharper or noisier than those it learnt from",
-        "look at the camera's gain and focus, or teach the model anew",
-    ),
-    (SCORE, False): (
-        "the parts look better to the model than the good ones it learnt from",
-        "look at some that passed and label them, then teach the model anew",
-    ),
-    (SCORE, True): (
-        "the parts look worse to the model than the good ones it learnt from",
-        "look at some: are more of them bad? If not, label them and teach the model anew",
-    ),
-}
-UNSEEN = ("on many images the model sees no part any more", "look where the camera points")
-
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A part as a model judged it. time: ns; score: NaN where it saw no part."""
@@ -78,6 +42,45 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     remedy: str
     since: int | None = None
+
+
+WORDS = {  # of a quantity that is lower, and of one that is higher: what is seen, and what to do
+    ("brightness", False): Notice(
+        problem="the images are darker than those it learnt from",
+        remedy="clean the lamp and look whether it still burns, or teach the model anew",
+    ),
+    ("brightness", True): Notice(
+        problem="the images are brighter than those it learnt from",
+        remedy="look for light from outside and at the exposure time, or teach the model anew",
+    ),
+    ("contrast", False): Notice(
+        problem="the images are paler than those it learnt from",
+        remedy="clean the lens and its window, or teach the model anew",
+    ),
+    ("contrast", True): Notice(
+        problem="the images are harsher than those it learnt from",
+        remedy="look where the light comes from, or teach the model anew",
+    ),
+    ("sharpness", False): Notice(
+        problem="the images are more blurred than those it learnt from",
+        remedy="clean the lens, set the focus, hold the camera still, or teach the model anew",
+    ),
+    ("sharpness", True): Notice(
+        problem="the images are sharper or noisier than those it learnt from",
+        remedy="look at the camera's gain and focus, or teach the model anew",
+    ),
+    (SCORE, False): Notice(
+        problem="the parts look better to the model than the good ones it learnt from",
+        remedy="look at some that passed and label them, then teach the model anew",
+    ),
+    (SCORE, True): Notice(
+        problem="the parts look worse to the model than the good ones it learnt from",
+        remedy="look at some: are more of them bad? If not, label them and teach the model anew",
+    ),
+}
+UNSEEN = Notice(
+    problem="on many images the model sees no part any more", remedy="look where the camera points"
+)
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +150,18 @@ def watch(
         )
     missing: list[str] = []
     compared = [each for each in now if each.ref in looks]
-    changes, notices = _inputs(card.window, compared, looks, missing)
-    shares, stream = _line(first, now, missing)
+    changes: tuple[Change, ...] = ()
+    notices: list[Notice] = []
+    shares: tuple[Share, ...] = ()
+    stream: Stream | None = None
+    try:
+        changes, notices = _inputs(card.window, compared, looks)
+    except NotEnoughData as error:
+        missing.append(str(error))
+    try:
+        shares, stream = _line(first, now)
+    except NotEnoughData as error:
+        missing.append(str(error))
     notices += [each for share in shares for each in _of_share(share)]
     if stream is not None and stream.alarm is not None:
         notices.append(
@@ -216,17 +229,13 @@ def _inputs(
     window: Window | None,
     compared: Sequence[Seen],
     looks: Mapping[str, Mapping[str, float]],
-    missing: list[str],
 ) -> tuple[tuple[Change, ...], list[Notice]]:
+    """Return how images differ, and what is to be told of it. Raises NotEnoughData."""
     table = {
         each.name: np.array([looks[part.ref].get(each.name, part.score) for part in compared])
         for each in (window.references if window is not None else ())
     }
-    try:
-        changes, notices = compare(window, table, [each.part for each in compared])
-    except NotEnoughData as error:
-        missing.append(str(error))
-        return (), []
+    changes, notices = compare(window, table, [each.part for each in compared])
     return changes, [
         msgspec.structs.replace(each, since=compared[each.since].time)
         if each.since is not None
@@ -238,14 +247,13 @@ def _inputs(
 def _notice(change: Change, window: Window, table: Mapping[str, FloatArray]) -> Notice:
     """Return what is to be told of a change; since: place of the first that differs."""
     if change.size == 0:
-        problem, remedy = UNSEEN
-        return Notice(problem=problem, remedy=remedy)
+        return UNSEEN
     (reference,) = (each for each in window.references if each.name == change.name)
     values = np.asarray(table[change.name], np.float64)
     away = values - float(np.mean(reference.quantiles))
     higher = bool(np.nanmean(away) > 0)
-    problem, remedy = WORDS[change.name, higher]
-    return Notice(problem=problem, remedy=remedy, since=_since(away if higher else -away))
+    since = _since(away if higher else -away)
+    return msgspec.structs.replace(WORDS[change.name, higher], since=since)
 
 
 def _since(away: FloatArray) -> int:
@@ -260,24 +268,20 @@ def _since(away: FloatArray) -> int:
     return int(np.argmax(after))
 
 
-def _line(
-    first: Sequence[Seen], now: Sequence[Seen], missing: list[str]
-) -> tuple[tuple[Share, ...], Stream | None]:
-    """Return how the verdicts and scores of now stand against the first ones on the line."""
+def _line(first: Sequence[Seen], now: Sequence[Seen]) -> tuple[tuple[Share, ...], Stream]:
+    """Return how the verdicts and scores of now stand against the first ones on the line.
+
+    Raises NotEnoughData.
+    """
     if len(first) < FIRST:
-        missing.append(
+        raise NotEnoughData(
             f"the model judged {len(first)} parts before this time: {FIRST} show how it decides"
         )
-        return (), None
     shares = tuple(
         Share(verdict=verdict, first=_share(first, verdict), now=_share(now, verdict))
         for verdict in ("reject", "unsure")
     )
-    reference = [each.score for each in _scored(first)]
-    if len(reference) < FEWEST:
-        missing.append("the model saw no part on most of its first images")
-        return shares, None
-    live = [each.score for each in _scored(now)]
+    reference, live = ([each.score for each in _scored(parts)] for parts in (first, now))
     return shares, exchangeable(reference, live, random=np.random.default_rng(0))
 
 
