@@ -989,7 +989,7 @@ export const sentences = [
   ["the audit of {} is damaged: {}", "{1}: 점검 결과가 손상되었습니다: {2}"],
   ["the audit cannot be written: {}", "점검 결과를 저장할 수 없습니다: {1}"],
   ["from = {} is not before to = {}", "from = {1}: to = {2} 값보다 앞이 아닙니다"],
-  ["no image of {} from {} to {}{}", "{1}: {2}부터 {3}까지 찍은 영상이 없습니다{4}"],
+  ["no image of {} from {} to {}{}", "{1}: {2}부터 {3}{4}까지 찍은 영상이 없습니다"],
   ["{}: no whole row with samples from {} to {}", "{1}: {2}부터 {3}까지 값이 온전히 찬 행이 없습니다"],
   ["deungdae query lists what there is", "무엇이 있는지는 deungdae query 명령으로 확인하세요"],
   ["{}: not in this history; {}", "{1}: 이 이력에 없습니다; {2}"],
