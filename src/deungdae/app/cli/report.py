@@ -12,7 +12,7 @@ from deungdae.app import describe, report
 from deungdae.core.clock import to_iso
 from deungdae.insight import kpi
 
-from . import alarms, cause, gauge, making, quality, shift, trace
+from . import alarms, cause, gauge, making, quality, returns, shift, trace
 from .moments import add_period, add_store, first_of, opened, period_of, zone_of
 from .output import Output
 
@@ -22,11 +22,11 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "report",
         help="states, kpi, losses, shift, week, alarms; quality, capability; trace: of a code; "
-        "cause: why parts differ",
+        "cause: why parts differ; return: of a project",
     )
     whats = (
         *("states", "kpi", "losses", "shift", "week", "alarms"),
-        *("quality", "capability", "gauge", "sampling", "trace", "cause"),
+        *("quality", "capability", "gauge", "sampling", "trace", "cause", "return"),
     )
     verb.add_argument("what", choices=whats, metavar="|".join(whats))
     verb.add_argument(
@@ -46,6 +46,7 @@ def add(verbs: Any) -> None:
     making.add_files(verb)
     quality.add(verb)
     gauge.add(verb)
+    returns.add(verb)
     add_store(verb, required=False)
     add_period(verb)
     verb.set_defaults(run=_report)
@@ -62,6 +63,7 @@ def _report(options: argparse.Namespace, output: Output) -> int:
         "capability": quality.capability,
         "gauge": gauge.gauge,
         "sampling": gauge.sampling,
+        "return": returns.report,
     }
     if options.what in of_files:
         return of_files[options.what](options, output)
