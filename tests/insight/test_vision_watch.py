@@ -94,6 +94,14 @@ def test_each_way_has_its_words(name: str, way: float, words: str) -> None:
     assert words in found.notices[0].problem
 
 
+def test_what_goes_with_the_light_is_not_told_beside_it() -> None:
+    now = line(100, 2)
+    moved = looks(now, brightness=-4, contrast=-4, sharpness=-4)
+    found = watch(card(), line(100, 1), now, moved, {})
+    assert problems(found) == ["the images are darker than those it learnt from"]
+    assert [each.name for each in found.changes if each.drifted] != ["brightness"]  # yet shown
+
+
 def test_scores_that_moved_are_told_against_the_card_and_against_the_first_days() -> None:
     now = line(200, 2, score=0.3)
     found = watch(card(), line(100, 1), now, looks(now), {})

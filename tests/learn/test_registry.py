@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from deungdae.learn.drift import Window
 from deungdae.learn.registry import Card, Move, Standing, Tampered, check, digest, signed, standing
 
 CONTENT = b"a model"
@@ -23,6 +24,17 @@ def test_what_was_signed_is_what_is_read() -> None:
     again = msgspec.json.decode(msgspec.json.encode(card), type=Card)
     check(again, CONTENT, KEY.public_key())
     assert card.version == digest(CONTENT)[7:19]
+
+
+def test_a_card_from_before_there_were_windows_stays_valid_and_a_window_is_signed() -> None:
+    told = msgspec.to_builtins(CARD)
+    del told["window"]
+    was = KEY.sign(msgspec.json.encode(told, order="sorted")).hex()
+    check(msgspec.structs.replace(CARD, signature=was), CONTENT, KEY.public_key())
+    card = signed(msgspec.structs.replace(CARD, window=Window.of({"score": range(30)})), KEY)
+    check(card, CONTENT, KEY.public_key())
+    with pytest.raises(Tampered, match="card of model eye"):
+        check(msgspec.structs.replace(card, window=None), CONTENT, KEY.public_key())
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from deungdae.wires.pixels import decoded
 log = logging.getLogger("deungdae.watch")
 
 SAMPLE = 200  # images that are compared, at most
-REACH = 30  # days after its training in which a model's first parts are looked for
+REACH = 7  # days after its training in which a model's first parts are looked for
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 

@@ -141,4 +141,7 @@ def standing(moves: Iterable[Move]) -> Standing:
 
 
 def _said(card: Card) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(card, signature=""), order="sorted")
+    told = msgspec.to_builtins(msgspec.structs.replace(card, signature=""))
+    if card.window is None:
+        del told["window"]  # cards that were signed before there were windows stay valid
+    return msgspec.json.encode(told, order="sorted")

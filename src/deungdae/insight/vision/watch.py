@@ -22,6 +22,7 @@ from deungdae.learn.registry import Card
 from .labels import Label
 
 FIRST = 100  # parts on the line that show how a model decides when it is new
+AFTER_LIGHT = ("contrast", "sharpness")  # they go with brightness: that is told alone
 MOSTLY = 0.9  # share of parts looked at, from which on they were not chosen for how they look
 CODES = {"pass": -1, "reject": 1}  # as learn.drift.errors has them; 0: a person is asked
 
@@ -210,7 +211,13 @@ def compare(
             "the model's card does not tell what it learnt from: it was made of too few images"
         )
     changes = window.compare(table, parts)
-    return changes, [_notice(each, window, table) for each in changes if each.drifted]
+    drifted = {each.name for each in changes if each.drifted}
+    explained = AFTER_LIGHT if "brightness" in drifted else ()
+    return changes, [
+        _notice(each, window, table)
+        for each in changes
+        if each.drifted and each.name not in explained
+    ]
 
 
 def _said(finding: Finding, version: str) -> tuple[str, float] | None:
