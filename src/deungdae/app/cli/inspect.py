@@ -342,4 +342,7 @@ def _figures(metrics: dict[str, Interval]) -> list[Row]:
 
 
 def _plain(card: Card) -> Any:
-    return msgspec.to_builtins(card) | {"version": card.version}
+    """Return a card to print: without its window, which only programs compare with."""
+    told = msgspec.to_builtins(card) | {"version": card.version}
+    del told["window"]
+    return told
