@@ -34,6 +34,7 @@ MEANT_FOR_OTHERS = {
     "wires/gcode.py": "only deungdae report trace and cause read programs",
 }
 SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
+    *("app/api/models.py", "app/school.py", "insight/vision/taught.py", "learn/inspection.py"),
     *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/anomaly", "insight/condition"),
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
     *("learn/drift.py", "learn/images/candidates.py", "learn/images/example.py"),
@@ -58,6 +59,8 @@ NO_SENTENCES = {  # names of terms and other things that are the same in every l
     *("Deungdae {}", "HTTP {},", "chmod 600 {}", "serial {}", "url {}: {}"),
     *('source = "{}:{}"',),
     *("APT counted", "GQ as CM", "PQ known", "mean of study", "n of study"),
+    *("training of {}", "of good parts to be rejected", "share of bad parts that may pass"),
+    *("s that it may take, about", "Progress | None"),
     *("POST /api/v1/session/password", "text/plain; charset=utf-8"),
 }
 TELLING = {  # told without being raised
