@@ -48,7 +48,7 @@ class ComputeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 0
 
 
-class _Workers(Protocol):
+class Workers(Protocol):
     """Somebody who works: name says who, count how many at a time."""
 
     name: str
@@ -68,7 +68,7 @@ class Compute:
 
     def __init__(self, options: ComputeOptions | None = None) -> None:
         self.options = options or ComputeOptions()
-        self._workers: _Workers | None = None
+        self._workers: Workers | None = None
 
     def __enter__(self) -> Compute:
         return self
@@ -85,6 +85,11 @@ class Compute:
     def workers(self) -> str:
         """Return who works, in words; '' before the first simulation needs somebody."""
         return self._workers.name if self._workers is not None else ""
+
+    @property
+    def crew(self) -> Workers:
+        """Return the workers themselves, for work of another kind; called now, if not before."""
+        return self._called()
 
     def close(self) -> None:
         """Send the workers home."""
@@ -121,13 +126,13 @@ class Compute:
         edges = [len(wanted) * number // count for number in range(count + 1)]
         return [wanted[low:high] for low, high in pairwise(edges)]
 
-    def _called(self) -> _Workers:
+    def _called(self) -> Workers:
         if self._workers is None:
             self._workers = self._call()
             log.info("state=working workers=%r", self._workers.name)
         return self._workers
 
-    def _call(self) -> _Workers:
+    def _call(self) -> Workers:
         if self.options.ray == "off":
             return _Pool(self._cores())
         try:

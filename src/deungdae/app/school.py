@@ -6,7 +6,9 @@ import asyncio
 import logging
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,9 @@ def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
                 pixels=pixels, bad=is_bad(item), group=item.group, ref=item.name, time=item.time
             )
         )
-    card, content = teach(lesson, examples, tell, makers=(bricks.train, networks), load=bricks.load)
+    begun = time.monotonic()
+    on_time = partial(networks, used=lambda: (time.monotonic() - begun) / lesson.seconds)
+    card, content = teach(lesson, examples, tell, makers=(bricks.train, on_time), load=bricks.load)
     held = [
         n for n, each in enumerate(examples) if each.bad is not None and is_held_out(each.group)
     ]

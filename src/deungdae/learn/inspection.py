@@ -22,6 +22,7 @@ from .registry import Card, Trial, digest
 
 if TYPE_CHECKING:
     from .images import Example, Judgement
+    from .images.school import Crew
 
 HELD_OUT = 4  # one group in so many is never learnt from, by any version
 NEVER_PASS, NEVER_REJECT = -1.0, 2.0  # limits beyond all scores, which are 0 to 1
@@ -81,11 +82,28 @@ class Made(msgspec.Struct, frozen=True, eq=False):
 Maker = Callable[["Sequence[Example]", Lesson, "Progress | None"], Made]
 
 
-def networks(examples: Sequence[Example], lesson: Lesson, progress: Progress | None = None) -> Made:
-    """Return the best of simple models of whole images and of networks. Raises NotEnoughData."""
+def networks(
+    examples: Sequence[Example],
+    lesson: Lesson,
+    progress: Progress | None = None,
+    *,
+    used: Callable[[], float] | None = None,
+    crew: Crew | None = None,
+) -> Made:
+    """Return the best of simple models of whole images and of networks. Raises NotEnoughData.
+
+    used: the share of the budget that is used up, by the caller's clock; crew: see images.train.
+    """
     from . import images  # noqa: PLC0415 — PyTorch, for who trains
 
-    made = images.train(examples, seconds=lesson.seconds, seed=lesson.seed, progress=progress)
+    made = images.train(
+        examples,
+        seconds=lesson.seconds,
+        seed=lesson.seed,
+        progress=progress,
+        used=used,
+        crew=crew,
+    )
     tried = tuple(Trial(method=each.method, auroc=each.auroc) for each in made.tried)
     return Made(made.content, made.method, made.score, tried, made.said)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,10 @@ def add(verbs: Any) -> None:
                        help="bad parts that may pass")  # fmt: skip
     train.add_argument("--false-rejects", type=share, default="5%", metavar="5%",
                        help="good parts that may be rejected")  # fmt: skip
+    train.add_argument("--workers", type=int, default=0, metavar="N",
+                       help="processes that train; 0: one for each core")  # fmt: skip
+    train.add_argument("--ray", default="off", metavar="off|auto|ADDRESS",
+                       help="on a Ray cluster, as [compute] ray")  # fmt: skip
     train.set_defaults(run=_train)
 
     evaluate = whats.add_parser("evaluate", help="how good a model is on parts it never saw")
@@ -92,7 +97,8 @@ def share(text: str) -> float:
 
 
 def _train(options: argparse.Namespace, output: Output) -> int:
-    from deungdae.insight.vision import taught  # noqa: PLC0415 — for this verb alone
+    from deungdae.app.compute import Compute, ComputeOptions  # noqa: PLC0415 — for this verb alone
+    from deungdae.insight.vision import taught  # noqa: PLC0415 — as above
     from deungdae.learn.inspection import Lesson, networks, teach  # noqa: PLC0415 — as above
 
     source, shelf = _set(options), sets.shelf_of(options)
@@ -114,11 +120,17 @@ def _train(options: argparse.Namespace, output: Output) -> int:
             output.note(f"{100 * done:3.0f} %  {what}")
             said = what
 
-    models = _models(options)
-    card, content = teach(
-        lesson, _examples(source, shelf), tell,
-        makers=(taught.train, networks), load=taught.load,
-    )  # fmt: skip
+    models, examples = _models(options), _examples(source, shelf)
+    begun = time.monotonic()
+    with Compute(ComputeOptions(ray=options.ray, workers=options.workers)) as compute:
+        crowd = partial(
+            networks,
+            used=lambda: (time.monotonic() - begun) / lesson.seconds,
+            crew=compute.crew,
+        )
+        card, content = teach(
+            lesson, examples, tell, makers=(taught.train, crowd), load=taught.load
+        )
     card = models.add(card, content)
     shelf.use(source.card, sets.person(options), f"training of {name}", model=card.version)
     if output.as_json:
