@@ -211,7 +211,8 @@ def limits(
         score, bad, groups, escape=lesson.escape, false_reject=lesson.false_reject
     )
     if found.reject is None:
-        return NEVER_PASS, NEVER_REJECT, (found.promise,)
+        accept = NEVER_PASS if found.accept is None else found.accept
+        return accept, NEVER_REJECT, (found.promise,)
     if found.accept is not None:
         return found.accept, found.reject, (found.promise,)
     said = (

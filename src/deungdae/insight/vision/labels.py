@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+import numpy as np
 
+from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import Event, Finding
+from deungdae.learn.measure import Interval, kappa
 
 LABEL = "label"  # last part of the id of a person's verdict: `<image signal>.label`
 WORDS = ("good", "reject")
+SAME = {"pass": "good", "reject": "reject"}  # what an inspection says, in people's words
+LEAST = 30  # parts from which on the agreement beyond chance is told
+MOST = 2000  # newest parts of which it is told; more would only cost time
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +37,14 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     escaped: passed, but bad in a person's eyes; falsely_rejected: rejected, but good. Only what
     people looked at is known, and they look at rejected ones first: these are no rates.
+    kappa: agreement beyond chance on the parts that the inspection decided; None for fewer than 30.
     """
 
     looked_at: int = 0
     agreed: int = 0
     escaped: int = 0
     falsely_rejected: int = 0
+    kappa: Interval | None = None
 
 
 def event(signal: str, finding: Finding, verdict: str, person: str, now: int) -> Event:
@@ -85,4 +93,16 @@ def agreement(findings: Iterable[Finding], known: Mapping[str, Label]) -> Agreem
         agreed=sum(said in (("pass", "good"), ("reject", "reject")) for said in pairs),
         escaped=pairs.count(("pass", "reject")),
         falsely_rejected=pairs.count(("reject", "good")),
+        kappa=_beyond_chance([pair for pair in pairs if pair[0] in SAME][-MOST:]),
     )
+
+
+def _beyond_chance(pairs: Sequence[tuple[str | None, str]]) -> Interval | None:
+    """Return Cohen's kappa, or None where too few are known or all are of one kind."""
+    if len(pairs) < LEAST:
+        return None
+    ratings = [(SAME[said or ""], seen) for said, seen in pairs]
+    try:
+        return kappa(ratings, random=np.random.default_rng(0), rounds=400)
+    except NotEnoughData:
+        return None

@@ -166,12 +166,14 @@ export class Inspection {
     $("inspection-title").textContent = `${t.inspection} · ${assetName(each.asset)}`;
     $("verdict").className = `state ${kind}`;
     $("verdict").replaceChildren(element("strong", "", `${mark} ${t.verdicts[verdict]}`));
-    const numbers = [[t.score, each.value], [t.threshold, Number.parseFloat(evidence.threshold)]].filter(([, value]) => Number.isFinite(value));
+    const numbers = [[t.score, each.value], ...limits(evidence)].filter(([, value]) => Number.isFinite(value));
     const rows = [
       [t.serial, evidence.serial ? link(evidence.serial) : t.noSerial],
       [t.inspectedAt, moment(each.time, true)],
       ...(evidence.kinds ? [[t.defect, evidence.kinds.split(", ").map((name) => t.defects[name] ?? name).join(", ")]] : []),
       ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
+      ...(verdict === "learning" ? [] : [[t.judgedBy, judge(evidence)]]),
+      ...(evidence.shadow ? [[t.shadowSays, shadow(evidence.shadow)]] : []),
     ];
     $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
     $("inspection-reason").textContent = isKoreanWithout(each) ? "" : say(each.reason);
@@ -214,6 +216,31 @@ function pick(words, chosen, act) {
 // what could not be judged has no verdict
 function verdictOf(each) {
   return each.evidence.verdict in VERDICTS ? each.evidence.verdict : "unsure";
+}
+
+// the limits between which a person is asked; a model that promises nothing of bad parts has one only
+function limits(evidence) {
+  const { t } = here;
+  const [accept, reject] = [Number.parseFloat(evidence.accept), Number.parseFloat(evidence.threshold)];
+  if (!evidence.model) return [[t.threshold, reject]];
+  const between = accept <= reject && accept >= 0;
+  return [...(between ? [[t.passesBelow, accept]] : []), ...(reject <= 1 ? [[t.rejectsAbove, reject]] : [])];
+}
+
+function judge(evidence) {
+  const { t } = here;
+  if (!evidence.model) return t.withoutModel;
+  return t.byModel(evidence.model.split(" ").at(-1), t.stages[evidence.stage] ?? evidence.stage);
+}
+
+// told: "reject 0.934 version", or "unsure - version" where nothing was seen
+function shadow(told) {
+  const { t } = here;
+  const [verdict, score, version] = told.split(" ");
+  const [mark, kind] = VERDICTS[verdict] ?? VERDICTS.unsure;
+  const value = Number.parseFloat(score);
+  const words = `${mark} ${t.verdicts[verdict] ?? verdict}${Number.isFinite(value) ? ` (${number(value, t.locale, true)})` : ""}`;
+  return element("span", `shadow ${kind}`, element("strong", "", words), element("span", "quiet", ` ${version ?? ""}`));
 }
 
 // the reason of a reject is in English, and its parts are told in the facts already
@@ -284,6 +311,14 @@ function heat(told, corners) {
   return group;
 }
 
+// agreement beyond chance with its interval; 1: as if both were one
+function beyondChance({ value, low, high }) {
+  const told = (share) => number(Math.round(share * 100) / 100, here.t.locale);
+  const made = element("span", "", element("strong", "", told(value)), ` (${told(low)} – ${told(high)})`);
+  made.title = here.t.kappaWords;
+  return made;
+}
+
 // how many were inspected and rejected, and how people and inspection agree
 function agreement(told) {
   const { t } = here;
@@ -296,6 +331,7 @@ function agreement(told) {
     ...(told.unsure ? [[t.verdicts.unsure, count(told.unsure)]] : []),
     [t.lookedAt, count(seen.looked_at)],
     ...(seen.looked_at ? [[t.agreed, count(seen.agreed)], [t.escaped, count(seen.escaped)], [t.falselyRejected, count(seen.falsely_rejected)]] : []),
+    ...(seen.kappa ? [[t.kappa, beyondChance(seen.kappa)]] : []),
   ];
   return rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]);
 }

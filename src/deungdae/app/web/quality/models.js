@@ -9,7 +9,9 @@ import { analyses, ask, assetName, assetOf, get, here, may, moment, send } from 
 const AGAIN = 1500; // ms between looks at a training
 const BUDGETS = [["120", 2], ["300", 5], ["900", 15], ["1800", 30]]; // s, as words in minutes
 const FIGURES = ["auroc", "escape", "false_reject", "automatic"];
-const STAGES = { decide: "run", advise: "run", shadow: "idle" };
+const STAGES = { shadow: "idle", advise: "run", decide: "run" };
+const MARKS = { shadow: "◔", advise: "◑", decide: "●" };
+const OPEN = 2; // versions that are told in full; older ones are folded away
 
 export class Models {
   async build() {
@@ -44,13 +46,28 @@ export class Models {
   model(each) {
     const { t } = here;
     const judges = each.acting ? t.judges[each.stage](each.acting) : t.judges.none;
+    const told = each.versions.filter((version, n) => n < OPEN || version.stage);
+    const folded = each.versions.filter((version) => !told.includes(version));
     const head = element("div", "head", element("h3", "", assetName(assetOf(each.signal))), element("span", "push"), ...this.tools(each));
-    const parts = [head, element("p", "", judges), element("p", "quiet", t.labelledParts(each.good, each.bad))];
+    const parts = [head, ladder(each), element("p", "judges", judges), element("p", "quiet", t.labelledParts(each.good, each.bad))];
     if (each.problem) parts.push(element("p", "problem", say(each.problem)));
     if (each.training) parts.push(this.training(each, each.training));
     if (!each.versions.length && !each.training) parts.push(element("p", "quiet", t.noModel));
-    parts.push(...each.versions.map((version) => this.version(each, version)));
+    parts.push(...told.map((version) => this.version(each, version)));
+    if (folded.length) {
+      const older = element("details", "older", element("summary", "", t.olderVersions(folded.length)), ...folded.map((version) => this.version(each, version)));
+      older.open = this.unfolded?.has(each.name) ?? false;
+      older.addEventListener("toggle", () => this.fold(each.name, older.open));
+      parts.push(older);
+    }
     return element("div", "model", ...parts);
+  }
+
+  // what is open stays open when all is drawn anew
+  fold(key, open) {
+    this.unfolded ??= new Set();
+    if (open) this.unfolded.add(key);
+    else this.unfolded.delete(key);
   }
 
   tools(each) {
@@ -95,19 +112,22 @@ export class Models {
 
   version(each, version) {
     const { t } = here;
-    const chip = element("span", `state ${STAGES[version.stage] ?? "hold"}`, t.stages[version.stage] ?? t.stages.none);
-    const title = element("div", "head", element("strong", "", version.version), chip, element("span", "quiet", moment(version.trained)), element("span", "push"), ...this.steps(each, version));
+    const chip = element("span", `state ${STAGES[version.stage] ?? "hold"}`, `${MARKS[version.stage] ?? "○"} ${t.stages[version.stage] ?? t.stages.none}`);
+    const title = element("div", "head", element("h4", "", version.version), chip, element("span", "quiet", moment(version.trained)), element("span", "push"), ...this.steps(each, version));
     const figures = FIGURES.filter((name) => version.metrics[name]).map((name) => figure(name, version.metrics[name]));
-    const about = element("p", "quiet", t.learntFrom(version.images, version.bad, version.held_out, version.method));
+    const about = element("p", "quiet", t.learntFrom(version.images, version.bad, version.held_out, say(version.method)));
     const more = element("details", "", element("summary", "", t.whatItPromises), element("ul", "", ...version.limits.map((each) => element("li", "", say(each)))));
-    return element("section", "version", title, element("dl", "facts", ...figures.flat()), ...contest(version), about, more);
+    more.open = this.unfolded?.has(version.version) ?? false;
+    more.addEventListener("toggle", () => this.fold(version.version, more.open));
+    return element("section", "version", title, ...contest(version), element("dl", "figures", ...figures), about, more);
   }
 
   steps(each, version) {
     const { t } = here;
     const next = { shadow: "advise", advise: "decide", "": "shadow" }[version.stage];
     if (!next) return [];
-    return [engineers(button("", t.steps[next], () => this.appoint(each, version.version, next, t.stepText[next])))];
+    const why = next === "advise" && version.compared?.verdict === "worse" ? t.isWorse(version.compared.against || t.formerly) : "";
+    return [engineers(button("", t.steps[next], () => this.appoint(each, version.version, next, t.stepText[next])), why)];
   }
 
   appoint(each, version, stage, text) {
@@ -132,17 +152,45 @@ function engineers(made, why = "") {
   return made;
 }
 
+// the three steps of a model, and which version stands on each
+function ladder(each) {
+  const { t } = here;
+  const on = { shadow: each.shadow, advise: "", decide: "" };
+  if (each.acting) on[each.stage] = each.acting;
+  const steps = Object.keys(STAGES).map((stage) => {
+    const step = element("li", on[stage] ? `step ${STAGES[stage]}` : "step", element("strong", "", `${MARKS[stage]} ${t.stages[stage]}`), element("span", "quiet", on[stage] || t.nobody));
+    step.title = t.stageWords[stage];
+    return step;
+  });
+  const made = element("ol", "ladder", ...steps);
+  made.setAttribute("aria-label", t.ladder);
+  return made;
+}
+
 function figure(name, { value, low, high }) {
   const { t } = here;
   const told = (share) => (name === "auroc" ? number(Math.round(share * 1000) / 1000, t.locale) : `${percent(100 * share, t.locale)} %`);
-  return [element("dt", "", t.figures[name]), element("dd", "", element("strong", "", told(value)), ` (${told(low)} – ${told(high)})`)];
+  return element("div", "figure", element("dt", "", t.figures[name]), element("dd", "", element("strong", "", told(value)), element("span", "quiet", `${told(low)} – ${told(high)}`)));
 }
 
+// which of the two is better, on the same parts, and what each did with them
 function contest({ compared }) {
   if (!compared) return [];
   const { t } = here;
   const against = compared.against || t.formerly;
-  const [kind, words] = { better: ["run", t.isBetter(against)], worse: ["down", t.isWorse(against)], "not worse": ["idle", t.isNotWorse(against)] }[compared.verdict];
-  const tally = (each) => t.tally(each.escaped, each.bad, each.falsely_rejected, each.good, each.asked);
-  return [element("p", `contest ${kind}`, words), element("p", "quiet", `${t.newOne}: ${tally(compared.new)}`), element("p", "quiet", `${against}: ${tally(compared.old)}`)];
+  const [kind, mark, words] = { better: ["run", "▲", t.isBetter(against)], worse: ["down", "▼", t.isWorse(against)], "not worse": ["idle", "=", t.isNotWorse(against)] }[compared.verdict];
+  const rows = [
+    ["", t.newOne, against],
+    [t.escapedOf(compared.new.bad), compared.new.escaped, compared.old.escaped],
+    [t.rejectedOf(compared.new.good), compared.new.falsely_rejected, compared.old.falsely_rejected],
+    [t.askedOf(compared.new.good + compared.new.bad), compared.new.asked, compared.old.asked],
+  ];
+  const cells = rows.map((row, n) => element("tr", "", ...row.map((cell, m) => header(element(n && m ? "td" : "th", "", n && m ? number(cell, t.locale) : cell), n))));
+  const table = element("table", "tallies", element("thead", "", cells[0]), element("tbody", "", ...cells.slice(1)));
+  return [element("p", `contest ${kind}`, `${mark} ${words}`), table];
+}
+
+function header(cell, row) {
+  if (cell.tagName === "TH") cell.scope = row ? "row" : "col";
+  return cell;
 }
