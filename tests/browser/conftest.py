@@ -108,6 +108,19 @@ def asking(
     plant.kill()
 
 
+@pytest.fixture(scope="module")
+def eyeing(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Plant]:
+    """Give a factory with a camera that saw bricks, and people who said what they are."""
+    folder = tmp_path_factory.mktemp("eye")
+    shutil.copy(HERE / "eye.toml", folder / "factory.toml")
+    plant = Plant(folder, free_port(), "eye.py")
+    plant.start()
+    yield plant
+    plant.kill()
+
+
 @pytest.fixture(scope="module")  # not longer: its loop would be in the way of others' tests
 def browser() -> Iterator[Browser]:
     """Give the system's Chromium."""

@@ -16,7 +16,9 @@ const AGAIN = 1500; // ms between two looks at what is new, at least
 const WARM = 4; // of 15: cells of a heat map that are drawn; 8 is the threshold
 
 export class Inspection {
-  constructor() {
+  // labelled: called when a person has said what a part is
+  constructor(labelled) {
+    this.labelled = labelled;
     this.told = null; // what the API last said
     this.chosen = null; // the key of the one that a person picked, or null: the first
     this.queue = "all";
@@ -132,7 +134,7 @@ export class Inspection {
       this.thumbs(told);
       if (this.seen[at + 1]) this.chosen = key(this.seen[at + 1]);
       this.show();
-      await this.recall();
+      await Promise.all([this.recall(), this.labelled()]);
     } catch (problem) {
       $("relabel-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
     }

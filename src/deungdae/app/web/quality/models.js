@@ -74,7 +74,7 @@ export class Models {
     const { t } = here;
     const running = each.training?.state === "running";
     const made = [engineers(button("", t.train, () => this.begin(each)), running ? t.trainingNow : "")];
-    if (each.acting && each.before) made.push(engineers(button("", t.goBack, () => this.appoint(each, each.before, each.stage, t.goBackTo(each.before)))));
+    if (each.before) made.push(engineers(button("", t.goBack, () => this.appoint(each, each.before, each.stage || "advise", t.goBackTo(each.before), t.goBack))));
     if (each.acting) made.push(engineers(button("", t.takeOut, () => this.appoint(each, "", "", t.takenOut))));
     return made;
   }
@@ -130,10 +130,10 @@ export class Models {
     return [engineers(button("", t.steps[next], () => this.appoint(each, version.version, next, t.stepText[next])), why)];
   }
 
-  appoint(each, version, stage, text) {
+  appoint(each, version, stage, text, title = version ? here.t.steps[stage] : here.t.takeOut) {
     const { t } = here;
     ask({
-      title: version ? t.steps[stage] : t.takeOut,
+      title,
       text,
       yes: t.yes,
       path: `models/${each.name}/stage`,

@@ -9,4 +9,7 @@ import { Models } from "./models.js";
 
 const none = { build: () => ($("no-quality").hidden = analyses("spc") || analyses("vision")) };
 
-export default () => [none, new Chart(), new Capability(), new Inspection(), new Models()];
+export default () => {
+  const models = new Models();
+  return [none, new Chart(), new Capability(), new Inspection(() => models.recall()), models];
+};
