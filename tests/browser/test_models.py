@@ -1,4 +1,4 @@
-"""What an inspection learns: labels by one key, a training, its figures, and the way up and back."""
+"""What an inspection learns: labels by key, a training, its figures, and the way up and back."""
 
 from __future__ import annotations
 
