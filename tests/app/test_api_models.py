@@ -127,6 +127,9 @@ async def test_from_labels_to_judging_and_back(actor: httpx.AsyncClient, line: H
     (acting,) = line.runtime.models.appointed("eye")  # type: ignore[union-attr]
     assert (acting.version, acting.stage) == (first["version"], "decide")
 
+    told = await trained(actor)  # nothing new to learn: what judges goes on judging
+    assert told["training"]["version"] == told["acting"] == first["version"]
+
     told = await trained(actor, false_reject=0.2)
     second = next(each for each in told["versions"] if each["version"] != first["version"])
     assert second["compared"]["against"] == first["version"]

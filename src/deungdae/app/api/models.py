@@ -138,6 +138,15 @@ class Training(Job):
         )
         card, content = await school.attend(course, self.tell)
         card = await call(models.add, card, content)
+        for each in sets:
+            await call(_note_use, shelf, each, self.person, card)
+        # where nothing new was to be learnt, the same came out: it goes on judging
+        if (await call(models.standing, self.name)).acting != card.version:
+            await self._let_watch(here, models, card)
+        self.version, self.share = card.version, 1.0
+
+    async def _let_watch(self, here: Context, models: Models, card: Card) -> None:
+        """Set a new version into the shadow."""
         move = Move(
             version=card.version,
             stage="shadow",
@@ -145,11 +154,8 @@ class Training(Job):
             time=here.runtime.clock.now(),
             because=f"trained from {card.images} images",
         )
-        await call(models.move, self.name, move)
-        for each in sets:
-            await call(_note_use, shelf, each, self.person, card)
+        await here.runtime.clock.call(models.move, self.name, move)
         await here.note("model", msgspec.to_builtins(move) | {"name": self.name}, self.person)
-        self.version, self.share = card.version, 1.0
 
 
 @router.get("/models", **answer(list[ModelAnswer]))

@@ -107,7 +107,7 @@ export class Models {
       return element("div", "training", bar, element("span", "", `${percent(100 * job.share, t.locale)} % · ${say(job.what)}`), stop);
     }
     if (job.state === "failed") return element("p", "problem", `${t.trainingFailed} ${say(job.problem)} ${say(job.remedy)}`);
-    return element("p", "quiet", job.state === "done" ? t.trained(job.version) : t.trainingStopped);
+    return element("p", "quiet", job.state !== "done" ? t.trainingStopped : job.version === each.shadow ? t.trained(job.version) : job.version === each.acting ? t.trainedAlike(job.version) : "");
   }
 
   version(each, version) {

@@ -54,7 +54,7 @@ export const words = {
     kappa: "우연을 뺀 일치 (κ)",
     kappaWords: "사람과 검사가 우연보다 얼마나 더 같게 판정하는지: 0은 우연, 1은 완전히 같음. 95 % 신뢰구간.",
     judgedBy: "판정한 것",
-    withoutModel: "양품 기준 (학습 모델 없음)",
+    withoutModel: "학습 모델 없음",
     byModel: (version, stage) => `모델 ${version} · ${stage}`,
     shadowSays: "지켜보는 모델의 판정",
     passesBelow: "이보다 낮으면 양품",
@@ -76,6 +76,7 @@ export const words = {
     trainingFailed: "학습하지 못했습니다.",
     trainingStopped: "학습을 멈추었습니다. 남은 것은 없습니다.",
     trained: (version) => `학습을 마쳤습니다: ${version}. 지금은 지켜보기만 합니다.`,
+    trainedAlike: (version) => `마지막으로 학습한 모델 ${version}을(를) 쓰고 있습니다. 사람이 더 확인하면 다시 학습하세요.`,
     stages: { decide: "판정", advise: "권고", shadow: "지켜봄", none: "쓰지 않음" },
     steps: { shadow: "지켜보기", advise: "권고로 올리기", decide: "판정으로 올리기" },
     stepText: {
@@ -168,7 +169,7 @@ export const words = {
     kappa: "Agreement beyond chance (κ)",
     kappaWords: "How much more people and inspection agree than by chance: 0 is chance, 1 is always. 95 % interval.",
     judgedBy: "Judged by",
-    withoutModel: "what good ones look like (no model)",
+    withoutModel: "no model",
     byModel: (version, stage) => `model ${version} · ${stage}`,
     shadowSays: "The watching model says",
     passesBelow: "Good below",
@@ -190,6 +191,7 @@ export const words = {
     trainingFailed: "Training failed.",
     trainingStopped: "Training was stopped; nothing of it is kept.",
     trained: (version) => `Trained: ${version}. It only watches for now.`,
+    trainedAlike: (version) => `Version ${version}, trained last, is in use. Train again when people have said more.`,
     stages: { decide: "decides", advise: "advises", shadow: "watches", none: "not in use" },
     steps: { shadow: "Let it watch", advise: "Let it advise", decide: "Let it decide" },
     stepText: {
