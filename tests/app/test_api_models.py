@@ -48,8 +48,7 @@ def factory_text() -> str:
 
 @pytest.fixture
 async def line(house: House) -> House:
-    """Give a line that inspected bricks; people said of all bad ones, and of most good ones, what they
-    are."""
+    """Give a line that inspected bricks; people looked at all bad ones, and at most good ones."""
     random = np.random.default_rng(1)
     blobs = Blobs(house.runtime.factory.path.parent / "images")
     now = house.runtime.clock.now()
