@@ -86,6 +86,15 @@ def test_without_enough_bad_parts_no_escape_rate_is_promised() -> None:
     assert reject < accept <= np.nextafter(reject, 1)  # nobody is asked: what is not bad passes
 
 
+def test_with_few_good_parts_what_they_carry_is_promised() -> None:
+    score, bad = np.append(np.linspace(0, 0.4, 43), 0.9), np.arange(44) == 43
+    lesson = msgspec.structs.replace(LESSON, false_reject=0.02)
+    accept, reject, said = limits(score, bad, [str(n) for n in range(44)], lesson)
+    assert reject == pytest.approx(0.4, abs=0.02)
+    assert accept > reject
+    assert "Good parts that are rejected: at most 2.3%." in said[0]
+
+
 def test_with_too_few_parts_nothing_is_rejected() -> None:
     accept, reject, said = limits(np.array([0.1, 0.2]), np.zeros(2, bool), ["a", "b"], LESSON)
     assert (accept, reject) == (-1.0, 2.0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .images.school import Crew
 
 HELD_OUT = 4  # one group in so many is never learnt from, by any version
+CARRIED = 0.1  # share of good parts rejected that is promised instead, where fewer cannot be
 NEVER_PASS, NEVER_REJECT = -1.0, 2.0  # limits beyond all scores, which are 0 to 1
 TELLING = 5  # bad parts from which on ways of learning can be told apart
 ENOUGH = 0.995  # AUROC on groups not seen: with it nothing slower is tried
@@ -210,6 +211,11 @@ def limits(
     found = Conformal.fit(
         score, bad, groups, escape=lesson.escape, false_reject=lesson.false_reject
     )
+    if found.reject is None and found.best_false_reject <= CARRIED:
+        # what so few good parts can carry follows from their number alone, so it may be promised
+        carried = found.best_false_reject * (1 + 1e-9)
+        found = Conformal.fit(score, bad, groups, escape=lesson.escape, false_reject=carried)
+        lesson = msgspec.structs.replace(lesson, false_reject=carried)
     if found.reject is None:
         accept = NEVER_PASS if found.accept is None else found.accept
         return accept, NEVER_REJECT, (found.promise,)
