@@ -130,6 +130,8 @@ async def test_from_labels_to_judging_and_back(actor: httpx.AsyncClient, line: H
     assert told["training"]["version"] == told["acting"] == first["version"]
 
     told = await trained(actor, false_reject=0.2)
+    learnt = {one for each in told["versions"] for one in each["dataset"].split(", ")}
+    assert {card.id for card in shelf.cards("eye-recent")} <= learnt
     second = next(each for each in told["versions"] if each["version"] != first["version"])
     assert second["compared"]["against"] == first["version"]
     assert second["compared"]["new"]["bad"] == first["compared"]["new"]["bad"]  # the same ones

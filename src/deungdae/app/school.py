@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -80,6 +80,14 @@ def cut(shelf: Shelf, line: Line, name: str, signal: str, who: str) -> tuple[str
             if each is declared[-1]:  # while nobody has labelled anything, the newest will do
                 raise
     return tuple(found)
+
+
+def tidy(shelf: Shelf, name: str, cards: Sequence[Card], who: str) -> None:
+    """Drop the sets of newest images that no model learnt from: each is as large as the next."""
+    kept = {each for card in cards for each in card.dataset.split(", ")}
+    for each in shelf.cards(f"{name}-recent"):
+        if each.id not in kept:
+            shelf.drop(each, who)
 
 
 def is_bad(item: Item) -> bool | None:

@@ -140,6 +140,8 @@ class Training(Job):
         card = await call(models.add, card, content)
         for each in sets:
             await call(_note_use, shelf, each, self.person, card)
+        cards = await call(models.cards, self.name)
+        await call(school.tidy, shelf, self.name, cards, self.person)
         # where nothing new was to be learnt, the same came out: it goes on judging
         if (await call(models.standing, self.name)).acting != card.version:
             await self._let_watch(here, models, card)

@@ -54,7 +54,9 @@ def add(verbs: Any) -> None:
                        help="on a Ray cluster, as [compute] ray")  # fmt: skip
     train.set_defaults(run=_train)
 
-    evaluate = whats.add_parser("evaluate", help="how good a model is on parts it never saw")
+    evaluate = whats.add_parser(
+        "evaluate", help="how good a model is on parts it never saw: of its own set, or of another"
+    )
     evaluate.add_argument("--against", default="", metavar="VERSION", help="compare with this one")
     evaluate.set_defaults(run=_evaluate)
     for each in (train, evaluate):
@@ -147,8 +149,11 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
     from deungdae.learn.compare import compare, verdicts  # noqa: PLC0415 — as above
     from deungdae.learn.inspection import is_held_out, measured, scores  # noqa: PLC0415 — as above
 
-    models, source = _models(options), _set(options)
+    models = _models(options)
     card, content = _chosen(models, options.model)
+    if not options.set and not options.images:  # then by what it kept back of its own
+        options.set = card.dataset.partition(", ")[0]
+    source = _set(options)
     examples = _examples(source, sets.shelf_of(options))
     learnt_from = source.card.id in card.dataset.split(", ")
     if learnt_from:
