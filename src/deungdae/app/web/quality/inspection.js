@@ -225,8 +225,8 @@ function limits(evidence) {
   const { t } = here;
   const [accept, reject] = [Number.parseFloat(evidence.accept), Number.parseFloat(evidence.threshold)];
   if (!evidence.model) return [[t.threshold, reject]];
-  const between = accept <= reject && accept >= 0;
-  return [...(between ? [[t.passesBelow, accept]] : []), ...(reject <= 1 ? [[t.rejectsAbove, reject]] : [])];
+  if (reject - accept < 1e-6) return [[t.threshold, reject]];
+  return [...(accept >= 0 ? [[t.passesBelow, accept]] : []), ...(reject <= 1 ? [[t.rejectsAbove, reject]] : [])];
 }
 
 function judge(evidence) {
