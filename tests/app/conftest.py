@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ from deungdae.core.types import Event
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 from deungdae.model import factory as model
+
+# a zone in which it is two in the afternoon: some hours back is the same day, whenever tests run
+AFTERNOON = f"Etc/GMT{time.gmtime().tm_hour - 14:+d}"
 
 FACTORY = """
 [factory]

@@ -65,7 +65,13 @@ async def test_a_person_says_what_it_is_and_says_it_anew(
     told = (await actor.get(f"{PATH}?from=-1h")).json()
     assert [each["label"] for each in told["inspections"]] == ["", "", "good", "reject"]
     assert told["inspections"][2]["person"] == "lee"
-    assert told["agreement"] == {"looked_at": 2, "agreed": 0, "escaped": 1, "falsely_rejected": 1}
+    assert told["agreement"] == {
+        "looked_at": 2,
+        "agreed": 0,
+        "escaped": 1,
+        "falsely_rejected": 1,
+        "kappa": None,
+    }
     still_open = (await actor.get(f"{PATH}?from=-1h&wanted=open")).json()
     assert [each["value"] for each in still_open["inspections"]] == [3.0, 2.0]
     entries = [entry for entry in house.journal.read(0, 2**62) if entry.kind == "label"]

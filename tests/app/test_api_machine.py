@@ -15,12 +15,14 @@ from deungdae.core.types import HOUR, MINUTE, Batch, Event, Signal
 from deungdae.historian.store import Historian
 from deungdae.model import factory as model
 
-from .conftest import House  # type: ignore[import-not-found]
+from .conftest import AFTERNOON, House  # type: ignore[import-not-found]
+from .conftest import FACTORY as HOUSE
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
-FACTORY = """
+FACTORY = f"""
 [factory]
 id = "works"
+timezone = "{AFTERNOON}"
 [equipment.press]
 [[signals]]
 id = "press.state"
@@ -28,6 +30,11 @@ kind = "state"
 [[signals]]
 id = "press.count"
 """
+
+
+@pytest.fixture
+def factory_text() -> str:
+    return HOUSE.replace('id = "brickworks"', f'id = "brickworks"\ntimezone = "{AFTERNOON}"', 1)
 
 
 def said(hours: float, word: str, now: int) -> Event:

@@ -30,7 +30,9 @@ async def stood(house: House) -> int:
     """Let the saw have stood for ten minutes an hour ago; return when it began."""
     now = house.runtime.clock.now()
     since = now - HOUR
-    told = ((now - 26 * HOUR, "running"), (since, "down"), (since + 10 * MINUTE, "running"))
+    # it says so every hour: of a calendar day without a word nothing would be known
+    told = [(now - hours * HOUR, "running") for hours in range(26, 1, -1)]
+    told += [(since, "down"), (since + 10 * MINUTE, "running"), (now, "running")]
     await house.runtime.intake.put(
         tuple(
             Event(id="saw.state", time=time, kind="state", value=word, received=now)

@@ -181,7 +181,7 @@ def test_docs_are_written(ask: Asked, tmp_path: Path) -> None:
     files = ask.json("docs", str(tmp_path / "reference"))
     assert {Path(file).name for file in files} == {
         "options.md", "commands.md", "line.md", "errors.md", "imports.md",
-        "factory.schema.json", "line.schema.json",
+        "factory.schema.json", "line.schema.json", "dataset.md", "dataset.schema.json",
     }  # fmt: skip
     for file in files:
         assert len(Path(file).read_text()) > 500

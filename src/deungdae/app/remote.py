@@ -221,10 +221,17 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     if kind.is_decimal(column.type):  # what DuckDB makes of sums of whole numbers
         make = float if column.type.scale else int
         return [None if value is None else make(value) for value in column.to_pylist()]
-    try:
-        return column.to_pylist()  # type: ignore[no-any-return]
-    except ValueError as error:  # Python has no nanoseconds
-        raise StoreError("an answer has times within lists or tables: unnest them") from error
+    if _holds_times(column.type):  # Python has no nanoseconds
+        raise StoreError("an answer has times within lists or tables: unnest them")
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _holds_times(type: pa.DataType) -> bool:
+    """Return whether values of a type are times, or hold some."""
+    import pyarrow.types as kind  # noqa: PLC0415 — as above
+
+    inside = (type.field(place).type for place in range(type.num_fields))
+    return bool(kind.is_timestamp(type)) or any(_holds_times(each) for each in inside)
 
 
 def bounded(query: str, rows: int, skip: int = 0) -> str:
