@@ -11,8 +11,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -110,9 +112,15 @@ def test_every_machine_is_reached_by_its_protocol(demo: Demo) -> None:
 def test_the_picture_lives(demo: Demo) -> None:
     """OEE, a point of a control chart, an inspected brick, kilowatt-hours."""
     demo.wait("an OEE", lambda: demo.finding("oee"))
-    demo.wait("a point of the control chart", lambda: demo.finding("control", "press-2"))
+    charted = "kiln" if at_meal("press-2") else "press-2"
+    demo.wait("a point of the control chart", lambda: demo.finding("control", charted))
     demo.wait("energy of the line", lambda: demo.finding("energy", "line1"))
-    brick = demo.wait("an inspected brick", lambda: demo.finding("inspection"))
+
+    def brick_with_serial() -> dict[str, Any] | None:
+        found = demo.finding("inspection")  # of some the camera cannot read the code
+        return found if found and found["evidence"]["serial"] else None
+
+    brick = demo.wait("an inspected brick", brick_with_serial)
     assert brick["evidence"]["serial"].startswith(("ST", "AR"))
     picture = demo.bytes(f"/api/v1/blobs/{brick['evidence']['image']}")
     assert picture.startswith((b"\x89PNG", b"\xff\xd8"))
@@ -124,8 +132,19 @@ def test_a_brick_tells_its_lot_over_every_protocol(demo: Demo) -> None:
         ("press-1.part", "lot"), ("press-2.part", "lot"), ("mixer.lot", "order"),
         ("robot.part", "into"), ("camera.part", "result"),
     ):  # fmt: skip
-        demo.wait(f"{id} with its {key}", lambda id=id, key=key: key in said(demo, id))
+        if not (
+            id.startswith("press") and at_meal(id.partition(".")[0])
+        ):  # then it presses nothing
+            demo.wait(f"{id} with its {key}", lambda id=id, key=key: key in said(demo, id))
     assert said(demo, "press-1.order")["quantity"] in ("240", "480")
+
+
+def at_meal(press: str) -> bool:
+    """Return whether those at a press have their meal, as line.toml says, or are about to."""
+    now = datetime.now(ZoneInfo("Asia/Seoul"))
+    half = {"press-1": (-5, 30), "press-2": (25, 60)}[press]
+    minute = now.minute - 60 if now.hour in (11, 23) else now.minute
+    return now.hour in (0, 11, 12, 23) and half[0] <= minute < half[1]
 
 
 def said(demo: Demo, id: str) -> dict[str, str]:
