@@ -143,6 +143,9 @@ def test_of_two_changes_of_one_line_a_person_chooses(page: Page, desk: Plant) ->
     together = conflict.get_by_role("button", name="합치기")
     expect(together).to_be_disabled()
     conflict.get_by_role("radio", name="내 변경").check()
+    for _ in range(2):  # the page is built anew, as when the factory changes
+        page.locator("#language").click()
+    expect(conflict).to_contain_text("이대리 님이")
     together.click()
     save(page)
     expect(page.locator("#file-state")).to_contain_text("저장했습니다")
@@ -167,6 +170,14 @@ def test_a_table_of_a_korean_spreadsheet_becomes_utf_8(page: Page, desk: Plant) 
     save(page)
     expect(page.locator("#file-state")).to_contain_text("저장했습니다")
     assert (desk.folder / "signals.csv").read_text(encoding="utf-8-sig") == SIGNALS
+
+
+def test_what_was_saved_stays_said_when_the_factory_takes_it_over(page: Page) -> None:
+    change(page, "벽돌 공장", "새 벽돌 공장")
+    with page.expect_response(lambda told: told.url.endswith("/files") and told.request.method == "GET"):
+        save(page)
+    expect(page.locator("#factory")).to_have_text("새 벽돌 공장")
+    expect(page.locator("#file-state")).to_contain_text("저장했습니다")
 
 
 def test_what_is_written_stays_while_other_pages_are_open(page: Page) -> None:

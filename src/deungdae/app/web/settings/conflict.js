@@ -14,6 +14,9 @@ export class Conflict {
 
   // file: as it is now; draft: as the person has it; told: who it was, if that is known
   show(file, draft, told) {
+    // the page is built anew whenever the factory changes: that undoes no choice and forgets nobody
+    const same = this.open?.file.name === file.name && this.open.file.version === file.version && this.open.draft.text === draft.text;
+    if (same && !told) return;
     const pieces = merge(draft.base, draft.text, file.text);
     this.open = { file, draft: { ...draft }, told, pieces, picks: new Map() };
     this.draw();
@@ -32,7 +35,6 @@ export class Conflict {
     const who = told?.person ? t.changedBy(told.person, file.name, moment(told.time)) : t.changedElsewhere(file.name);
     const apart = pieces.filter((piece) => piece.mine);
     const together = button("first", t.together, () => this.end(this.merged()));
-    together.disabled = apart.length > 0;
     this.together = together;
     $("file-conflict").replaceChildren(
       element("h3", "", who),
@@ -42,6 +44,13 @@ export class Conflict {
       element("menu", "", button("", t.dropMine, () => this.end(file.text)), together),
     );
     $("file-conflict").querySelector("details").open = true;
+    this.allow();
+  }
+
+  // together they come once every place has been chosen
+  allow() {
+    const { pieces, picks } = this.open;
+    this.together.disabled = picks.size < pieces.filter((piece) => piece.mine).length;
   }
 
   choice(piece, n) {
@@ -49,10 +58,10 @@ export class Conflict {
     const { picks } = this.open;
     const side = (key, word) => {
       const input = element("input");
-      Object.assign(input, { type: "radio", name: `apart-${n}`, value: key });
+      Object.assign(input, { type: "radio", name: `apart-${n}`, value: key, checked: picks.get(piece) === key });
       input.addEventListener("change", () => {
         picks.set(piece, key);
-        this.together.disabled = picks.size < this.open.pieces.filter((each) => each.mine).length;
+        this.allow();
       });
       return element("label", "side", input, element("strong", "", ` ${word}`), element("pre", "", piece[key].join("\n") || t.nothing));
     };

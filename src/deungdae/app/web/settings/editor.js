@@ -16,6 +16,7 @@ let chosen = "";
 export class Editor {
   constructor() {
     this.faults = [];
+    this.saved = ""; // what the last saving changed, until somebody types: the page is built anew by it
     this.timer = null;
     this.conflict = new Conflict((name, text, version, base) => this.settle(name, text, version, base));
     this.warn = (event) => this.changed().length && event.preventDefault();
@@ -43,9 +44,10 @@ export class Editor {
     $("file-text").setAttribute("aria-label", here.t.filesTitle);
     $("file-tabs").setAttribute("aria-label", here.t.filesTitle);
     this.conflict.draw();
+    const turn = (this.reading = {});
     try {
       const found = await get("files");
-      if (!this.gone) this.learn(found);
+      if (!this.gone && turn === this.reading) this.learn(found); // else read before the last saving
     } catch (problem) {
       if (!this.gone) put($("file-state"), problem.message);
     }
@@ -87,6 +89,7 @@ export class Editor {
 
   type() {
     drafts.get(chosen).text = $("file-text").value;
+    this.saved = "";
     $("file-diff").hidden = true;
     this.draw();
     clearTimeout(this.timer);
@@ -136,7 +139,7 @@ export class Editor {
       const wrong = this.faults.filter((fault) => fault.file === tab.firstChild.textContent).length;
       tab.replaceChildren(tab.firstChild, ...(names.includes(tab.firstChild.textContent) ? [element("span", "mark", ` ${t.unsaved}`)] : []), ...(wrong ? [element("span", "mark wrong", ` ! ${wrong}`)] : []));
     }
-    const told = this.faults.length ? t.faultCount(this.faults.length) : names.length ? t.changedFiles(names.join(", ")) : t.savedAndRight;
+    const told = this.faults.length ? t.faultCount(this.faults.length) : names.length ? t.changedFiles(names.join(", ")) : this.saved || t.savedAndRight;
     put($("file-state"), draft.encoding === "utf-8" ? told : draft.encoding ? t.otherEncoding : t.noText);
     $("file-state").className = this.faults.length || !draft.encoding ? "wrong" : "right";
     $("file-faults").replaceChildren(...this.faults.map((fault) => this.fault(fault)));
@@ -178,6 +181,7 @@ export class Editor {
   }
 
   drop() {
+    this.saved = "";
     for (const [, draft] of drafts) draft.text = draft.base;
     this.conflict.hide();
     $("file-diff").hidden = true;
@@ -208,12 +212,13 @@ export class Editor {
     const versions = Object.fromEntries(names.map((name) => [name, drafts.get(name).version]));
     try {
       const told = await send("files", { files, versions }, "PUT");
+      this.reading = {};
       for (const file of told.files) drafts.set(file.name, { base: file.text, text: file.text, version: file.version, encoding: file.encoding });
       if (this.gone) return;
       $("file-diff").hidden = true;
       this.faults = [];
+      this.saved = told.changes.length ? here.t.savedWith(told.changes.join(", ")) : here.t.saved;
       this.open(chosen);
-      put($("file-state"), told.changes.length ? here.t.savedWith(told.changes.join(", ")) : here.t.saved);
       $("file-text").focus();
       dispatchEvent(new Event("files-saved"));
     } catch (problem) {
