@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from lxml import etree
+
+from deungdae.wires import xml
 
 log = logging.getLogger("deungdae.search")
 
@@ -289,8 +290,7 @@ async def _mtconnect(host: str, port: int) -> Found | None:
     _, content = await _get(f"{url}/probe", "text/xml")
     if b"MTConnectDevices" not in content[:4096]:
         return None
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    root = etree.fromstring(content, parser)
+    root = xml.parsed(content, "MTConnect")
     names = [str(each.get("name", "")) for each in root.iter("{*}Device")]
     headers = [each.get("sender", "") for each in root.iter("{*}Header")]
     return Found(

@@ -16,7 +16,8 @@ from lxml import etree
 from deungdae.core.clock import from_iso
 from deungdae.core.errors import BadReply
 
-_EXCERPT = 120
+from . import xml
+
 # QIF 2.1 says Actual where QIF 3.0 says Measurement
 _MEASURED = ("CharacteristicActuals", "CharacteristicMeasurements")
 _FEATURE_IDS = ("FeatureActualIds", "FeatureMeasurementIds")
@@ -66,21 +67,7 @@ def measurements(content: bytes, zone: timezone | ZoneInfo = UTC) -> list[Measur
 
 
 def _parse(content: bytes) -> etree._Element:
-    """Return the root. No entity is resolved, nothing is fetched."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        root = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        shown = content[:_EXCERPT].decode(errors="replace")
-        raise BadReply(
-            f"this is no XML: {error.msg}; it begins {shown!r}",
-            remedy="export the results as QIF 2.1 or 3.0 again",
-        ) from error
-    if b"<!DOCTYPE" in content:
-        raise BadReply("the document brings a DOCTYPE, which no QIF document has")
+    root = xml.parsed(content, "QIF", remedy="export the results as QIF 2.1 or 3.0 again")
     if _local(root) != "QIFDocument":
         raise BadReply(f"this is a document {_local(root)}, not QIFDocument")
     return root

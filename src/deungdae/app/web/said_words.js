@@ -204,9 +204,7 @@ export const sentences = [
   ["the agent counts anew", "에이전트가 번호를 새로 세기 시작했습니다"],
   ["{} observations fell out of the agent's buffer", "에이전트 버퍼에서 관측 {1}건이 밀려났습니다"],
   ["the Header's creationTime {} is no time", "Header의 creationTime ‘{1}’: 시각이 아닙니다"],
-  ["the answer is no XML: {}; it begins {}", "응답이 XML이 아닙니다: {1}. 응답의 처음: {2}"],
   ["check that the address is that of an MTConnect agent", "MTConnect 에이전트의 주소가 맞는지 확인하세요"],
-  ["the document brings a DOCTYPE, which no MTConnect document has", "문서에 MTConnect에는 없는 DOCTYPE이 있습니다"],
   ["the document has no Header", "문서에 Header가 없습니다"],
   ["the Header has no firstSequence, nextSequence or bufferSize as a number", "Header에 firstSequence, nextSequence, bufferSize가 숫자로 들어 있지 않습니다"],
   ["expected {}, and the answer is a {}: {}", "{1} 문서를 기다렸으나 {2} 문서를 받았습니다: {3}"],
@@ -764,10 +762,10 @@ export const sentences = [
   ["0 < good < bad < 1 must hold", "0 < 좋은 비율 < 나쁜 비율 < 1이어야 합니다"],
   ["no plan of up to 2000 parts tells such lots apart", "시료 2000개로도 이런 로트를 가릴 수 없습니다"],
 
-  // wires/qif: inspection results
+  // wires/xml, wires/qif: documents, inspection results
   ["this is no XML: {}; it begins {}", "XML이 아닙니다: {1} (처음 부분: {2})"],
+  ["the document brings a DOCTYPE, which no {} document has", "{1} 문서에 없어야 할 DOCTYPE이 있습니다"],
   ["export the results as QIF 2.1 or 3.0 again", "결과를 QIF 2.1 또는 3.0으로 다시 내보내세요"],
-  ["the document brings a DOCTYPE, which no QIF document has", "QIF 문서에 없어야 할 DOCTYPE이 있습니다"],
   ["this is a document {}, not QIFDocument", "QIFDocument가 아니라 {1} 문서입니다"],
   ["{} {} is no time", "{1} ‘{2}’: 시각이 아닙니다"],
   ["the document points at id {}, which is not in it", "문서가 가리키는 id {1}: 문서에 없습니다"],

@@ -9,10 +9,12 @@ import msgspec
 from lxml import etree
 
 from deungdae.core.errors import BadReply
+from deungdae.wires import xml
 
 from .reading import LEVELS, UNAVAILABLE, Reading
 
 _EXCERPT = 200
+_OTHER = "check that the address is that of an MTConnect agent"
 
 
 class OutOfRangeError(BadReply):
@@ -39,20 +41,7 @@ def parse(content: bytes, expected: str) -> etree._Element:
     Raises BadReply with the agent's words if it is an error document or anything else, and
     OutOfRangeError if the agent says so. No entity is resolved, nothing is fetched.
     """
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        root = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        shown = content[:_EXCERPT].decode(errors="replace")
-        raise BadReply(
-            f"the answer is no XML: {error.msg}; it begins {shown!r}",
-            remedy="check that the address is that of an MTConnect agent",
-        ) from error
-    if b"<!DOCTYPE" in content:
-        raise BadReply("the document brings a DOCTYPE, which no MTConnect document has")
+    root = xml.parsed(content, "MTConnect", remedy=_OTHER)
     name = etree.QName(root).localname
     if name != expected:
         raise _refusal(root, name, expected)
@@ -150,7 +139,7 @@ def _refusal(root: etree._Element, name: str, expected: str) -> BadReply:
         words = " ".join(" ".join(str(part) for part in root.itertext()).split())[:_EXCERPT]
         return BadReply(
             f"expected {expected}, and the answer is a {name}: {words!r}",
-            remedy="check that the address is that of an MTConnect agent",
+            remedy=_OTHER,
         )
     said = [(node.get("errorCode") or _code(node), _message(node)) for node in errors]
     kind = OutOfRangeError if any(code == "OUT_OF_RANGE" for code, _ in said) else BadReply
