@@ -69,14 +69,24 @@ class Plant:
             self._process = None
 
 
+@contextmanager
+def running(folder: Path, port: int, script: str, description: str = "") -> Iterator[Plant]:
+    """Run the factory of a folder; description: what is copied to be its factory.toml."""
+    if description:
+        shutil.copy(HERE / description, folder / "factory.toml")
+    plant = Plant(folder, port, script)
+    plant.start()
+    try:
+        yield plant
+    finally:
+        plant.kill()
+
+
 @pytest.fixture
 def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
     """Give a running factory."""
-    shutil.copy(HERE / "factory.toml", tmp_path)
-    plant = Plant(tmp_path, free_port(), "serve.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(tmp_path, free_port(), "serve.py", "factory.toml") as plant:
+        yield plant
 
 
 @pytest.fixture(scope="module")  # its tests only look
@@ -85,13 +95,9 @@ def works(
 ) -> Iterator[Plant]:
     """Give a running brickworks with a line, a camera, meters and a twin."""
     folder = tmp_path_factory.mktemp("works")
-    shutil.copy(HERE / "works.toml", folder / "factory.toml")
     shutil.copy(HERE / "line.toml", folder)
-    port = free_port()
-    plant = Plant(folder, port, "works.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(folder, free_port(), "works.py", "works.toml") as plant:
+        yield plant
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +105,8 @@ def asking(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[Plant]:
     """Give a factory whose gate waits for people, and whose alarms are told by a file."""
-    folder = tmp_path_factory.mktemp("ask")
-    shutil.copy(HERE / "ask.toml", folder / "factory.toml")
-    port = free_port()
-    plant = Plant(folder, port, "ask.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(tmp_path_factory.mktemp("ask"), free_port(), "ask.py", "ask.toml") as plant:
+        yield plant
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +114,8 @@ def eyeing(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[Plant]:
     """Give a factory with a camera that saw bricks, and people who said what they are."""
-    folder = tmp_path_factory.mktemp("eye")
-    shutil.copy(HERE / "eye.toml", folder / "factory.toml")
-    plant = Plant(folder, free_port(), "eye.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(tmp_path_factory.mktemp("eye"), free_port(), "eye.py", "eye.toml") as plant:
+        yield plant
 
 
 @pytest.fixture(scope="module")  # not longer: its loop would be in the way of others' tests

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import HERE, Plant, opened  # type: ignore[import-not-found]
+from .conftest import HERE, Plant, opened, running  # type: ignore[import-not-found]
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,8 @@ def house(
     text = (folder / "factory.toml").read_text()
     wrong = '[[signals]]\nid = "press1.nothing"\nsource = "press:<b>nothing</b>"\n\n'
     (folder / "factory.toml").write_text(text.replace("[[signals]]", wrong + "[[signals]]", 1))
-    port = free_port()
-    plant = Plant(folder, port, "serve.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(folder, free_port(), "serve.py") as plant:
+        yield plant
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import HERE, Plant
+from .conftest import Plant, running
 
 PASSWORD = "a quiet kiln at night"
 
@@ -24,18 +23,14 @@ def house(
 ) -> Iterator[Plant]:
     """Give a factory whose gate waits for people, with two users of it."""
     folder = tmp_path_factory.mktemp("login")
-    shutil.copy(HERE / "ask.toml", folder / "factory.toml")
-    port = free_port()
-    plant = Plant(folder, port, "ask.py")
-    plant.start()
-    for name, shown, role in (("kim", "김반장", "operator"), ("lee", "이과장", "viewer")):
-        first = ask(plant, "POST", "users", name=name, shown=shown, role=role)["password"]
-        if name == "kim":
-            ask(plant, "POST", "users/kim/password", password=PASSWORD)
-        else:
-            (folder / "first").write_text(first)
-    yield plant
-    plant.kill()
+    with running(folder, free_port(), "ask.py", "ask.toml") as plant:
+        for name, shown, role in (("kim", "김반장", "operator"), ("lee", "이과장", "viewer")):
+            first = ask(plant, "POST", "users", name=name, shown=shown, role=role)["password"]
+            if name == "kim":
+                ask(plant, "POST", "users/kim/password", password=PASSWORD)
+            else:
+                (folder / "first").write_text(first)
+        yield plant
 
 
 def ask(plant: Plant, method: str, path: str, **body: object) -> Any:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import Plant, opened  # type: ignore[import-not-found]
+from .conftest import Plant, opened, running  # type: ignore[import-not-found]
 
 FACTORY = """\
 # what people call it
@@ -35,14 +35,11 @@ SIGNALS = "id,name,source\npress1.count,생산 수량,press:count\n"
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Plant]:
     """Give a running factory whose files are edited."""
-    port = free_port()
     folder = tmp_path_factory.mktemp("desk")
     (folder / "factory.toml").write_text(FACTORY)
     (folder / "signals.csv").write_text(SIGNALS)
-    plant = Plant(folder, port, "serve.py")
-    plant.start()
-    yield plant
-    plant.kill()
+    with running(folder, free_port(), "serve.py") as plant:
+        yield plant
 
 
 @pytest.fixture
@@ -174,7 +171,9 @@ def test_a_table_of_a_korean_spreadsheet_becomes_utf_8(page: Page, desk: Plant) 
 
 def test_what_was_saved_stays_said_when_the_factory_takes_it_over(page: Page) -> None:
     change(page, "벽돌 공장", "새 벽돌 공장")
-    with page.expect_response(lambda told: told.url.endswith("/files") and told.request.method == "GET"):
+    with page.expect_response(
+        lambda told: told.url.endswith("/files") and told.request.method == "GET"
+    ):
         save(page)
     expect(page.locator("#factory")).to_have_text("새 벽돌 공장")
     expect(page.locator("#file-state")).to_contain_text("저장했습니다")
