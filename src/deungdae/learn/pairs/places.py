@@ -87,7 +87,7 @@ def _differing(there: Mask, wanted: Mask, polarity: float) -> Iterator[Place]:
     for _ in range(_GROWN):
         whole = _grown(whole, 1) & extra
     labels, count = ndimage.label(_grown(whole, _GAP), _EIGHT)
-    share = float(whole.mean())
+    share = np.count_nonzero(whole) / whole.size
     if count > _MOST or share > _LARGEST:
         raise NotEnoughData(
             f"the image differs from its golden image in {count} places and {100 * share:.0f} % "
@@ -159,8 +159,8 @@ def _surroundings(spot: Mask, there: Mask, wanted: Mask) -> Iterator[float]:
         touched = _touched(tone & ~near, _grown(near, 2), _EIGHT)[0]
         yield from ((touched >= _LEAST).sum(), *touched[:2])
     pieces, count = ndimage.label(there)
-    own = np.bincount(pieces[spot], minlength=count + 1)[1:] > 0
-    yield spot.sum() / np.isin(pieces, 1 + np.flatnonzero(own)).sum()
+    own = np.bincount(pieces[spot], minlength=count + 1) > 0
+    yield spot.sum() / own[pieces].sum()
     yield own.sum()
     for tone in (~there, ~wanted):
         whole = _touched(tone, near, _EIGHT)[1]
