@@ -189,17 +189,24 @@ def _together(
 ) -> Candidate:
     """Return networks as one method; told, twin: figures of heat maps, float64[n, 10], of what
     the networks had not seen. The curve through them has not seen it either."""
+    logit, twin_logit = ranked(school, told, twin)
+    figure = auroc(*school.judged(logit, twin_logit))
+    panel = Panel(members, *curve(*school.judged(told, twin)))
+    return Candidate("networks", panel, sight, logit, twin_logit, figure)
+
+
+def ranked(school: School, told: FloatArray, twin: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the logits of the examples and of their twins, from figures of what no model had seen,
+    float64[n, k], by curves that had not seen them either."""
     rows, bad = school.judged(told, twin)
     of = school.known_folds()
     logit, twin_logit = np.zeros(len(told)), np.zeros(len(told))
     for fold in range(school.folds):
-        weight, level = _curve(rows[of != fold], bad[of != fold])
+        weight, level = curve(rows[of != fold], bad[of != fold])
         tested = school.tested(fold)
         logit[tested] = told[tested] @ weight + level
         twin_logit[tested] = twin[tested] @ weight + level
-    figure = auroc(*school.judged(logit, twin_logit))
-    panel = Panel(members, *_curve(rows, bad))
-    return Candidate("networks", panel, sight, logit, twin_logit, figure)
+    return logit, twin_logit
 
 
 class _Study(msgspec.Struct, eq=False):
@@ -279,17 +286,17 @@ def _figures(network: Network, images: Sequence[Plane]) -> FloatArray:
     return np.array(told, np.float64).reshape(-1, FIGURES)
 
 
-def _curve(told: FloatArray, bad: NDArray[np.bool_]) -> tuple[list[float], float]:
+def curve(told: FloatArray, bad: NDArray[np.bool_]) -> tuple[list[float], float]:
     """Return the weights of the figures and the level of the logistic curve through them."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 — heavy, loads when named
 
     if bad.all() or not bad.any():  # nothing to tell apart: the highest place
-        return [1.0] + [0.0] * (FIGURES - 1), 0.0
+        return [1.0] + [0.0] * (told.shape[1] - 1), 0.0
     middle, spread = told.mean(0), told.std(0) + 1e-6
-    curve = LogisticRegression(C=1 / PENALTY, class_weight="balanced", max_iter=1000)
-    curve.fit((told - middle) / spread, bad)
-    weight = curve.coef_[0] / spread
-    return weight.tolist(), float(curve.intercept_[0] - weight @ middle)
+    fitted = LogisticRegression(C=1 / PENALTY, class_weight="balanced", max_iter=1000)
+    fitted.fit((told - middle) / spread, bad)
+    weight = fitted.coef_[0] / spread
+    return weight.tolist(), float(fitted.intercept_[0] - weight @ middle)
 
 
 def _shown(example: Example, sight: Sight) -> Shown:
