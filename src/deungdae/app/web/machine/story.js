@@ -87,6 +87,7 @@ export class Story {
     if (!asking || this.answer) return;
     $("story-stops").hidden = true;
     $("story-sums").replaceChildren(element("li", "quiet", here.t.loading));
+    $("story-band").setAttribute("aria-label", here.t.bandSays(assetName(this.asset), here.t.loading));
   }
 
   leave() {
