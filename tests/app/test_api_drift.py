@@ -78,6 +78,9 @@ async def test_a_dim_lamp_is_told_with_its_time_and_remedy(
     assert (told["version"], told["judged"], told["looked"]) == (version, NOW, NOW)
     (notice,) = (each for each in told["notices"] if "darker" in each["problem"])
     assert "clean the lamp" in notice["remedy"]
+    assert notice["about"] == "images"
+    states = {each["about"]: each["state"] for each in told["questions"]}
+    assert states == {"images": "changed", "scores": "same", "errors": "unknown"}
     assert told["start"] < notice["since"] < told["end"]
     (light,) = (each for each in told["changes"] if each["name"] == "brightness")
     assert light["drifted"]
@@ -90,6 +93,7 @@ async def test_a_dim_lamp_is_told_with_its_time_and_remedy(
 async def test_too_few_parts_and_no_model_are_said(looker: httpx.AsyncClient, version: str) -> None:
     told = (await looker.get(PATH, params={"from": "-1s"})).json()
     assert (told["judged"], told["notices"], told["errors"]) == (0, [], None)
+    assert told["questions"] == []
     assert "judged 0 parts in this time: 30 are needed" in told["reason"]
     assert (await looker.get("/api/v1/models/ear/drift")).status_code == 404
     assert (await looker.get(PATH, params={"version": "0" * 12})).status_code == 404

@@ -53,6 +53,19 @@ async def test_some_are_looked_for(
     assert [each["value"] for each in told["inspections"]] == values
 
 
+async def test_people_are_asked_of_what_was_drawn_and_of_nothing_without_an_image(
+    actor: httpx.AsyncClient, house: Any, time: int
+) -> None:
+    chosen = inspection(time + 5 * MINUTE, 4, "pass")
+    chosen.evidence["drawn"] = "1 %"
+    lost = inspection(time + 6 * MINUTE, 5, "reject")
+    del lost.evidence["image"]
+    house.runtime.store.append([chosen, lost])
+    told = (await actor.get(f"{PATH}?from=-1h&wanted=open")).json()
+    assert [each["value"] for each in told["inspections"]] == [4.0, 3.0, 2.0, 1.0]
+    assert told["inspections"][0]["evidence"]["drawn"] == "1 %"
+
+
 async def test_a_person_says_what_it_is_and_says_it_anew(
     actor: httpx.AsyncClient, house: Any, time: int
 ) -> None:

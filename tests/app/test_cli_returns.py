@@ -125,7 +125,9 @@ def test_escapes_and_rejects_of_an_inspection(
             finding = Finding(origin="eye", asset="camera1", name="inspection", start=time,
                               end=time, value=1.0, evidence=evidence)  # fmt: skip
             items.append(finding)
-            if escaped and n:
+            if day >= 30 and n % 3 == 1:  # more are looked at since: no more escape for that
+                evidence["drawn"] = "33 %"
+            if (escaped or "drawn" in evidence) and n:
                 items.append(event("camera1.image", finding, "reject", "kim", time + SECOND))
     with Historian(tmp_path) as store:
         store.append(items)

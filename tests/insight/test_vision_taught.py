@@ -11,9 +11,10 @@ from deungdae.core.errors import NotEnoughData
 from deungdae.core.ports import Appointed, Picture, Window
 from deungdae.core.types import Finding, Signal
 from deungdae.insight.vision import Vision, VisionOptions
+from deungdae.insight.vision.analysis import is_drawn
 from deungdae.insight.vision.taught import MAGIC, load, train
 from deungdae.learn.images import Example
-from deungdae.learn.inspection import Lesson, Made
+from deungdae.learn.inspection import Lesson, Made, is_held_out
 from deungdae.learn.measure import auroc
 from deungdae.model.calendar import Calendar
 from deungdae.model.factory import Factory, Identity
@@ -114,7 +115,7 @@ def test_a_file_cut_off_is_refused(made: Made) -> None:
 class Bench:
     """An analysis that is shown bricks, with models as they stand."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, drawn: float = 1.0) -> None:
         signal = Signal(id="camera.image", kind="image")
         factory = Factory(
             path=Path("factory.toml"),
@@ -124,7 +125,8 @@ class Bench:
             assets={},
             plugins={},
         )
-        self.vision = Vision("eye", VisionOptions(signal="camera.image", learn=50), factory)
+        options = VisionOptions(signal="camera.image", learn=50, drawn=drawn)
+        self.vision = Vision("eye", options, factory)
         self.content = content
 
     def model(
@@ -189,3 +191,24 @@ def test_where_no_brick_is_seen_a_person_must_look(bench: Bench) -> None:
     assert found.evidence["model"] == "eye a1"
     assert "no brick" in found.reason
     assert found.evidence["shadow"] == "unsure - b2"
+
+
+def test_parts_are_drawn_by_chance_alone_and_again_alike() -> None:
+    serials = [f"B{n}" for n in range(20_000)]
+    drawn = [each for each in serials if is_drawn(each, "eye a1", 0.02)]
+    assert len(drawn) == pytest.approx(400, abs=80)  # four standard deviations
+    assert drawn == [each for each in serials if is_drawn(each, "eye a1", 0.02)]
+    other = {each for each in serials if is_drawn(each, "eye b2", 0.02)}
+    assert len(other.intersection(drawn)) < 30  # another version, other parts
+    assert not any(is_drawn(each, "eye a1", 0.0) for each in serials)
+    assert all(is_drawn(each, "eye a1", 1.0) for each in serials)
+    held = [each for each in drawn if is_held_out(each)]
+    assert len(held) == pytest.approx(100, abs=40)  # neither draw leans on the other
+
+
+def test_what_passes_is_drawn_too(made: Made) -> None:
+    bench = Bench(made.content, drawn=100)
+    for example in (GOOD, BAD):
+        assert bench.show(example, bench.model("a1", "advise")).evidence["drawn"] == "100 %"
+    bench = Bench(made.content, drawn=0)
+    assert "drawn" not in bench.show(GOOD, bench.model("a1", "advise")).evidence

@@ -9,7 +9,7 @@ import pytest
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import SECOND, Finding
 from deungdae.insight.vision.labels import Label
-from deungdae.insight.vision.watch import Seen, Watched, seen, spread, watch
+from deungdae.insight.vision.watch import Question, Seen, Watched, seen, spread, watch
 from deungdae.learn.drift import Window
 from deungdae.learn.registry import Card
 
@@ -179,3 +179,85 @@ def test_a_sample_is_spread_over_all() -> None:
     chosen = spread(parts, 50)
     assert (len(chosen), chosen[0], chosen[-1]) == (50, parts[0], parts[-1])
     assert spread(parts[:20], 50) == parts[:20]
+
+
+def label(part: Seen, verdict: str) -> Label:
+    return Label(ref=part.ref, verdict=verdict, person="kim", time=0)
+
+
+def drawn(n: int, every: int = 10) -> list[Seen]:
+    """Return parts of which some were drawn by chance: most pass, each fourth of 100 is caught."""
+    return [
+        Seen(
+            time=place * SECOND, ref=f"d{place}", part=f"d{place}",
+            score=0.9 if place % 25 == 7 else 0.1, verdict="reject" if place % 25 == 7 else "pass",
+            drawn=place % every == 0,
+        )
+        for place in range(n)
+    ]  # fmt: skip
+
+
+def told_of(found: Watched, about: str) -> Question:
+    (answer,) = (each for each in found.questions if each.about == about)
+    return answer
+
+
+def test_parts_drawn_by_chance_stand_for_all_that_passed() -> None:
+    now = drawn(1000)
+    known = {each.ref: label(each, "reject" if each.verdict == "reject" else "good")
+             for each in now if each.drawn or each.verdict == "reject"}  # fmt: skip
+    missed = next(each for each in now if each.drawn and each.verdict == "pass")
+    known[missed.ref] = label(missed, "reject")
+    known["d2"] = label(now[2], "reject")  # found because it looked strange: it stands for itself
+    found = watch(card(), line(100, 1), now, looks(now), known)
+    assert found.errors.looked[0] == 100  # each tenth; none of the 40 rejected falls on one
+    assert found.errors.bad_accepted is not None
+    assert found.errors.bad_accepted.value == pytest.approx(1 / 100)
+    assert found.escape is not None  # 9.6 of 960 that passed, beside 40 that were caught
+    assert found.escape.value == pytest.approx(9.6 / 49.6)
+    assert found.escape.low < 0.05 < found.escape.high
+    answer = told_of(found, "errors")
+    assert (answer.state, answer.reasons) == ("open", ())
+
+
+def test_none_bad_among_few_is_no_answer_and_among_many_it_is_one() -> None:
+    few = drawn(1000, 100)
+    known = {each.ref: label(each, "good") for each in few if each.drawn}
+    known |= {each.ref: label(each, "reject") for each in few if each.verdict == "reject"}
+    found = watch(card(), line(100, 1), few, looks(few), known)
+    assert told_of(found, "errors").state == "open"
+    assert found.escape is not None
+    assert (found.escape.value, found.escape.high > 0.5) == (0.0, True)
+    many = drawn(4000, 1)
+    known = {each.ref: label(each, "reject" if each.verdict == "reject" else "good")
+             for each in many}  # fmt: skip
+    found = watch(card(), line(100, 1), many, looks(many[:200]), known)
+    assert told_of(found, "errors").state == "same"
+
+
+def test_drawn_parts_of_which_most_were_not_looked_at_say_nothing() -> None:
+    now = drawn(1000)
+    chosen = [each for each in now if each.drawn][:30]
+    found = watch(card(), line(100, 1), now, {}, {each.ref: label(each, "good") for each in chosen})
+    assert (found.errors.bad_accepted, found.escape) == (None, None)
+    answer = told_of(found, "errors")
+    assert answer.state == "unknown"
+    assert answer.reasons[0] == (
+        "30 of 100 parts drawn by chance were looked at: look at the others"
+    )
+
+
+def test_each_question_has_its_answer() -> None:
+    def states(found: Watched) -> dict[str, str]:
+        return {each.about: each.state for each in found.questions}
+
+    now = line(150, 2)
+    found = watch(card(), line(100, 1), now, looks(now), {})
+    assert states(found) == {"images": "same", "scores": "same", "errors": "unknown"}
+    dark = watch(card(), line(100, 1), now, looks(now, 80, brightness=-4.0), {})
+    assert states(dark) == {"images": "changed", "scores": "same", "errors": "unknown"}
+    blind = watch(card(window=None), line(9, 1), now, looks(now), {})
+    assert states(blind) == {"images": "unknown", "scores": "unknown", "errors": "unknown"}
+    assert [len(each.reasons) for each in blind.questions] == [1, 2, 2]
+    worse = line(200, 2, score=0.3)
+    assert states(watch(card(), line(100, 1), worse, looks(worse), {}))["scores"] == "changed"

@@ -12,7 +12,7 @@ from deungdae.app.auth import Role
 from deungdae.app.watch import watched
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import NotEnoughData
-from deungdae.insight.vision.watch import Share, Watched
+from deungdae.insight.vision.watch import About, Question, Share, Watched
 from deungdae.learn.drift import Change
 from deungdae.learn.measure import Interval
 from deungdae.learn.registry import Card, Tampered
@@ -33,6 +33,7 @@ Since = Annotated[str, Query(alias="from", description="ISO 8601, ns, or e.g. -1
 class ModelDriftNotice(msgspec.Struct, frozen=True):
     """What has changed, what to do, and since when; '' where that cannot be told."""
 
+    about: About
     problem: str
     remedy: str
     since: str
@@ -42,22 +43,23 @@ class ModelDriftErrors(msgspec.Struct, frozen=True):
     """What people said. looked: accepted and rejected parts that were looked at by chance.
 
     bad_accepted: share of bad parts among the accepted; good_rejected: of good ones among the
-    rejected; None where nobody can tell. said: why.
+    rejected; escape: share of the bad parts that pass. None where nobody can tell; said: why.
     """
 
     looked: tuple[int, int]
     bad_accepted: Interval | None
     good_rejected: Interval | None
+    escape: Interval | None
     said: tuple[str, ...]
 
 
 class ModelDriftAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """How a version of a model fares in a period. See insight.vision.watch.Watched.
 
-    judged: parts; looked: images that were compared. shares: of verdicts, in its first days and
-    now. betting: what became of 1 that was bet on a change of the scores; with 100 and more they
-    changed. notices: what is to be told; none, and nothing missing: all is as it was. reason: why
-    nothing can be told, or ''.
+    judged: parts; looked: images that were compared. questions: whether images, scores and errors
+    are as they were, none where reason tells why. shares: of verdicts, in its first days and now.
+    betting: what became of 1 that was bet on a change of the scores; with 100 and more they
+    changed. notices: what is to be told. reason: why nothing can be told, or ''.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModelDriftAnswer(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     judged: int
     looked: int
+    questions: tuple[Question, ...]
     notices: list[ModelDriftNotice]
     changes: tuple[Change, ...]
     shares: tuple[Share, ...]
@@ -129,9 +132,13 @@ def _told(
         end=to_iso(end, zone),
         judged=found.judged if found else 0,
         looked=found.looked if found else 0,
+        questions=found.questions if found else (),
         notices=[
             ModelDriftNotice(
-                each.problem, each.remedy, "" if each.since is None else to_iso(each.since, zone)
+                each.about,
+                each.problem,
+                each.remedy,
+                "" if each.since is None else to_iso(each.since, zone),
             )
             for each in notices
         ],
@@ -142,6 +149,7 @@ def _told(
             found.errors.looked,
             found.errors.bad_accepted,
             found.errors.good_rejected,
+            found.escape,
             found.errors.said,
         )
         if found

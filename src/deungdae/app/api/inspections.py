@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from deungdae.app.auth import Role
 from deungdae.core.clock import from_iso
 from deungdae.core.types import Event, Finding
-from deungdae.insight.vision.labels import LABEL, Agreement, Label, agreement, event, labels
+from deungdae.insight.vision.labels import DRAWN, LABEL, Agreement, Label, agreement, event, labels
 
 from . import answers
 from .context import Context, Here, Json, Who, needs, person
@@ -71,7 +71,8 @@ async def inspections(
     since: From,
     until: To = "",
     wanted: Annotated[
-        Wanted, Query(description="open: rejected or unsure, and nobody has looked yet")
+        Wanted,
+        Query(description="open: rejected, unsure or drawn by chance, and nobody has looked yet"),
     ] = "all",
     limit: Annotated[int, Query(ge=1, le=1000)] = 60,
 ) -> Json:
@@ -134,9 +135,10 @@ def _verdict(finding: Finding) -> str:
 
 
 def _is_wanted(finding: Finding, wanted: Wanted, said: dict[str, Label]) -> bool:
-    verdict = _verdict(finding)
-    if wanted == "open":
-        return verdict != "pass" and finding.evidence.get("image", "") not in said
+    verdict, image = _verdict(finding), finding.evidence.get("image", "")
+    if wanted == "open":  # of what has no image nobody can say anything
+        doubtful = verdict != "pass" or DRAWN in finding.evidence
+        return doubtful and image != "" and image not in said
     return wanted in ("all", verdict)
 
 

@@ -923,6 +923,7 @@ export const sentences = [
   ["No rejected part was looked at by chance: false rejects cannot be seen.", "불합격 판정품을 무작위로 확인한 적이 없어 과검출을 알 수 없습니다."],
   ["{} accepted parts looked at by chance do not show yet that at most {} are bad: it may be {}.", "무작위로 확인한 합격 판정품 {1}개로는 불량이 {2} 이하라고 아직 말할 수 없습니다: {3}일 수도 있습니다."],
   ["{} of the accepted parts are bad ({} to {}), {} were expected: the model has drifted.", "합격 판정품의 {1}가 불량입니다 ({2}~{3}). 예상은 {4}였습니다: 모델 성능이 변했습니다."],
+  ["{} of {} parts drawn by chance were looked at: look at the others", "무작위로 뽑은 제품 {2}개 가운데 {1}개를 확인했습니다: 나머지도 확인하세요"],
   ["No accepted part was looked at by chance: escapes cannot be seen.", "합격 판정품을 무작위로 확인한 적이 없어 유출 불량을 알 수 없습니다."],
   ["{} is lower than when the model was taught: {}, not {}", "{1}: 모델을 학습할 때보다 낮습니다: {2} (학습 때 {3})"],
   ["{} is higher than when the model was taught: {}, not {}", "{1}: 모델을 학습할 때보다 높습니다: {2} (학습 때 {3})"],

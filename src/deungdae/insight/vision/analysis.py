@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from deungdae.core.ports import Appointed, Needs, Picture, Window
 from deungdae.core.types import Finding
 from deungdae.model.factory import Factory
 
+from .labels import DRAWN
 from .reference import LEAST, Album, Reference
 from .trained import Trained
 from .verdict import Verdict, boxes_text, cells_text, corners_text, inspect
@@ -40,6 +42,15 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             description="Good bricks that may be rejected", gt=0, le=50, extra={"unit": "%"}
         ),
     ] = 2.0
+    drawn: Annotated[
+        float,
+        msgspec.Meta(
+            description="Bricks drawn by chance for people to look at, whatever was said of them",
+            ge=0,
+            le=100,
+            extra={"unit": "%"},
+        ),
+    ] = 1.0
 
 
 class Vision:
@@ -50,6 +61,9 @@ class Vision:
     `false_rejects` of good bricks are rejected, as long as light and clay stay as they were: teach
     it in the light in which it will work. Each later image gets a score; one above the threshold
     is a warning that says what the defect looks like and where it is.
+
+    Of what it decides, `drawn` of the bricks are put into people's queue by chance: only so is it
+    seen what passes that should not.
 
     The brick must lie flat on a background that differs from it, wholly in the image, and turned
     by less than an eighth of a turn. A restart learns anew: put photographs of good bricks, taken
@@ -137,10 +151,13 @@ class Vision:
             finding = _by_model(finding, picture, acting)
         elif self._reference is not None:
             finding = _by_reference(finding, picture, self._reference)
+        more = {}
         if shadow is not None:
-            told = {"shadow": shadow.aside(picture.pixels)}
-            finding = msgspec.structs.replace(finding, evidence=finding.evidence | told)
-        return finding
+            more["shadow"] = shadow.aside(picture.pixels)
+        judge = finding.evidence.get("model") or finding.evidence.get("reference", "")
+        if is_drawn(picture.serial or picture.ref, judge, self.options.drawn / 100):
+            more[DRAWN] = f"{self.options.drawn:g} %"
+        return msgspec.structs.replace(finding, evidence=finding.evidence | more)
 
     def _faults(self) -> Iterator[Fault]:
         options = self.options
@@ -161,6 +178,16 @@ class Vision:
             problem=problem,
             remedy=remedy,
         )
+
+
+def is_drawn(part: str, judge: str, share: float) -> bool:
+    """Return whether a part is drawn by chance for people to look at, share: 0 to 1.
+
+    By a hash, so that it comes to the same again; whatever was said of the part, so that those
+    drawn stand for all.
+    """
+    number = int.from_bytes(hashlib.sha256(f"{judge} {part}".encode()).digest()[:8])
+    return number < share * 2**64
 
 
 def _by_model(finding: Finding, picture: Picture, model: Trained) -> Finding:

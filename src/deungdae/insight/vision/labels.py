@@ -12,6 +12,7 @@ from deungdae.core.types import Event, Finding
 from deungdae.learn.measure import Interval, kappa
 
 LABEL = "label"  # last part of the id of a person's verdict: `<image signal>.label`
+DRAWN = "drawn"  # in a finding's evidence: chosen by chance for people to look at, and the share
 WORDS = ("good", "reject")
 SAME = {"pass": "good", "reject": "reject"}  # what an inspection says, in people's words
 LEAST = 30  # parts from which on the agreement beyond chance is told
