@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from deungdae.core.errors import DeungdaeError
-
-from .auth import vault
+from deungdae.wires import vault
 
 FOLDER = "dashboards"  # beside factory.toml
 MOST = 200  # dashboards of a factory

@@ -12,8 +12,7 @@ import msgspec
 from deungdae.core.errors import Refused, StoreError
 from deungdae.core.ports import Appointed
 from deungdae.learn.registry import Card, Move, Standing, Tampered, check, digest, signed, standing
-
-from .auth import vault
+from deungdae.wires import vault
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -186,12 +185,9 @@ class Models:
         )
 
         path = self.folder / KEY
-        content = vault.read(path)
-        if content is None:
-            key = Ed25519PrivateKey.generate()
-            try:
-                vault.write(path, key.private_bytes_raw())
-            except OSError as error:
-                raise StoreError(f"{path} cannot be written: {error}") from error
-            return key
+        try:
+            if (content := vault.read(path)) is None:
+                content = vault.once(path, Ed25519PrivateKey.generate().private_bytes_raw())
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error}") from error
         return Ed25519PrivateKey.from_private_bytes(content)

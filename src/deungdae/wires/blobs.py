@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from deungdae.core.errors import StoreError
 
+from . import vault
+
 _REF = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME = re.compile(r"[0-9a-f]{62}")
-_BEGUN = ".begun-"  # of a file that is being written
 _DAMAGED = ".damaged"
 _LOW = 0.95  # of the limit to which a full folder is emptied, so that this is seldom done
 
@@ -47,11 +47,12 @@ class Blobs:
         try:
             try:
                 os.utime(path)
+                vault.sync(path.parent)  # whoever wrote it may be cut off before it did this
             except FileNotFoundError:
-                self._write(path, content)
-            # also where it was there: whoever wrote it may be cut off before it did this
-            _sync(path.parent)
-            _sync(self.folder)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                vault.sync(self.folder.parent)
+                vault.write(path, content)
+            vault.sync(self.folder)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
         return ref
@@ -117,20 +118,6 @@ class Blobs:
         moments = [moment for moment, _ in gone] or [0]
         return Dropped(len(gone), sum(size for _, size in gone), moments[0], moments[-1])
 
-    def _write(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sync(self.folder.parent)
-        handle, begun = tempfile.mkstemp(prefix=_BEGUN, dir=path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(begun, path)
-        except OSError:
-            Path(begun).unlink(missing_ok=True)
-            raise
-
     def _files(self) -> Iterator[tuple[os.stat_result, Path]]:
         """Yield all there is, also what is damaged or was begun by a program that was killed."""
         if not self.folder.is_dir():
@@ -143,12 +130,3 @@ class Blobs:
                     yield path.stat(), path
                 except FileNotFoundError:
                     continue  # dropped meanwhile by another program
-
-
-def _sync(folder: Path) -> None:
-    """Make durable which names the folder holds."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deungdae.app.auth import Role, Users, passwords, vault
+from deungdae.app.auth import Role, Users, passwords
 from deungdae.core.errors import Refused, StoreError
 
 RIGHT = "a quiet kiln at night"
@@ -227,12 +226,3 @@ def test_a_full_disk_changes_nothing(users: Users, monkeypatch: pytest.MonkeyPat
     assert users.check("admin", password) is not None
     assert users.path.read_bytes() == before
     assert len(list(users.path.parent.iterdir())) == 1
-
-
-def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file.json"
-    vault.write(path, b"one")
-    (path.parent / f".file.json.{os.getpid()}").write_bytes(b"left by a kill")
-    vault.write(path, b"two")
-    assert vault.read(path) == b"two"
-    assert vault.read(tmp_path / "none") is None

@@ -14,8 +14,8 @@ import msgspec
 
 from deungdae.core.clock import Clock
 from deungdae.core.types import MINUTE, SECOND
+from deungdae.wires import vault
 
-from . import vault
 from .options import WebOptions
 from .users import folded
 

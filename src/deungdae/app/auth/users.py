@@ -13,8 +13,9 @@ import msgspec
 from deungdae.core.clock import Clock, RealClock, to_iso
 from deungdae.core.errors import Refused, StoreError
 from deungdae.core.types import SECOND
+from deungdae.wires import vault
 
-from . import passwords, vault
+from . import passwords
 from .options import RoleWord
 from .roles import Role
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from deungdae.app.auth import is_loopback
 from deungdae.core.errors import FactoryError, Fault
 from deungdae.decide.gate.seal import KEY
+from deungdae.wires import vault
 
 
 class BusOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +132,7 @@ class BusOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         path = folder / self.key_file
         try:
             if not path.exists():
-                _make(path)
+                vault.once(path, secrets.token_bytes(KEY))
             if path.stat().st_mode & 0o077:
                 raise _fault("key_file", self.key_file, "others can read it", f"chmod 600 {path}")
             key = path.read_bytes()
@@ -141,22 +142,6 @@ class BusOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             problem = f"has {len(key)} bytes, {KEY} are needed"
             raise _fault("key_file", self.key_file, problem, "remove it: a new one is made")
         return key
-
-
-def _make(path: Path) -> None:
-    """Make a key; of several processes that start at once, one makes it for all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(secrets.token_bytes(KEY))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        return  # another one was quicker
-    finally:
-        draft.unlink()
 
 
 def _fault(key: str, value: str, problem: str, remedy: str) -> FactoryError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import secrets
 from collections.abc import Collection
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from deungdae.core.errors import StoreError
 from deungdae.learn.dataset import Dataset, anonymous, strip
+from deungdae.wires import vault
 
 from .shelf import Shelf
 
@@ -77,20 +77,6 @@ def _stripped(content: bytes) -> bytes:
 def _key(path: Path) -> bytes:
     """Return the factory's key, made when it is first needed. Raises StoreError."""
     try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f"{KEY}.{secrets.token_hex(8)}")
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)  # another program may have been quicker: its key holds
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return path.read_bytes()
+        return vault.read(path) or vault.once(path, secrets.token_bytes(32))
     except OSError as error:
         raise StoreError(f"{path}: the key cannot be kept: {error.strerror or error}") from error

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from deungdae.core.clock import Clock, RealClock
 from deungdae.core.errors import StoreError
 from deungdae.historian.journal import Entry, Journal
 from deungdae.learn.dataset import FORMAT, Card, Dataset, from_parquet, to_parquet
+from deungdae.wires import vault
 from deungdae.wires.blobs import Blobs
 
 log = logging.getLogger("deungdae.datasets")
@@ -65,9 +65,8 @@ class Shelf:
         }
         place = self._place(card)
         try:
-            place.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
-                _write(place / name, content)
+                vault.write(place / name, content)
         except OSError as error:
             raise StoreError(f"{place} cannot be written: {error.strerror or error}") from error
         self.note(card, how, who, {"items": card.items, "seal": card.seal})
@@ -195,7 +194,7 @@ class Shelf:
     def keep_audit(self, card: Card, audit: bytes, who: str) -> None:
         """Keep what an audit found beside the card. Raises StoreError."""
         try:
-            _write(self._place(card) / AUDIT, audit)
+            vault.write(self._place(card) / AUDIT, audit)
         except OSError as error:
             raise StoreError(f"the audit cannot be written: {error}") from error
         self.note(card, "audit", who, {})
@@ -274,22 +273,3 @@ def read_card(content: bytes) -> Card:
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a set: small letters, digits, - and _ (64)")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a file there whole and durable, or not at all."""
-    handle, draft = tempfile.mkstemp(prefix=".begun-", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
