@@ -8,7 +8,7 @@ from .novelty import novelty
 from .save import dump, load
 from .table import Table, aligned
 from .watch import Watch, learn, slow
-from .words import reasons
+from .words import about, reasons
 
 __all__ = [
     "Alarm",
@@ -23,6 +23,7 @@ __all__ = [
     "Still",
     "Table",
     "Watch",
+    "about",
     "aligned",
     "dump",
     "judge",

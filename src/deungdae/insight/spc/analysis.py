@@ -1,9 +1,9 @@
-"""A control chart of one measured quantity, point by point as the parts come."""
+"""A control chart of what is measured of each part, point by point as the parts come."""
 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,20 +11,23 @@ import numpy as np
 
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, NotEnoughData
-from deungdae.core.ports import Needs, Samples, Window
-from deungdae.core.types import SECOND, Finding, Flag, FloatArray, Severity, severity
+from deungdae.core.ports import Needs, Window
+from deungdae.core.types import SECOND, Finding, FloatArray, Severity, severity
+from deungdae.insight.anomaly import Part, about
 from deungdae.model.factory import Factory
 
 from . import charts
 from .attributes import COUNTED, attributes, counted_sigmas, rate
 from .capability import Capability, Index, capability
 from .charts import Chart, Marks, Process, Spread
+from .gather import Gather, Measured
+from .multivariate import Together, contributions, hotelling, learn_together
 from .options import MOST, SpcOptions, faults
 from .rules import RULES
 
 _KEPT = 1000  # points that are charted; runs are shorter, and older parts no longer the process
-_UNFIT = Flag.STALE | Flag.OUT_OF_RANGE
-_NAMED = 3  # points that a reason names; the page shows the others
+_NAMED = 3  # points, and signals of T², that a reason names; the page shows the others
+_SHARE = 0.1  # of what makes T² large: of less, a signal is not named
 
 
 class _Held:
@@ -44,7 +47,7 @@ class _Held:
 
 class _Part(NamedTuple):
     time: int
-    value: float
+    values: tuple[float, ...]  # of each signal
     size: float  # of the sample that is counted
 
 
@@ -76,6 +79,10 @@ class Spc:
     `size` or `size_signal` of how many; limits follow the size, and of what is known `centre` alone
     is written: the share, or the faults per unit.
 
+    Several measurements of one part that move together are charted as one with `t2` and `together`:
+    a part that is strange only in how they go together is found, and the reason names the signals
+    that make it so. Limits of phase I and of new points differ, for the first are its own judges.
+
     ```toml
     [insight.brick_length]
     type = "spc"
@@ -97,12 +104,15 @@ class Spc:
         wrong = list(faults(options, name, factory))
         if wrong:
             raise FactoryError(wrong)
-        self._process: Process | None = None
+        self._ids = (options.signal, *options.together)
+        self._gather = Gather(self._ids, round(options.near * SECOND))
+        self._process: Process | Together | None = None
         if options.centre is not None and (options.sigma is not None or self._counts):
             self._process = Process(options.centre, options.sigma or 0.0)
+        self._first = 0  # points of phase I that are still charted
         self._disturbed = 0  # points of phase I at which a rule fired
         self._time: list[int] = []
-        self._value: list[float] = []
+        self._value: list[float] = []  # of each part one value of each signal
         self._size: list[float] = []  # of each sample that is counted
         self._passed = 0  # samples that were no measurement, or came too late
         self._left_over = 0  # parts of subgroups that did not become complete
@@ -112,12 +122,10 @@ class Spc:
 
     @property
     def needs(self) -> Needs:
-        """Return the signal, each new sample of which is a part, and what tells more of it."""
+        """Return the signals, of whose new samples parts are made, and what tells more of them."""
         more = [id for id in (self.options.split, self.options.size_signal) if id]
         events = tuple(id for id in more if self._is_told(id))
-        return Needs(
-            signals=(self.options.signal, *(id for id in more if id not in events)), events=events
-        )
+        return Needs(signals=(*self._ids, *(id for id in more if id not in events)), events=events)
 
     def _is_told(self, id: str) -> bool:
         """Return whether a signal is one of events: a lot, a code, a state."""
@@ -135,8 +143,7 @@ class Spc:
         """
         judged = len(self._groups())
         self._hold(window)
-        if self.options.signal in window.samples:
-            self._take(window.samples[self.options.signal])
+        self._take(self._gather.take(window.samples))
         groups = self._groups()
         if self._process is None:
             self._process = self._learn()
@@ -144,6 +151,8 @@ class Spc:
         elif not len(groups):
             raise NotEnoughData(self._lack(1, 0))
         elif len(groups) == judged:
+            if missing := self._gather.missing:
+                raise NotEnoughData(f"{', '.join(missing)}: nothing came with the last parts")
             return []
         found = [self._finding(now, p, judged) for p in self._panels(groups, self._process)]
         found += self._capability(now, groups)
@@ -166,27 +175,19 @@ class Spc:
                     if severity(status) != Severity.BAD:
                         held.take(time, value)
 
-    def _take(self, samples: Samples) -> None:
+    def _take(self, measured: Iterable[Measured]) -> None:
         """Keep the new parts; what was known before is no part."""
         seen = {*self._time, *(part.time for own in self._open.values() for part in own)}
-        for time, value, status in zip(
-            samples.time.tolist(), samples.value.tolist(), samples.status.tolist(), strict=True
-        ):
+        for time, values, fit in measured:
             if time in seen or time == self._newest or self._is_soon(time):
                 continue
             late = self._newest is not None and time < self._newest
-            size = self._size_at(time, value)
-            if (
-                late
-                or severity(status) == Severity.BAD
-                or status & _UNFIT
-                or not abs(value) < MOST
-                or size is None
-            ):
+            size = self._size_at(time, values[0])
+            if late or not fit or size is None:
                 self._passed += 1
                 continue
             self._newest = time
-            self._add(_Part(time, value, size))
+            self._add(_Part(time, values, size))
 
     def _size_at(self, time: int, count: float) -> float | None:
         """Return the size of the sample that is counted, None where the count is impossible."""
@@ -213,7 +214,7 @@ class Spc:
         if len(own) < options.subgroup:
             return
         self._time += [each.time for each in own]
-        self._value += [each.value for each in own]
+        self._value += [value for each in own for value in each.values]
         self._size += [each.size for each in own]
         own.clear()
 
@@ -222,24 +223,27 @@ class Spc:
         return self._newest is not None and 0 <= time - self._newest < self.options.every * SECOND
 
     def _groups(self) -> FloatArray:
-        """Return the complete subgroups, [m, n]."""
-        return np.asarray(self._value, np.float64).reshape(-1, self.options.subgroup)
+        """Return the complete subgroups, [m, n]; of several signals [m, n, p]."""
+        several = self._ids[1:] and (len(self._ids),)
+        return np.asarray(self._value, np.float64).reshape(-1, self.options.subgroup, *several)
 
     def _drop(self, points: int) -> None:
         """Let go of the oldest points."""
         gone = points * self.options.subgroup
-        del self._time[:gone], self._value[:gone], self._size[:gone]
+        del self._time[:gone], self._value[: gone * len(self._ids)], self._size[:gone]
+        self._first = max(self._first - points, 0)
 
-    def _learn(self) -> Process:
+    def _learn(self) -> Process | Together:
         """Return what phase I shows. Raises NotEnoughData until it is complete and varies."""
         wanted = self.options.learn
         missing = self._lack(wanted, len(self._groups()))
         while len(self._groups()) >= wanted:
             first = self._groups()[:wanted]
+            self._first = wanted
             try:
                 process = self._shown(first)
             except NotEnoughData as error:
-                missing = f"{self.options.signal}: {error}"
+                missing = f"{', '.join(self._ids)}: {error}"
                 self._drop(1)  # so that phase I begins one point later
             else:
                 marks = [m for p in self._panels(first, process) for _, m in p.signals.values()]
@@ -247,8 +251,10 @@ class Spc:
                 return process
         raise NotEnoughData(missing)
 
-    def _shown(self, first: FloatArray) -> Process:
+    def _shown(self, first: FloatArray) -> Process | Together:
         """Return the process that the points of phase I show. Raises NotEnoughData."""
+        if self.options.chart == "t2":
+            return learn_together(first)
         if self.options.chart in COUNTED:
             share = rate(self.options.chart, first[:, 0], self._size[: len(first)])
             return Process(share, 0.0)
@@ -258,18 +264,22 @@ class Spc:
         n = self.options.subgroup
         parts = f" of {n} parts" if n > 1 else ""
         begun = sum(len(own) for own in self._open.values())
-        missing = wanted * n - len(self._value) - begun
+        missing = wanted * n - len(self._time) - begun
         return (
-            f"{self.options.signal}: {had} of {wanted} points{parts} that the limits need; "
+            f"{', '.join(self._ids)}: {had} of {wanted} points{parts} that the limits need; "
             f"{missing} parts are missing"
         )
 
     def _spread(self) -> Spread:
         return "range" if self.options.chart in ("individuals", "xbar_r") else "deviation"
 
-    def _panels(self, groups: FloatArray, process: Process) -> Iterator[_Panel]:
+    def _panels(self, groups: FloatArray, process: Process | Together) -> Iterator[_Panel]:
         """Yield the charts with their signals; point i of each belongs to the i-th last group."""
         options = self.options
+        if isinstance(process, Together):
+            chart = self._squares(groups, process)
+            yield _Panel("control", chart, _beyond(chart))
+            return
         if options.chart in COUNTED:
             counts, sizes = groups[:, 0], self._size[: len(groups)]
             chart = attributes(options.chart, counts, sizes, process.centre)
@@ -294,6 +304,17 @@ class Spc:
         if len(spread.point):
             yield _Panel("spread", spread, _beyond(spread))
 
+    def _squares(self, groups: FloatArray, known: Together) -> Chart:
+        """Return the chart of T²: points of phase I have limits of their own."""
+        one = hotelling(groups[: self._first], known, 1)
+        two = hotelling(groups[self._first :], known, 2)
+        return Chart(
+            np.r_[one.point, two.point],
+            two.centre,
+            np.r_[one.lower, two.lower],
+            np.r_[one.upper, two.upper],
+        )
+
     def _fired(self, z: FloatArray) -> dict[str, tuple[str, Marks]]:
         return {
             str(name): (RULES[name].meaning, RULES[name].fires(z)) for name in self.options.rules
@@ -303,11 +324,12 @@ class Spc:
         """Return the newest point of a chart. judged: points of the process told of before."""
         chart, last = panel.chart, len(self._groups()) - 1
         shift = last + 1 - len(chart.point)  # moving ranges begin at the second part
-        told = self._told(panel, max(judged - shift, 0), shift)
+        first = max(judged - shift, 0)
+        told = self._told(panel, first, shift)
+        parts = self._outstanding(chart, first)
+        said = [*told, *(about(part, self._unit(part.name)) for part in parts[:_NAMED])]
         doubt = f"phase I itself broke a rule at {self._disturbed} points: look why, learn anew"
-        signal = self.factory.signals.get(self.options.signal)
-        plain = self.options.chart in ("cusum", "p", "u") or signal is None
-        unit = "1" if plain or signal is None else signal.unit
+        plain = self.options.chart in ("cusum", "p", "u", "t2")
         return Finding(
             origin=self.name,
             asset=self._asset,
@@ -315,11 +337,38 @@ class Spc:
             start=min(self._ended(0), now),
             end=min(self._ended(last), now),
             value=float(chart.point[-1]),
-            unit=unit,
+            unit="1" if plain else self._unit(self.options.signal),
             severity=2 if told else 1 if self._disturbed else 0,
-            reason="; ".join([*told, doubt] if self._disturbed else told),
-            evidence=self._evidence(chart, told),
+            reason="; ".join([*said, doubt] if self._disturbed else said),
+            evidence=self._evidence(chart, told)
+            | {f"share {part.name}": f"{part.share:.3f}" for part in parts},
         )
+
+    def _unit(self, id: str) -> str:
+        signal = self.factory.signals.get(id)
+        return "1" if signal is None else signal.unit
+
+    def _outstanding(self, chart: Chart, first: int) -> list[Part]:
+        """Return which signals make the newest T² from `first` on that is too large so."""
+        known, fired = self._process, np.flatnonzero(chart.outside()[first:])
+        if not isinstance(known, Together) or not len(fired):
+            return []
+        group = self._groups()[first + fired[-1]][None]
+        shares = contributions(group, known)[0]
+        shares /= shares.sum() or 1.0  # none, where rounding hides what each adds
+        half = 3 * np.sqrt(np.diag(known.covariance) / known.size)
+        return [
+            Part(
+                name=self._ids[at],
+                share=float(shares[at]),
+                now=float(group[0, :, at].mean()),
+                low=float(known.centre[at] - half[at]),
+                high=float(known.centre[at] + half[at]),
+                middle=float(known.centre[at]),
+            )
+            for at in np.argsort(-shares).tolist()
+            if shares[at] >= _SHARE
+        ]
 
     def _told(self, panel: _Panel, first: int, shift: int) -> list[str]:
         """Return which rules fired at points from `first` on, in words."""
@@ -341,18 +390,21 @@ class Spc:
             "cl": f"{chart.centre:.12g}",
             "lcl": f"{chart.lower[-1]:.12g}",
             "ucl": f"{chart.upper[-1]:.12g}",
-            "centre": f"{process.centre:.12g}",
             "points": str(len(chart.point)),
             "limits": f"learnt from {options.learn} points" if options.centre is None else "given",
         }
         if self._counts:
             evidence["size"] = f"{self._size[len(self._groups()) - 1]:.12g}"
         else:
-            evidence |= {"sigma": f"{process.sigma:.12g}", "subgroup": str(options.subgroup)}
-        if process.error:
-            evidence["uncertainty of sigma"] = f"{1.96 * process.error * process.sigma:.3g}"
+            evidence["subgroup"] = str(options.subgroup)
+        if isinstance(process, Together):
+            evidence["signals"] = ", ".join(self._ids)
+        else:
+            evidence |= _of_sigma(process, counts=self._counts)
         if told:
             evidence["rules"] = ", ".join(text.partition(":")[0] for text in told)
+        if self._gather.lost:
+            evidence["incomplete"] = f"{self._gather.lost} parts without one of the measurements"
         if self._passed:
             evidence["passed over"] = f"{self._passed} samples: bad, stale, out of range or late"
         if self._left_over:
@@ -396,6 +448,16 @@ class Spc:
     def _ended(self, point: int) -> int:
         """Return the time of the last part of a point."""
         return self._time[(point + 1) * self.options.subgroup - 1]
+
+
+def _of_sigma(process: Process, *, counts: bool) -> dict[str, str]:
+    """Return what is known of single parts, in words; counts have no sigma of their own."""
+    told = {"centre": f"{process.centre:.12g}"}
+    if not counts:
+        told["sigma"] = f"{process.sigma:.12g}"
+    if process.error:
+        told["uncertainty of sigma"] = f"{1.96 * process.error * process.sigma:.3g}"
+    return told
 
 
 def _beyond(*sides: Chart) -> dict[str, tuple[str, Marks]]:

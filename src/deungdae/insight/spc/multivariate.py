@@ -39,8 +39,7 @@ def learn_together(parts: FloatArray, scatter: Scatter = "sample") -> Together:
     """
     groups = parts[:, None, :] if parts.ndim == 2 else parts
     m, n, p = groups.shape
-    freedom = m * (n - 1) if n > 1 else m - 1
-    if freedom <= p or m < 3:
+    if m < fewest(p, n):
         raise NotEnoughData(f"T² of {p} quantities needs more than {m} samples of {n}")
     centre = groups.mean(axis=(0, 1))
     if n > 1:
@@ -54,6 +53,11 @@ def learn_together(parts: FloatArray, scatter: Scatter = "sample") -> Together:
     if not np.isfinite(covariance).all() or _condition(covariance) > 1e10:
         raise NotEnoughData("one of the quantities does not vary, or follows from the others")
     return Together(centre, covariance, m, n)
+
+
+def fewest(p: int, n: int) -> int:
+    """Return how many subgroups of n parts phase I of p quantities needs at least."""
+    return max(p // (n - 1) + 1 if n > 1 else p + 2, 3)
 
 
 def hotelling(

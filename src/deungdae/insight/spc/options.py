@@ -12,6 +12,7 @@ from deungdae.model.factory import Factory
 
 from . import charts
 from .attributes import COUNTED
+from .multivariate import fewest
 from .rules import RuleName
 
 MOST = 1e100  # no measured value; squares of larger ones overflow
@@ -25,13 +26,30 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         msgspec.Meta(description="Id of the measured signal, one sample per part", min_length=1),
     ]
     chart: Annotated[
-        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum", "p", "np", "c", "u"],
+        Literal["individuals", "xbar_r", "xbar_s", "ewma", "cusum", "p", "np", "c", "u", "t2"],
         msgspec.Meta(
             description="Single parts with moving ranges, means with ranges or with standard "
             "deviations, for small lasting shifts a weighted mean or cumulative sums; of counts: "
-            "share or number of bad parts (p, np), faults of a sample or of a unit (c, u)"
+            "share or number of bad parts (p, np), faults of a sample or of a unit (c, u); of "
+            "several measurements of one part their T² (t2)"
         ),
     ] = "individuals"
+    together: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Ids of the other measurements of the same part, which `t2` charts "
+            "together with `signal`"
+        ),
+    ] = ()
+    near: Annotated[
+        float,
+        msgspec.Meta(
+            description="Measurements of one part come within so long of that of `signal`: less "
+            "than half the time from part to part",
+            gt=0,
+            extra={"unit": "s"},
+        ),
+    ] = 1.0
     subgroup: Annotated[
         int, msgspec.Meta(description="Consecutive parts of one point", ge=1, le=25)
     ] = 1
@@ -135,9 +153,10 @@ class _Where(NamedTuple):
 def faults(options: SpcOptions, name: str, factory: Factory) -> Iterator[Fault]:
     """Yield what contradicts itself in the options of an analysis, or does not fit the signal."""
     where = _Where(name, factory)
-    signal = factory.signals.get(options.signal)
-    if signal is not None and signal.kind != "number":
-        yield _fault(where, "signal", options.signal, f"is of kind {signal.kind}, not a number")
+    for option, id in (("signal", options.signal), *(("together", id) for id in options.together)):
+        signal = factory.signals.get(id)
+        if signal is not None and signal.kind != "number":
+            yield _fault(where, option, id, f"is of kind {signal.kind}, not a number")
     if options.chart in ("xbar_r", "xbar_s") and options.subgroup < 2:
         yield _fault(where, "subgroup", options.subgroup, "a mean needs two parts or more")
     if options.chart == "individuals" and options.subgroup > 1:
@@ -149,13 +168,36 @@ def faults(options: SpcOptions, name: str, factory: Factory) -> Iterator[Fault]:
     elif options.size is not None or options.size_signal:
         option = "size_signal" if options.size_signal else "size"
         yield _fault(where, option, getattr(options, option), "only counts have a size")
-    if options.chart not in COUNTED and (options.centre is None) != (options.sigma is None):
+    if options.chart == "t2":
+        yield from _faults_of_several(options, where)
+    elif options.together:
+        yield _fault(where, "together", options.together, "only t2 charts several signals")
+    elif options.chart not in COUNTED and (options.centre is None) != (options.sigma is None):
         missing = "sigma" if options.sigma is None else "centre"
         yield _fault(where, missing, None, "centre and sigma are given together, or learnt both")
     if options.apart and not options.split:
         yield _fault(where, "apart", True, "nothing tells the parts apart", "give split")
     if options.lsl is not None and options.usl is not None and options.lsl >= options.usl:
         yield _fault(where, "lsl", options.lsl, f"is not below usl = {options.usl:g}")
+
+
+def _faults_of_several(options: SpcOptions, where: _Where) -> Iterator[Fault]:
+    """Yield what is wrong with the options of t2."""
+    ids = (options.signal, *options.together)
+    if not options.together:
+        yield _fault(where, "together", None, "T² is of several signals", "name the others")
+    elif len(set(ids)) < len(ids):
+        yield _fault(where, "together", options.together, "a signal is named twice")
+    least = fewest(len(ids), options.subgroup)
+    if options.learn < least:
+        problem = f"T² of {len(ids)} signals needs {least} points of phase I or more"
+        yield _fault(where, "learn", options.learn, problem)
+    if options.centre is not None or options.sigma is not None:
+        option = "sigma" if options.centre is None else "centre"
+        problem = "T² learns how its signals vary together"
+        yield _fault(where, option, getattr(options, option), problem, "remove it")
+    if options.lsl is not None or options.usl is not None:
+        yield _fault(where, "usl", options.usl, "T² has no specification limits")
 
 
 def _faults_of_counts(options: SpcOptions, where: _Where) -> Iterator[Fault]:
