@@ -450,6 +450,75 @@ class TestDropped:
         assert len(list(built.sets.glob("blobs/*/*"))) == 30
 
 
+class TestGolden:
+    """Images with one of a right part beside each, as boards come."""
+
+    @pytest.fixture
+    def boards(self, tmp_path: Path) -> Path:
+        place = tmp_path / "boards"
+        place.mkdir()
+        for n in range(6):
+            (place / f"b{n}_temp.png").write_bytes(picture(n // 3))
+            (place / f"b{n}_test.png").write_bytes(picture(n + 10))
+            boxes = "2 3 6 9 1\n\n1, 1, 40.2, 4, open\n" if n % 2 else ""
+            (place / f"b{n}.txt").write_text(boxes)
+        rows = "".join(f"b{n}_test.png,b{n}_temp.png,b{n}.txt,B{n // 2}\n" for n in range(6))
+        (place / "manifest.csv").write_text("test,temp,boxes,board\n" + rows)
+        return place
+
+    def test_a_manifest_names_the_golden_images_and_the_boxes_of_defects(
+        self, ask: Asked, boards: Path, tmp_path: Path
+    ) -> None:
+        card = ask.json("build", "boards", "--images", boards, "--manifest", "manifest.csv",
+                        "--file", "test", "--golden", "temp", "--mask", "boxes",
+                        "--groups", "board")  # fmt: skip
+        assert (card["items"], card["masks"], card["columns"]) == (6, 6, [])
+        assert {each["label"]: each["items"] for each in card["counts"]} == {"good": 3, "defect": 3}
+        kept = Shelf(ask.sets)
+        items = kept.get("boards").items
+        assert [kept.content(item.golden) for item in items] == [picture(n // 3) for n in range(6)]
+        mask = np.asarray(Image.open(io.BytesIO(kept.content(items[1].mask)))) > 127
+        wanted = np.zeros((16, 16), bool)
+        wanted[3:9, 2:6] = wanted[1:4, 1:] = True
+        assert np.array_equal(mask, wanted)
+        ask("export", "boards", tmp_path / "given.zip")
+        there = tmp_path / "there"
+        assert ask.json("import", tmp_path / "given.zip", sets=there)["version"] == card["version"]
+        assert Shelf(there).get("boards").items == items
+        ask("anonymise", "boards", "veiled")
+        assert all(item.golden for item in kept.get("veiled").items)
+
+    @pytest.mark.parametrize(("golden", "items"), [("_test=_temp", 6), ("b0_temp.png", 8)])
+    def test_without_a_manifest_a_name_says_it(
+        self, ask: Asked, boards: Path, golden: str, items: int
+    ) -> None:
+        card = ask.json("build", "boards", "--images", boards, "--golden", golden)
+        found = Shelf(ask.sets).get("boards").items
+        assert (card["items"], len(found)) == (items, items)
+        assert all(item.golden for item in found)
+        assert picture(0) in [Shelf(ask.sets).content(item.golden) for item in found]
+
+    def test_what_cannot_be_taken_is_named(self, ask: Asked, boards: Path) -> None:
+        small = io.BytesIO()
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(small, "PNG")
+        (boards / "b0_temp.png").write_bytes(small.getvalue())
+        (boards / "b1_temp.png").unlink()
+        (boards / "b2.txt").write_text("1 2 three 4")
+        card = ask.json("build", "boards", "--images", boards, "--manifest", "manifest.csv",
+                        "--file", "test", "--golden", "temp", "--mask", "boxes")  # fmt: skip
+        assert card["items"] == 6
+        told = "; ".join(card["left_out"])
+        assert "golden b0_temp.png of b0_test.png: is 4 x 4 pixels, the image 16 x 16" in told
+        assert "golden b1_temp.png of b1_test.png: is not there" in told
+        assert "mask b2.txt of b2_test.png: line 1 is '1 2 three 4', not left, top" in told
+        ask("build", "boards", "--images", boards, "--golden", "=_temp", code=2)
+        assert "write what to change in a name, as _test=_temp" in ask.err
+
+    def test_a_set_without_golden_images_is_the_set_that_it_was(self, built: Asked) -> None:
+        items = Shelf(built.sets).folder.glob("bricks/*/items.parquet")
+        assert "golden" not in parquet.read_table(next(items)).column_names
+
+
 class TestGiven:
     def test_is_taken_elsewhere_as_it_was(self, built: Asked, tmp_path: Path) -> None:
         for target in (tmp_path / "given.zip", tmp_path / "given"):

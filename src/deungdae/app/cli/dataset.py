@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from deungdae.learn.dataset import Card, Column, Dataset, Declaration
     from deungdae.model.factory import Factory
 
-SOURCE = ("images", "manifest", "table", "label", "good", "groups", "mask", "time", "licence",
-          "contributor")  # options that a declaration says itself  # fmt: skip
+SOURCE = ("images", "manifest", "table", "label", "good", "groups", "mask", "golden", "time",
+          "licence", "contributor", "file")  # options that a declaration says itself  # fmt: skip
 
 
 def add(verbs: Any) -> None:
@@ -112,7 +112,13 @@ def add_source(build: Any) -> None:
     build.add_argument("--groups", default="", metavar="COLUMN",
                        help="what belongs together: part, tile, lot; without a manifest: prefix, or"
                        " a regular expression for the file's name")  # fmt: skip
-    build.add_argument("--mask", default="", metavar="COLUMN", help="the mask's file")
+    build.add_argument(
+        "--mask", default="", metavar="COLUMN", help="the file of its mask, or of a text of boxes"
+    )
+    build.add_argument("--golden", default="", metavar="COLUMN|FILE|OLD=NEW",
+                       help="the file of its golden image; without a manifest: the one for all, or"
+                       " what to change in an image's name, as _test=_temp")  # fmt: skip
+    build.add_argument("--file", default="", metavar="COLUMN", help="the image's file (file)")
     build.add_argument("--time", default="", metavar="COLUMN")
     build.add_argument("--licence", default="", metavar="TEXT", help="SPDX code, or words")
     build.add_argument("--contributor", default="", metavar="NAME", help="who gives it")
@@ -195,11 +201,12 @@ def _declared(options: argparse.Namespace) -> tuple[Declaration, Path]:
         )
     if not (options.images or options.table):
         raise ValueError("say where the data are: --images DIR, --table FILE, or a declaration")
-    if options.table and (options.manifest or options.mask):
-        raise ValueError("--manifest and --mask are for images, and --table gives rows")
+    if options.table and (options.manifest or options.mask or options.golden):
+        raise ValueError("--manifest, --mask and --golden are for images, and --table gives rows")
     folder = Folder(
         images=options.images, manifest=options.manifest, label=options.label,
-        group=options.groups, mask=options.mask, time=options.time,
+        group=options.groups, mask=options.mask, time=options.time, golden=options.golden,
+        file=options.file or "file",
     ) if options.images else None  # fmt: skip
     table = Table(
         file=options.table, label=options.label, group=options.groups, time=options.time

@@ -37,7 +37,7 @@ def anonymise(
         raise ValueError(f"{name} is the name of what it is made of: choose another")
     refs: dict[str, str] = {}
     for item in dataset.items:
-        for ref in filter(None, (item.ref, item.mask)):
+        for ref in item.files:
             if ref not in refs:
                 refs[ref] = shelf.put(_stripped(_content(shelf, item.name, ref)))
     key = _key(shelf.folder / KEY)

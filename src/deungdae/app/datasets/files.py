@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from deungdae.learn.dataset import Column, Folder, Item, Label, Table, Value, se
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 LARGEST = 500_000_000  # bytes of a file that is read as an image
 TABLES = 2_000_000_000  # bytes of a table
+TEXTS = frozenset({".txt", ".csv"})  # that list boxes instead of a mask
+DEFECT = "defect"  # label of what a mask shows, where nobody says more
 TOLD = 50  # files that are named where they could not be taken
 _ENCODINGS = ("utf-8-sig", "cp949")  # Korean spreadsheets still write the second
 
@@ -152,7 +154,7 @@ def _listed(folder: Folder, root: Path) -> tuple[list[Row], list[str]]:
     if not found:
         raise NotEnoughData(f"{path} lists no image")
     known = list(found[0])
-    wanted = (folder.file, folder.label, folder.group, folder.mask, folder.time)
+    wanted = (folder.file, folder.label, folder.group, folder.mask, folder.time, folder.golden)
     for column in wanted:
         _check_column(column, known, path)
     return list(found), [name for name in known if name not in wanted]
@@ -163,7 +165,7 @@ def _found(folder: Folder, root: Path) -> tuple[list[Row], list[str]]:
     for name in ("label", "mask", "time"):
         if getattr(folder, name):
             raise ValueError(f"{name} names a column of a manifest, and there is none: give it")
-    group_of = _grouping(folder.group)
+    group_of, golden_of = _grouping(folder.group), _beside(folder.golden)
     found: list[Row] = []
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() not in IMAGES or not path.is_file():
@@ -172,8 +174,11 @@ def _found(folder: Folder, root: Path) -> tuple[list[Row], list[str]]:
         if any(part.startswith(".") for part in parts):
             continue
         label = parts[0] if len(parts) > 1 else ""
-        found.append({"file": "/".join(parts), "label": label, "group": group_of(path.name)})
-    return found, []
+        file = "/".join(parts)
+        golden = golden_of(file)
+        found.append({"file": file, "label": label, "group": group_of(path.name), "golden": golden})
+    goldens = {row["golden"] for row in found}
+    return [row for row in found if row["file"] not in goldens], []
 
 
 def _grouping(asked: str) -> Callable[[str], str]:
@@ -194,6 +199,21 @@ def _grouping(asked: str) -> Callable[[str], str]:
     return matched
 
 
+def _beside(asked: str) -> Callable[[str], str]:
+    """Return what gives the file of an image's golden image, '' for none."""
+    old, is_change, new = asked.partition("=")
+    if not is_change:
+        return lambda file: asked
+    if not old:
+        raise ValueError(f"golden = {asked!r}: write what to change in a name, as _test=_temp")
+
+    def changed(file: str) -> str:
+        path = PurePosixPath(file)
+        return str(path.with_name(path.name.replace(old, new))) if old in path.name else ""
+
+    return changed
+
+
 class _Taking:
     """Takes one image after the other, and remembers what could not be taken."""
 
@@ -209,6 +229,7 @@ class _Taking:
         self._listed = bool(folder.manifest)
         self._first: dict[str, str] = {}  # name of the first file of each image
         self._copies: list[str] = []
+        self._goldens: dict[str, tuple[str, tuple[int, ...]]] = {}
         self._empty = 0
 
     def item(self, row: Row, values: tuple[Value, ...]) -> Item | None:
@@ -226,13 +247,20 @@ class _Taking:
         if ref in self._first:
             self._copies.append(f"{name} = {self._first[ref]}")
         self._first.setdefault(ref, name)
-        said = _said(row.get(folder.label if self._listed else "label"))
+        mask, shown = self._mask(name, _text(row.get(folder.mask)), size)
+        if mask and not folder.label:
+            said = _said(DEFECT if shown else next(iter(self._good), ""))
+        else:
+            said = _said(row.get(folder.label if self._listed else "label"))
         label, source = settled(said)
+        self._empty += bool(mask) and not shown and label not in ("", *self._good)
         group = _text(row.get(folder.group if self._listed else "group"))
-        mask = self._mask(name, _text(row.get(folder.mask)), size, label) if folder.mask else ""
+        golden = self._golden(
+            name, _text(row.get(folder.golden if self._listed else "golden")), size
+        )
         return Item(
             ref=ref, name=name, label=label, source=source, group=group or name, time=time,
-            mask=mask, labels=said, values=values,
+            mask=mask, labels=said, values=values, golden=golden,
         )  # fmt: skip
 
     def limits(self) -> list[str]:
@@ -247,24 +275,36 @@ class _Taking:
             found.append(f"{self._empty} masks of bad items are empty: they show no defect")
         return found
 
-    def _mask(self, image: str, name: str, size: tuple[int, ...], label: str) -> str:
-        """Return the reference of an image's mask, '' where there is none that can be taken."""
+    def _mask(self, image: str, name: str, size: tuple[int, ...]) -> tuple[str, bool]:
+        """Return the reference of an image's mask, '' where there is none that can be taken, and
+        whether it shows anything."""
+        if not name:
+            return "", False
+        try:
+            content = self._read(name)
+            if Path(name).suffix.lower() in TEXTS:
+                content = _drawn(content, size)
+            pixels = looked(content)
+            _check_size(pixels.shape, size)
+        except ValueError as error:
+            self.left_out.append(f"mask {name} of {image}: {error}; the image is kept without")
+            return "", False
+        return self._put(content), bool((pixels > 127).any())
+
+    def _golden(self, image: str, name: str, size: tuple[int, ...]) -> str:
+        """Return the reference of an image's golden one, '' where none can be taken."""
         if not name:
             return ""
         try:
-            content = self._read(name)
-            pixels = looked(content)
-            if pixels.shape[:2] != size:
-                raise ValueError(
-                    f"is {pixels.shape[1]} x {pixels.shape[0]} pixels, the image {size[1]} x"
-                    f" {size[0]}"
-                )
+            if name not in self._goldens:
+                content = self._read(name)
+                self._goldens[name] = self._put(content), looked(content).shape
+            ref, shape = self._goldens[name]
+            _check_size(shape, size)
         except ValueError as error:
-            self.left_out.append(f"mask {name} of {image}: {error}; the image is kept without")
+            self.left_out.append(f"golden {name} of {image}: {error}; the image is kept without")
             return ""
-        is_bad = label not in ("", *self._good)
-        self._empty += is_bad and not bool((pixels > 127).any())
-        return self._put(content)
+        return ref
 
     def _read(self, name: str) -> bytes:
         path = (self._root / name).resolve()
@@ -284,6 +324,35 @@ def looked(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     from deungdae.wires.pixels import decoded  # noqa: PLC0415 — for sets of images alone
 
     return decoded(content)
+
+
+def _check_size(found: tuple[int, ...], size: tuple[int, ...]) -> None:
+    """Raise ValueError where what belongs to an image has another size."""
+    if found[:2] != size:
+        raise ValueError(f"is {found[1]} x {found[0]} pixels, the image {size[1]} x {size[0]}")
+
+
+def _drawn(boxes: bytes, size: tuple[int, ...]) -> bytes:
+    """Return boxes, a line of left, top, right, bottom for each, as the PNG of a mask.
+
+    What follows these four, mostly the kind of the defect, is not kept. Raises ValueError.
+    """
+    from PIL import Image  # noqa: PLC0415 — for sets of images alone
+
+    mask = np.zeros(size, np.uint8)
+    for number, line in enumerate(boxes.decode("utf-8-sig").splitlines(), start=1):
+        told = line.replace(",", " ").split()
+        try:
+            left, top, right, bottom = (max(round(float(each)), 0) for each in told[:4])
+        except (ValueError, OverflowError) as error:
+            if not told:
+                continue
+            wanted = "left, top, right and bottom of a box in pixels"
+            raise ValueError(f"line {number} is {line[:40]!r}, not {wanted}") from error
+        mask[top:bottom, left:right] = 255
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    return file.getvalue()
 
 
 def _said(value: object) -> tuple[Label, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,17 +12,17 @@ from deungdae.exchange.dataset import About, Field, Package, named, pack, unpack
 from deungdae.learn.dataset import (
     DESCRIBED,
     FILES,
-    OWN,
     Card,
     Dataset,
     Item,
     from_parquet,
+    own_columns,
     to_parquet,
 )
 
 from .shelf import Shelf, read_card
 
-_FOLDERS = {"images": "ref", "masks": "mask"}
+_FOLDERS = {"images": "ref", "masks": "mask", "goldens": "golden"}
 
 
 def give(shelf: Shelf, asked: str, target: Path, who: str, purpose: str = "") -> Dataset:
@@ -32,13 +32,18 @@ def give(shelf: Shelf, asked: str, target: Path, who: str, purpose: str = "") ->
     """
     dataset = shelf.get(asked)
     card = dataset.card
-    names = {folder: _names(shelf, dataset, folder) for folder in _FOLDERS}
-    columns = dict(zip(FILES, names.values(), strict=True))
+    own = own_columns(dataset.items)
+    names = {
+        folder: _names(shelf, dataset, folder) for folder, field in _FOLDERS.items() if field in own
+    }
+    columns = dict(zip(FILES, names.values(), strict=False))  # where none has a golden image, less
     items = to_parquet(dataset.items, card.columns, {
         name: [path.partition("/")[2] for path in paths] for name, paths in columns.items()
     })  # fmt: skip
     package = Package(msgspec.json.format(msgspec.json.encode(card), indent=2), items)
-    digest = pack(target, _about(card), package, _pictures(shelf, dataset, names))
+    digest = pack(
+        target, _about(card, own, list(columns)), package, _pictures(shelf, dataset, names)
+    )
     shelf.note(card, "export", who, {"purpose": purpose, "to": target.name, "sums": digest})
     return dataset
 
@@ -58,14 +63,14 @@ def _judged(package: Package, pictures: frozenset[str]) -> Dataset:
     if problems := dataset.problems():
         raise ValueError(problems[0])
     for item in dataset.items:
-        for ref in filter(None, (item.ref, item.mask)):
+        for ref in item.files:
             if ref not in pictures:
                 raise ValueError(f"{item.name}: {ref} is not in the package")
     return dataset
 
 
 def _names(shelf: Shelf, dataset: Dataset, folder: str) -> list[str]:
-    """Return the name in the package of each item's image or mask, '' where it has none."""
+    """Return the name in the package of each item's file of a folder, '' where it has none."""
     found: dict[str, str] = {"": ""}
     names = []
     for item in dataset.items:
@@ -79,10 +84,10 @@ def _names(shelf: Shelf, dataset: Dataset, folder: str) -> list[str]:
 def _pictures(
     shelf: Shelf, dataset: Dataset, names: dict[str, list[str]]
 ) -> Iterator[tuple[str, bytes]]:
-    for folder, field in _FOLDERS.items():
-        for item, name in zip(dataset.items, names[folder], strict=True):
+    for folder, paths in names.items():
+        for item, name in zip(dataset.items, paths, strict=True):
             if name:
-                yield name, _content(shelf, item, getattr(item, field))
+                yield name, _content(shelf, item, getattr(item, _FOLDERS[folder]))
 
 
 def _content(shelf: Shelf, item: Item, ref: str) -> bytes:
@@ -94,13 +99,13 @@ def _content(shelf: Shelf, item: Item, ref: str) -> bytes:
         ) from error
 
 
-def _about(card: Card) -> About:
-    own = [Field(name, "time" if name == "time" else "text", DESCRIBED[name]) for name in OWN]
+def _about(card: Card, columns: Sequence[str], names: Sequence[str]) -> About:
+    own = [Field(name, "time" if name == "time" else "text", DESCRIBED[name]) for name in columns]
     further = [
         Field(each.name, each.kind, each.description, each.unit if each.kind == "number" else "")
         for each in card.columns
     ]
-    files = [Field(name, "text", words) for name, words in FILES.items()]
+    files = [Field(name, "text", words) for name, words in FILES.items() if name in names]
     told = "; ".join(card.anonymised) or "nothing was taken out: names and serials are as they were"
     return About(
         name=card.name,

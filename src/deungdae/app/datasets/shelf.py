@@ -146,7 +146,7 @@ class Shelf:
         except StoreError as error:
             return [*problems, str(error)]
         for item in dataset.items:
-            for ref in filter(None, (item.ref, item.mask)):
+            for ref in item.files:
                 try:
                     self.blobs.get(ref)
                 except (LookupError, ValueError, StoreError) as error:
@@ -175,7 +175,7 @@ class Shelf:
         needed: set[Path] = set()
         for path in self.folder.glob(f"*/*/{CARD}"):
             for item in self.get(self._card(path.parent).id).items:
-                needed |= {self.blobs.path(ref) for ref in (item.ref, item.mask) if ref}
+                needed |= {self.blobs.path(ref) for ref in item.files}
         until, freed = time.time() - FRESH, 0
         for path in self.blobs.folder.glob("??/*"):
             told = path.stat()

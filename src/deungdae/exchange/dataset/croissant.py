@@ -90,7 +90,8 @@ def describe(
     """Return the JSON-LD of a package.
 
     items: file, bytes and SHA-256 of the table. pictures: the folders of images that there are; the
-    table has a column of file names called as each folder's singular, `image` and `mask_image`.
+    table has a column of file names called as each folder's singular, `image`, `mask_image`,
+    `golden_image`.
     """
     file, size, digest = items
     folders = list(pictures)
@@ -167,7 +168,7 @@ def _field(field: Field, file: str) -> dict[str, object]:
 
 def _pictures(name: str) -> dict[str, object]:
     """Return the records of a folder: the name of each file, and what it shows."""
-    column = {"images": "image", "masks": "mask_image"}[name]
+    column = f"{name[:-1]}_image" if name != "images" else "image"
     return {
         "@type": "cr:RecordSet",
         "@id": name,

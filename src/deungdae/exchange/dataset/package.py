@@ -26,7 +26,7 @@ from .croissant import About, describe
 
 CROISSANT, CARD, ITEMS = "croissant.json", "card.json", "items.parquet"
 SUMS, README = "SHA256SUMS", "README.md"
-FOLDERS = ("images", "masks")
+FOLDERS = ("images", "masks", "goldens")
 MOST = 2_000_100  # files of a package
 LARGEST = 500_000_000  # bytes of one file
 WHOLE = 200_000_000_000  # bytes of all of it, unpacked
@@ -36,7 +36,7 @@ _ENDINGS = {
     b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"BM": "bmp", b"GIF8": "gif", b"II*\x00": "tif",
     b"MM\x00*": "tif",
 }  # fmt: skip
-_PICTURE = re.compile(r"(images|masks)/([0-9a-f]{64})\.(png|jpg|bmp|gif|tif|bin)")
+_PICTURE = re.compile(r"(images|masks|goldens)/([0-9a-f]{64})\.(png|jpg|bmp|gif|tif|bin)")
 _SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
 _WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in a .zip, so that the same set is the same file
 _REMEDY = "ask for it anew; nothing of it was taken"

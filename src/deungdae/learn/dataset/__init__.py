@@ -6,7 +6,6 @@ from .columns import typed
 from .content import Dataset, version_of
 from .declaration import Declaration, Folder, Join, Pictures, Signals, Table
 from .item import (
-    OWN,
     Column,
     Item,
     Label,
@@ -18,14 +17,13 @@ from .item import (
     together,
 )
 from .over import over
-from .parquet import DESCRIBED, FILES, from_parquet, to_parquet
+from .parquet import DESCRIBED, FILES, from_parquet, own_columns, to_parquet
 from .strip import strip
 
 __all__ = [
     "DESCRIBED",
     "FILES",
     "FORMAT",
-    "OWN",
     "Card",
     "Column",
     "Consent",
@@ -47,6 +45,7 @@ __all__ = [
     "from_parquet",
     "merged",
     "over",
+    "own_columns",
     "settled",
     "strip",
     "to_parquet",

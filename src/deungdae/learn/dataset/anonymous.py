@@ -33,8 +33,8 @@ def anonymous(
     """Return a set of another name that tells of no person, part or day, and says what was done.
 
     key: secret of the factory, of at least 32 bytes: the same name always becomes the same
-    pseudonym, and only who has the key can tell which. refs: the stripped image of each image and
-    mask. keep: columns of text, or of numbers that look like serials, to keep. coarse: ns; times
+    pseudonym, and only who has the key can tell which. refs: the stripped image of each file.
+    keep: columns of text, or of numbers that look like serials, to keep. coarse: ns; times
     are cut down to multiples of it, 0: all are shifted by one constant. card: fields of the new
     card. Raises ValueError for a short key or a column that is not there.
     """
@@ -92,6 +92,7 @@ class _Veil:
             item,
             ref=refs[item.ref] if item.ref else "",
             mask=refs[item.mask] if item.mask else "",
+            golden=refs[item.golden] if item.golden else "",
             name=self.hidden("item", item.name),
             group=self.hidden("group", item.group),
             time=self.time(item.time),

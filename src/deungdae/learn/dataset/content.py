@@ -196,4 +196,4 @@ def _plain(item: Item) -> list[object]:
     """Return everything of an item as a list: the order is part of the format."""
     said = [[each.label, each.source, each.who, each.time] for each in item.labels]
     return [item.ref, item.name, item.label, item.source, item.group, item.time, item.mask, said,
-            list(item.values)]  # fmt: skip
+            list(item.values), *([item.golden] if item.golden else [])]  # fmt: skip

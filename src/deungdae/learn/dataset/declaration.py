@@ -31,7 +31,20 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "expression whose match in the file's name is the group"
         ),
     ] = ""
-    mask: Annotated[str, msgspec.Meta(description="Column of the manifest: the mask's file")] = ""
+    mask: Annotated[
+        str,
+        msgspec.Meta(
+            description="Column of the manifest: the mask's file, an image whose bright half is "
+            "the defect, or a text of boxes: left, top, right, bottom on each line, in pixels"
+        ),
+    ] = ""
+    golden: Annotated[
+        str,
+        msgspec.Meta(
+            description="Column of the manifest: the file of a golden image. Without a manifest: "
+            "the one golden image's file, or what to change in an image's name: `_test=_temp`"
+        ),
+    ] = ""
     time: Annotated[
         str, msgspec.Meta(description="Column of the manifest: when it was taken, ISO 8601")
     ] = ""

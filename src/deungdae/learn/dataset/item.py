@@ -11,7 +11,8 @@ Value: TypeAlias = float | str | None
 Source: TypeAlias = Literal["person", "file", "inspection", "signal", ""]
 
 OWN = ("ref", "name", "label", "source", "group", "time", "mask", "labels")  # columns of every set
-RESERVED = frozenset({*OWN, "image", "mask_image"})  # the last two are added to packages
+SOME = "golden"  # a column of those sets alone whose items have one
+RESERVED = frozenset({*OWN, SOME, "image", "mask_image", "golden_image"})  # the last: of packages
 _RANK = {"person": 0, "file": 0, "signal": 0, "inspection": 1}
 
 
@@ -55,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     other; source: who says so. labels: all that was said. group: items of one group are never
     split between training and test. time: ns, 0 where it is not known. mask: `sha256:…` of an
     image of the same size whose bright half (> 127) is the defect. values: of the set's columns, in
-    their order; None: missing.
+    their order; None: missing. golden: `sha256:…` of an image of a right part, taken alike.
     """
 
     ref: str = ""
@@ -67,6 +68,12 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     mask: str = ""
     labels: tuple[Label, ...] = ()
     values: tuple[Value, ...] = ()
+    golden: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the references of all its files."""
+        return tuple(each for each in (self.ref, self.mask, self.golden) if each)
 
 
 def settled(said: Iterable[Label]) -> tuple[str, Source]:
@@ -140,7 +147,12 @@ def _both(first: Item, second: Item) -> Item:
         counted = {first.source, second.source}
         label, source = settled(each for each in said if each.source in counted)
     return msgspec.structs.replace(
-        first, labels=said, label=label, source=source, mask=first.mask or second.mask
+        first,
+        labels=said,
+        label=label,
+        source=source,
+        mask=first.mask or second.mask,
+        golden=first.golden or second.golden,
     )
 
 

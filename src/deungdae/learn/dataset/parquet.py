@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .item import OWN, Column, Item, Label, check_columns
+from .item import OWN, SOME, Column, Item, Label, check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +21,13 @@ DESCRIBED = {
     "time": "when it was made",
     "mask": "SHA-256 of the image whose bright half (> 127) is the defect; empty: none",
     "labels": "all that was said of it, as JSON: label, source, who, time in ns",
+    SOME: "SHA-256 of the image of a right part to compare it with; empty: none",
 }
 
 FILES = {
     "image": "name of the file in images/; empty: none",
     "mask_image": "name of the file in masks/; empty: none",
+    "golden_image": "name of the file in goldens/; empty: none",
 }
 MOST = 1_000_000  # items of a set
 LARGEST = 4_000_000_000  # bytes that they may take once they are read
@@ -56,10 +58,11 @@ def table(items: Sequence[Item], columns: Sequence[Column]) -> pa.Table:
     """Return the items as an Arrow table, each field with its unit and description."""
     import pyarrow as pa  # noqa: PLC0415 — as above
 
-    fields = [pa.field(name, _own(name), metadata={"description": DESCRIBED[name]}) for name in OWN]
+    own = own_columns(items)
+    fields = [pa.field(name, _own(name), metadata={"description": DESCRIBED[name]}) for name in own]
     arrays = [
         pa.array([_stored(item, name) for item in items], field.type)
-        for name, field in zip(OWN, fields, strict=True)
+        for name, field in zip(own, fields, strict=True)
     ]
     for place, column in enumerate(columns):
         kind = pa.float64() if column.kind == "number" else pa.string()
@@ -67,6 +70,11 @@ def table(items: Sequence[Item], columns: Sequence[Column]) -> pa.Table:
         fields.append(pa.field(column.name, kind, metadata=words))
         arrays.append(pa.array([item.values[place] for item in items], kind))
     return pa.table(arrays, schema=pa.schema(fields))
+
+
+def own_columns(items: Iterable[Item]) -> tuple[str, ...]:
+    """Return the columns that a set has for itself."""
+    return (*OWN, SOME) if any(item.golden for item in items) else OWN
 
 
 def from_parquet(content: bytes, columns: Sequence[Column]) -> tuple[Item, ...]:
@@ -80,6 +88,7 @@ def from_parquet(content: bytes, columns: Sequence[Column]) -> tuple[Item, ...]:
     try:
         file = parquet.ParquetFile(pa.BufferReader(content))
         schema = file.schema_arrow
+        wanted |= {name: _own(name) for name in schema.names if name == SOME}
         has = {
             name: kind
             for name, kind in zip(schema.names, schema.types, strict=True)
@@ -139,7 +148,7 @@ def _stored(item: Item, name: str) -> object:
 
 
 def _item(row: Mapping[str, Any], columns: Sequence[str]) -> Item:
-    told = {name: row[name] for name in OWN}
+    told = {name: row[name] for name in (*OWN, SOME) if name in row}
     told["labels"] = msgspec.json.decode(row["labels"], type=tuple[Label, ...])
     told["time"] = row["time"] or 0
     told["values"] = [row[name] for name in columns]
