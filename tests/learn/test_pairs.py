@@ -122,6 +122,26 @@ def test_a_part_that_lies_a_little_off_has_the_marks_that_it_would_have(
         assert any(mark.kind == kind and overlap(mark.box, box) > 0.5 for mark in found)
 
 
+def test_of_a_single_kind_what_is_none_is_told_apart(pairs: list[Pair]) -> None:
+    holes = [
+        Pair(
+            each.golden,
+            each.seen,
+            tuple(box for box, kind in zip(each.boxes, each.kinds, strict=True) if kind == "hole"),
+            tuple(kind for kind in each.kinds if kind == "hole"),
+            each.group,
+        )
+        for each in pairs
+    ]
+    found = train(holes)
+    comparer = Comparer.load(found.content)
+    again = [tuple(comparer.compare(each.golden, each.seen)) for each in holes]
+    for marks in (found.found, again):
+        hits = [h for m, each in zip(marks, holes, strict=True) for h in right(m, each)]
+        assert np.mean(hits) > 0.95
+        assert sum(map(len, marks)) <= len(hits) + 2
+
+
 def test_the_same_pairs_teach_the_same(pairs: list[Pair], trained: Trained) -> None:
     again = train(pairs)
     assert again.content == trained.content

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -67,6 +67,20 @@ class Judge(Protocol):
         """Return the score, 0 to 1, and the heat of uint8[h, w, 3]. Raises NotEnoughData where what
         it is to judge is not seen, ValueError for what is no image."""
         ...
+
+
+@runtime_checkable
+class Compares(Judge, Protocol):
+    """A judge that compares parts with an image of a right one, and judges nothing without."""
+
+    def beside(self, golden: NDArray[np.uint8]) -> Judge:
+        """Return the judge of parts that shall look like uint8[h, w, 3]."""
+        ...
+
+
+def beside(judge: Judge, golden: NDArray[np.uint8] | None) -> Judge:
+    """Return the judge, beside a golden image where it is one that compares."""
+    return judge.beside(golden) if golden is not None and isinstance(judge, Compares) else judge
 
 
 class Made(msgspec.Struct, frozen=True, eq=False):
@@ -255,7 +269,7 @@ def scores(judge: Judge, examples: Sequence[Example]) -> FloatArray:
 
 def _score(judge: Judge, example: Example) -> float:
     try:
-        return judge.judge(example.pixels).score
+        return beside(judge, example.golden).judge(example.pixels).score
     except NotEnoughData:
         return 1.0
 

@@ -18,6 +18,7 @@ from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
 from deungdae.learn.inspection import Judge, Lesson, Made, Progress
 from deungdae.learn.measure import auroc
+from deungdae.learn.pairs import taught as pairs
 from deungdae.learn.registry import Trial
 from deungdae.learn.split import folds
 
@@ -116,6 +117,8 @@ def load(content: bytes) -> Judge:
     """Return the model in a file: of this kind, or ONNX. Raises ValueError for neither."""
     if content.startswith(MAGIC):
         return _read(content)
+    if pairs.is_comparison(content):
+        return pairs.load(content)
     from deungdae.learn.images import Inspector  # noqa: PLC0415 — ONNX Runtime, for who has one
 
     return Inspector.load(content)

@@ -21,7 +21,7 @@ class Example(msgspec.Struct, frozen=True, eq=False):
 
     pixels: uint8[h, w, 3]; bad: None where nobody has said; group: the part, lot or batch that it
     shows, whose images always stay together; ref: how people find it; mask: bool[h, w], where the
-    defect is, of a bad one; time: ns since 1970.
+    defect is, of a bad one; time: ns since 1970; golden: uint8[h, w, 3], a right part, taken alike.
     """
 
     pixels: Pixels
@@ -30,6 +30,7 @@ class Example(msgspec.Struct, frozen=True, eq=False):
     ref: str = ""
     mask: NDArray[np.bool_] | None = None
     time: int = 0
+    golden: Pixels | None = None
 
 
 def examined(examples: Sequence[Example]) -> tuple[str, ...]:

@@ -32,11 +32,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Judgement(msgspec.Struct, frozen=True, eq=False):
     """What the model says of an image.
 
-    score: 0 … 1, higher is worse; heat: float32[h', w'], 0 … 1, laid over the whole image.
+    score: 0 … 1, higher is worse; heat: float32[h', w'], 0 … 1, laid over the whole image. boxes:
+    left, top, width, height of each defect in pixels, worst first, where the model tells them apart.
     """
 
     score: float
     heat: Plane
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,13 +10,15 @@ import numpy as np
 def onnx_of(model: Any, classes: list[int], kinds: int, looks: int, told: str) -> bytes:
     """Return a LightGBM Booster as ONNX: looks float32[n, looks] -> shares float32[n, 1 + kinds].
 
-    classes: which of the 1 + kinds shares each of the model's classes is; the others get none.
+    classes: which of the 1 + kinds shares each of the model's classes is; the others get none. Of
+    one kind there are three shares, the last 0: ONNX Runtime takes two for one and its opposite.
     told: what stands in the file beside the trees. Raises ValueError where `onnx` is missing.
     """
     try:
         from onnx import TensorProto, helper  # noqa: PLC0415 — for who trains
     except ImportError as error:
         raise ValueError("training needs onnx: pip install 'deungdae[train]'") from error
+    count = max(1 + kinds, 3)
     trees = _Trees()
     grown = model.dump_model()["tree_info"]
     for number, tree in enumerate(grown):
@@ -26,8 +28,8 @@ def onnx_of(model: Any, classes: list[int], kinds: int, looks: int, told: str) -
         ["looks"],
         ["label", "shares"],
         domain="ai.onnx.ml",
-        classlabels_int64s=list(range(1 + kinds)),
-        base_values=[0.0 if each in classes else -1e4 for each in range(1 + kinds)],
+        classlabels_int64s=list(range(count)),
+        base_values=[0.0 if each in classes else -1e4 for each in range(count)],
         post_transform="SOFTMAX",
         **trees.columns,
     )
@@ -38,7 +40,7 @@ def onnx_of(model: Any, classes: list[int], kinds: int, looks: int, told: str) -
         [value("looks", TensorProto.FLOAT, [None, looks])],
         [
             value("label", TensorProto.INT64, [None]),
-            value("shares", TensorProto.FLOAT, [None, 1 + kinds]),
+            value("shares", TensorProto.FLOAT, [None, count]),
         ],
     )
     versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]

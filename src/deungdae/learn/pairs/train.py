@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from .tones import Pixels
 LEAST = 10  # marks; of fewer nothing is learnt
 _INSIDE = 0.4  # share of a place that lies in the box of its mark
 _TREES: dict[str, Any] = {
+    "objective": "multiclass",  # of two kinds, too: else one share stood for both
     "n_estimators": 150, "learning_rate": 0.05, "num_leaves": 8, "min_child_samples": 8,
     "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.5, "reg_lambda": 1.0,
 }  # fmt: skip
@@ -48,7 +49,7 @@ class Trained(msgspec.Struct, frozen=True, eq=False):
     missed: int
 
 
-class _Lesson(msgspec.Struct, frozen=True, eq=False):
+class Marked(msgspec.Struct, frozen=True, eq=False):
     """A pair as it is learnt from. meant: of each place the mark that it belongs to, or -1."""
 
     pair: Pair
@@ -69,17 +70,15 @@ def train(pairs: Sequence[Pair], *, seed: int = 0) -> Trained:
             f"{marks} marked defects in {len(groups)} groups: at least {LEAST} in 2 are needed"
         )
     kinds = tuple(sorted({kind for pair in pairs for kind in pair.kinds}))
-    lessons = [_lesson(pair) for pair in pairs]
+    lessons = [marked(pair, places(pair.golden, pair.seen)) for pair in pairs]
     found: dict[str, Comparer] = {}
     for group in groups:
-        knowledge, model = _learnt([each for each in lessons if each.pair.group != group], kinds,
-                                   seed)  # fmt: skip
-        found[group] = Comparer(knowledge, _shares(model, len(kinds)))
-    knowledge, model = _learnt(lessons, kinds, seed)
-    told = msgspec.json.encode(knowledge).decode()
-    classes = [int(each) for each in model.classes_]
+        found[group], _ = learnt(
+            [each for each in lessons if each.pair.group != group], kinds, seed
+        )
+    _, content = learnt(lessons, kinds, seed)
     return Trained(
-        onnx_of(model.booster_, classes, len(kinds), len(LOOKS), told),
+        content(),
         tuple(
             tuple(found[each.pair.group].named(each.places, each.pair.seen.shape))
             for each in lessons
@@ -88,15 +87,14 @@ def train(pairs: Sequence[Pair], *, seed: int = 0) -> Trained:
     )
 
 
-def _lesson(pair: Pair) -> _Lesson:
+def marked(pair: Pair, found: list[Place]) -> Marked:
     """Return a pair with the place that each of its marks means: the largest that lies in it."""
-    found = places(pair.golden, pair.seen)
     meant = [-1] * len(found)
     for mark, box in enumerate(pair.boxes):
         inside = [_inside(place, box) for place in found]
         if max(inside, default=0.0) > 0:
             meant[int(np.argmax(inside))] = mark
-    return _Lesson(pair, found, meant)
+    return Marked(pair, found, meant)
 
 
 def _inside(place: Place, box: tuple[float, float, float, float]) -> float:
@@ -108,8 +106,11 @@ def _inside(place: Place, box: tuple[float, float, float, float]) -> float:
     return place.looks[LOOKS.index("area")] * share if share >= _INSIDE else 0.0
 
 
-def _learnt(lessons: Sequence[_Lesson], kinds: tuple[str, ...], seed: int) -> tuple[Knowledge, Any]:
-    """Return what some lessons teach: the margins of boxes, and trees that name the kinds."""
+def learnt(
+    lessons: Sequence[Marked], kinds: tuple[str, ...], seed: int
+) -> tuple[Comparer, Callable[[], bytes]]:
+    """Return what some lessons teach, the margins of boxes and trees that name the kinds, and what
+    writes it to a file. Raises NotEnoughData; the writing raises ValueError without `onnx`."""
     from lightgbm import LGBMClassifier  # noqa: PLC0415 — 100 MB, for who trains
 
     looks = np.asarray([p.looks for each in lessons for p in each.places], np.float32)
@@ -119,14 +120,23 @@ def _learnt(lessons: Sequence[_Lesson], kinds: tuple[str, ...], seed: int) -> tu
         for meant in each.meant
     ]
     if len(set(kind)) < 2:
-        raise NotEnoughData("all that differs is of one kind: mark defects of two kinds, or more")
-    model = LGBMClassifier(**_TREES, random_state=seed, n_jobs=1, verbose=-1, deterministic=True,
-                           force_row_wise=True)  # fmt: skip
+        raise NotEnoughData(
+            "all that differs is of one kind: mark defects of two kinds or more, or "
+            "show good parts that differ, too"
+        )
+    model = LGBMClassifier(**_TREES, num_class=len(set(kind)), random_state=seed, n_jobs=1,
+                           verbose=-1, deterministic=True, force_row_wise=True)  # fmt: skip
     model.fit(looks, np.asarray(kind))
-    return Knowledge(FORM, kinds, _margin(lessons)), model
+    knowledge = Knowledge(FORM, kinds, _margin(lessons))
+    told = msgspec.json.encode(knowledge).decode()
+    classes = [int(each) for each in model.classes_]
+    return (
+        Comparer(knowledge, _shares(model, len(kinds))),
+        lambda: onnx_of(model.booster_, classes, len(kinds), len(LOOKS), told),
+    )
 
 
-def _margin(lessons: Sequence[_Lesson]) -> tuple[float, float, float]:
+def _margin(lessons: Sequence[Marked]) -> tuple[float, float, float]:
     """Return how far people draw a box around what they mark: least absolute deviations.
 
     By weighted least squares, anew with each other. Source: Schlossmacher (1973).
