@@ -20,28 +20,25 @@ Published 99-100 % comes from windows of one recording on both sides of the spli
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
-from scipy.stats import beta
 
 import measure
 from deungdae.core.errors import NotEnoughData
 from deungdae.insight import condition
 from deungdae.insight.condition.block import Block
+from deungdae.learn.measure import exact
 from deungdae.sim.plant.motor import Bearing, Motor, MotorParameters
 
 Array = NDArray[np.float64]
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data")) / "cwru-bearing"
+DATA = measure.DATA / "cwru-bearing"
 FAULTS = {
     "12k_Drive_End_IR007_0_105": ("inner", 7),
     "12k_Drive_End_IR021_0_209": ("inner", 21),
@@ -59,9 +56,7 @@ SKF = condition.CATALOGUE["6205"]
 def main() -> int:
     """Run all and print the table."""
     options = measure.arguments(__doc__).parse_args()
-    if not DATA.is_dir():
-        print(f"the recordings are not at {DATA}; set DEUNGDAE_DATA", file=sys.stderr)
-        return 1
+    measure.need(DATA)
     others = classifiers()
     sizes = "/".join(f"{row['value']:.2f}" for row in others[1:])
     rows = [*recordings(f"LightGBM, other size {sizes}"), *others]
@@ -107,11 +102,11 @@ def recordings(baseline: str) -> list[measure.Row]:
         right = np.mean([told == truth for told, truth in blocks])
         rows += [
             measure.row(f"sensor {where}: recordings named right", hits / len(whole), "share",
-                        least=0.95 if end == "DE" else None, interval=exact(hits, len(whole)),
+                        least=0.95 if end == "DE" else None, interval=within(hits, len(whole)),
                         published=".99-1 (random split)", baseline=baseline, seconds=spent),
             measure.row(f"sensor {where}: blocks of 1 s named right ({len(blocks)})",
                         float(right), "share", least=0.95 if end == "DE" else None,
-                        interval=exact(hits, len(whole)), baseline=baseline),
+                        interval=within(hits, len(whole)), baseline=baseline),
         ]  # fmt: skip
         if end == "DE":
             rows += constants(faults, known)
@@ -150,7 +145,7 @@ def constants(
                 for each in faults[name]]  # fmt: skip
         right = float(np.mean([a == b for a, b in told]))
         what = f"constant from {learnt} mil ({limit:.2f}): {tested} mil, blocks"
-        interval = exact(3 * right, 3)  # three recordings: their blocks are no more cases
+        interval = within(3 * right, 3)  # three recordings: their blocks are no more cases
         rows.append(measure.row(what, right, "share", least=0.95, interval=interval))
     return rows
 
@@ -223,12 +218,12 @@ def simulated(*, quick: bool) -> list[measure.Row]:
                 for number in range(count)]  # fmt: skip
         right = sum(told)
         rows.append(measure.row(f"simulated: {what}", right / len(told), "share", least=0.95,
-                                interval=exact(right, len(told))))  # fmt: skip
+                                interval=within(right, len(told))))  # fmt: skip
     ramps = [ramp(fault, number) for fault in ("inner", "outer", "ball") for number in range(count)]
     with_, without = (float(np.mean([each[k] for each in ramps])) for k in (0, 1))
     rows.append(measure.row("simulated: speed rises 20 % within a block, order tracked", with_,
                             "share", least=0.95,
-                            interval=exact(sum(each[0] for each in ramps), len(ramps)),
+                            interval=within(sum(each[0] for each in ramps), len(ramps)),
                             baseline=f"{without:.2f} without"))  # fmt: skip
     days = 200 if quick else 2880
     motor = machine(Bearing(), 1770, 99)
@@ -308,7 +303,7 @@ def life(runs: int) -> list[measure.Row]:
         ratio = [middle / truth for _, middle, _, truth in told]
         rows.append(measure.row(
             f"remaining life, {law}, 90 % interval: runs inside ({len(told)} with a trend)",
-            inside / len(told), "share", least=0.85, interval=exact(inside, len(told)),
+            inside / len(told), "share", least=0.85, interval=within(inside, len(told)),
             baseline=f"median off by x{np.exp(np.median(np.abs(np.log(ratio)))):.2f}",
             seconds=time.process_time() - begun))  # fmt: skip
     return rows
@@ -335,11 +330,10 @@ def run(law: str, random: np.random.Generator) -> tuple[float, float, float, flo
     return found.low, found.value, found.high, float(failed - now + 1)
 
 
-def exact(hits: float, of_: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share (Clopper and Pearson, 1934)."""
-    low = beta.ppf(0.025, hits, of_ - hits + 1) if hits > 0 else 0.0
-    high = beta.ppf(0.975, hits + 1, of_ - hits) if hits < of_ else 1.0
-    return float(low), float(high)
+def within(hits: float, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share."""
+    found = exact(hits, n)
+    return found.low, found.high
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ of ten, named by how many pieces of copper or of ground it touches.
 from __future__ import annotations
 
 import csv
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,7 +29,7 @@ from scipy import ndimage
 from deungdae.learn.measure import Interval, bootstrap
 from deungdae.learn.pairs import Comparer, Mark, Pair, train
 from deungdae.wires.pixels import decoded
-from measure import Row, arguments, report, row
+from measure import DATA, Row, arguments, need, report, row
 
 KINDS = ("open", "short", "mousebite", "spur", "copper", "pin-hole")  # as the data number them
 OVERLAP = 0.33
@@ -175,10 +173,9 @@ def figures(shown: Sequence[Pair], rounds: int) -> Iterator[Row]:
 
 def main() -> None:
     asked = arguments(__doc__).parse_args()
-    data = Path(os.environ.get("DEUNGDAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (data / "deeppcb").is_dir():
-        sys.exit(f"the boards are not at {data / 'deeppcb'}: set DEUNGDAE_DATA")
-    shown = list(pairs(data / "deeppcb"))
+    data = DATA / "deeppcb"
+    need(data)
+    shown = list(pairs(data))
     rounds = 1000
     if asked.quick:
         shown, rounds = shown[::2], 200

@@ -19,7 +19,6 @@ import gzip
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +26,7 @@ import measure
 from deungdae.insight.cause import Column, Question, Table, causes, experiment, read
 from measure import Row, row
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "nist-smstestbed"
+DATA = measure.DATA / "nist-smstestbed"
 FIRST = 1000
 
 # Montgomery, Design and Analysis of Experiments, 8th ed., example 6.2: filtration rate, table 6.10
@@ -307,11 +306,9 @@ CASES = (
 
 
 def main() -> int:
-    """Measure and print; 1 where the data are missing."""
+    """Measure and print."""
     options = measure.arguments(__doc__).parse_args()
-    if not DATA.is_dir():
-        print(f"the data set is not at {DATA}", file=sys.stderr)
-        return 1
+    measure.need(DATA)
     rows: list[Row] = []
     for name, make in CASES:
         seeds = (10 if options.quick else 60) * (2 if make is nothing else 1)

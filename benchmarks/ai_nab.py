@@ -26,8 +26,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,7 +39,7 @@ from deungdae.core.clock import from_iso
 from deungdae.core.types import SECOND, FloatArray, TimeArray
 from deungdae.insight.anomaly.novelty import CALM, QUANTILE, SHORT, novelty
 from deungdae.learn.measure import bootstrap
-from measure import Row, arguments, report, row
+from measure import DATA, Row, arguments, need, report, row
 
 PROBATION, PROBATION_ROWS = 0.15, 5000
 FAR_BEHIND = 3.0  # widths of a window, after which a false alarm costs all
@@ -238,12 +236,9 @@ def spread(raw: FloatArray, of: Sequence[Series], *, quick: bool) -> tuple[float
 
 def main() -> None:
     asked = arguments(__doc__).parse_args()
-    data = Path(os.environ.get("DEUNGDAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (data / "nab-subset").is_dir():
-        sys.exit(f"NAB is not at {data / 'nab-subset'}: set DEUNGDAE_DATA")
-    report(
-        "ai_nab", list(figures(series(data / "nab-subset"), quick=asked.quick)), as_json=asked.json
-    )
+    data = DATA / "nab-subset"
+    need(data)
+    report("ai_nab", list(figures(series(data), quick=asked.quick)), as_json=asked.json)
 
 
 if __name__ == "__main__":

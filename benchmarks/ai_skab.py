@@ -23,8 +23,6 @@ whatever is measured: "F1 .78", which shows what F1 alone is worth.
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +35,7 @@ from deungdae.core.types import SECOND
 from deungdae.insight.anomaly import Table, judge, learn, slow
 from deungdae.insight.anomaly.watch import DRIFT
 from deungdae.learn.measure import bootstrap
-from measure import Row, arguments, report, row
+from measure import DATA, Row, arguments, need, report, row
 
 TRAINING = 400
 KINDS = ("valve1", "valve2", "other")
@@ -217,12 +215,9 @@ def speed(each: Experiment, leave: frozenset[str]) -> Row:
 
 def main() -> None:
     asked = arguments(__doc__).parse_args()
-    data = Path(os.environ.get("DEUNGDAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (data / "skab").is_dir():
-        sys.exit(f"SKAB is not at {data / 'skab'}: set DEUNGDAE_DATA")
-    report(
-        "ai_skab", list(figures(experiments(data / "skab"), quick=asked.quick)), as_json=asked.json
-    )
+    data = DATA / "skab"
+    need(data)
+    report("ai_skab", list(figures(experiments(data), quick=asked.quick)), as_json=asked.json)
 
 
 if __name__ == "__main__":

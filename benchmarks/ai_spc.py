@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +26,8 @@ from deungdae.wires import qif
 
 Array = NDArray[np.float64]
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data"))
-EXAMPLES = DATA / "spc-worked-examples"
-NIST = DATA / "nist-smstestbed"
+EXAMPLES = measure.DATA / "spc-worked-examples"
+NIST = measure.DATA / "nist-smstestbed"
 INCOMING = NIST / "tdp" / "mtc" / "QIF-IncomingInspection" / "CoverResults_20_samples.QIF"
 FIRST = NIST / "tdp" / "mtc" / "FAIR" / "7_18_2017 9_24_30 AM Cover_Results.qif"
 # AIAG MSA-4, table III-B 15: 10 parts, appraisers A, B, C, three trials of each
@@ -48,10 +44,7 @@ READINGS = (
 def main() -> int:
     """Run all and print the table."""
     asked = measure.arguments(__doc__).parse_args()
-    missing = [path for path in (EXAMPLES, NIST) if not path.is_dir()]
-    if missing:
-        print(f"the data are not at {missing[0]}; set DEUNGDAE_DATA", file=sys.stderr)
-        return 1
+    measure.need(EXAMPLES, NIST)
     began = time.process_time()
     rows = [*of_charts(), *of_rules(), *of_covers(), *of_gauges(), *of_plans()]
     wrong = sum(row["ok"] is False for row in rows)

@@ -12,7 +12,6 @@ distance at which two images are called the same was chosen with these tiles in 
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import time
 from pathlib import Path
@@ -23,19 +22,16 @@ from numpy.typing import NDArray
 from deungdae.learn.measure import Interval, rate
 from deungdae.learn.split import alike, audit, folds, hashes, thumbnail
 from deungdae.wires.pixels import decoded
-from measure import Row, arguments, report, row
+from measure import DATA, Row, arguments, need, report, row
 
 SOURCE = "all 1,344 images, SOURCE.md"
 
 
 def main() -> int:
-    """Print the rows. Return 1 where the data set is absent or a limit is missed."""
+    """Print the rows. Return 1 where a limit is missed."""
     options = arguments(__doc__).parse_args()
-    shared = Path(__file__).parent.parent.parent / "shared" / "data"
-    folder = Path(os.environ.get("DEUNGDAE_DATA", shared)) / "magnetic-tile"
-    if not (folder / "manifest.csv").is_file():
-        print(f"the magnetic tiles are not in {folder}; set DEUNGDAE_DATA", file=sys.stderr)
-        return 1
+    folder = DATA / "magnetic-tile"
+    need(folder)
     rows = measured(folder, rounds=200 if options.quick else 2000)
     report("ai split", rows, as_json=options.json)
     return 0 if all(each["ok"] is not False for each in rows) else 1

@@ -35,8 +35,7 @@ from deungdae.learn.measure import Conformal, auroc, bootstrap, rate
 from deungdae.learn.measure.figures import balanced
 from deungdae.learn.split import hashes, joined, near_duplicates, thumbnail
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data")) / "magnetic-tile"
+DATA = measure.DATA / "magnetic-tile"
 BUDGET, QUICK = 900.0, 40.0  # s of two cores
 SEED = 0
 ERRORS, RELIABLE = 0.04, 0.96
@@ -73,9 +72,7 @@ class Pool:
 def main() -> int:
     """Train, judge, and print a row for each figure."""
     options = measure.arguments(__doc__).parse_args()
-    if not DATA.is_dir():
-        print(f"{DATA} is missing: the images of magnetic tiles, see DEUNGDAE_DATA")
-        return 1
+    measure.need(DATA)
     tiles, kinds, files = read()
     os.environ["OMP_NUM_THREADS"] = "1"
     started, used = time.monotonic(), cpu()

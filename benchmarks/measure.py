@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
+DATA = Path(
+    os.environ.get("DEUNGDAE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 
 
 def row(
@@ -52,6 +56,13 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, rougher")
     parser.add_argument("--json", action="store_true", help="machine-readable")
     return parser
+
+
+def need(*folders: Path) -> None:
+    """End the script with 1, and say why, where real data are missing."""
+    for folder in folders:
+        if not folder.is_dir():
+            sys.exit(f"the data are not at {folder}: set DEUNGDAE_DATA")
 
 
 def report(name: str, rows: Sequence[Row], *, as_json: bool) -> None:

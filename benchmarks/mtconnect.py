@@ -8,7 +8,6 @@ what is measured for us (columns, kinds, units, status). Figures are medians; tr
 from __future__ import annotations
 
 import gzip
-import os
 import statistics
 import time
 import xml.etree.ElementTree as ElementTree
@@ -20,10 +19,9 @@ from deungdae.core.types import Batch, Signal
 from deungdae.machines.mtconnect import document
 from deungdae.machines.mtconnect.log import read_log
 from deungdae.machines.mtconnect.table import Table
-from measure import Row, arguments, report, row
+from measure import DATA, Row, arguments, need, report, row
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("DEUNGDAE_DATA", ROOT.parent / "shared" / "data")) / "nist-smstestbed"
+NIST = DATA / "nist-smstestbed"
 DOCUMENTS = (
     "raw/qdr_input/qdr_input001.xml.gz",
     "tdp/mtc/MTConnect/Cover-Hurco04-01of20.xml.gz",
@@ -41,9 +39,9 @@ def logs(machines: list[str], rounds: int) -> list[Row]:
     """Compare reading whole logs: ours to batches and events, theirs to lists of values."""
     rows = []
     for machine in machines:
-        paths = sorted((DATA / "raw" / machine).glob("*.gz"))
-        if not paths:
-            raise SystemExit(f"no logs in {DATA / 'raw' / machine}: set DEUNGDAE_DATA")
+        folder = NIST / "raw" / machine
+        need(folder)
+        paths = sorted(folder.glob("*.gz"))
         count = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in paths)
         ours = cpu(lambda paths=paths, machine=machine: import_log(paths, machine), rounds)
         theirs = cpu(lambda paths=paths: split_lines(paths), rounds)
@@ -55,7 +53,7 @@ def documents(rounds: int) -> list[Row]:
     """Compare reading a stream document, all of its data items collected."""
     rows = []
     for name in DOCUMENTS:
-        content = gzip.decompress((DATA / name).read_bytes())
+        content = gzip.decompress((NIST / name).read_bytes())
         table = table_of(content)
         ours = cpu(lambda content=content, table=table: translate(content, table), rounds)
         theirs = cpu(lambda content=content: walk(content), rounds)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,22 +37,6 @@ from deungdae.model.factory import Factory, Identity
 
 NAMES = ("flow", "pressure", "current", "speed")
 MIX = np.array([[1.0, 0.8, 0.3, 0.0], [0.0, 0.5, -0.7, 1.0]])
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def benchmark(name: str) -> ModuleType:
-    """Return a file of benchmarks/ as a module, as its scripts see each other."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
 
 
 def plant(rows: int, seed: int, remembers: float = 0.6) -> FloatArray:
@@ -343,7 +325,7 @@ def test_constant_and_short_streams() -> None:
 # ---- what others published
 
 
-def test_nab_is_scored_as_nab_does(shared_data: Path) -> None:
+def test_nab_is_scored_as_nab_does(benchmark: Callable[[str], Any], shared_data: Path) -> None:
     # Source: NAB, results/numenta/numenta_standard_scores.csv (one alarm, no false one), and the
     # pairs of earthgeckoSkyline and windowedGaussian in their files beside it
     nab = benchmark("ai_nab")
@@ -373,7 +355,9 @@ def test_nab_is_scored_as_nab_does(shared_data: Path) -> None:
     assert nab.normal(best, count) == pytest.approx(100, abs=0.1)
 
 
-def test_skab_is_found_better_than_published(shared_data: Path) -> None:
+def test_skab_is_found_better_than_published(
+    benchmark: Callable[[str], Any], shared_data: Path
+) -> None:
     skab = benchmark("ai_skab")
     of = skab.experiments(shared_data / "skab")
     leave = skab.drifting(of)
@@ -515,7 +499,9 @@ def eastman(rows: int, seed: int, shift: float = 0.0, begin: int = 0) -> FloatAr
     return value
 
 
-def test_the_harness_tells_what_can_be_found_and_what_cannot(tmp_path: Path) -> None:
+def test_the_harness_tells_what_can_be_found_and_what_cannot(
+    benchmark: Callable[[str], Any], tmp_path: Path
+) -> None:
     tep = benchmark("ai_tep")
     np.savetxt(tmp_path / "d00.dat", eastman(500, 1).T)  # on its side, as the published file
     np.savetxt(tmp_path / "d00_te.dat", eastman(960, 2))
@@ -529,7 +515,9 @@ def test_the_harness_tells_what_can_be_found_and_what_cannot(tmp_path: Path) -> 
     assert found["TEP, of faults 3, 9 and 15 called undetectable"]["value"] == 1
 
 
-def test_the_harness_refuses_what_is_no_run(tmp_path: Path) -> None:
+def test_the_harness_refuses_what_is_no_run(
+    benchmark: Callable[[str], Any], tmp_path: Path
+) -> None:
     tep = benchmark("ai_tep")
     with pytest.raises(ValueError, match="neither d00"):
         tep.runs(tmp_path)

@@ -75,6 +75,11 @@ def test_exact_and_wilson_are_as_printed() -> None:
                     atol=5e-5)  # fmt: skip
     assert_allclose([measure.wilson(15, 148).low, measure.wilson(15, 148).high], [0.0624, 0.1605],
                     atol=5e-5)  # fmt: skip
+    # 18 of 20, as in any table
+    assert_allclose([measure.exact(18, 20).low, measure.exact(18, 20).high], [0.6830, 0.9877],
+                    atol=1e-4)  # fmt: skip
+    assert measure.exact(0, 10).low == 0
+    assert measure.exact(10, 10).high == 1
 
 
 def test_copies_of_one_part_add_no_certainty() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deungdae.core.errors import NotEnoughData
-from deungdae.twin.monitor import Score, believable, binomial, crps, interval, score
+from deungdae.twin.monitor import Score, believable, crps, interval, score
 
 
 def normal_crps(mean: float, deviation: float, value: float) -> float:
@@ -52,21 +52,14 @@ def test_interval_of_few_members_holds_a_new_value_as_often_as_it_says() -> None
     assert held / 5000 == pytest.approx(0.90, abs=0.015)
 
 
-def test_binomial_interval_is_clopper_and_pearson() -> None:
-    # Clopper, Pearson (1934); 18 of 20 at 95 %: .683 to .988, as in any table
-    low, high = binomial(18, 20)
-    assert (low, high) == (pytest.approx(0.6830, abs=1e-4), pytest.approx(0.9877, abs=1e-4))
-    assert binomial(0, 10)[0] == 0
-    assert binomial(10, 10)[1] == 1
-    assert binomial(0, 0) == (0, 1)
-
-
 def scores(held: int, n: int) -> list[Score]:
     return [score(i, i + 1, np.arange(100.0), 50 if i < held else 1000) for i in range(n)]
 
 
 def test_a_twin_is_believed_when_its_intervals_hold_as_often_as_they_should() -> None:
     assert believable(scores(18, 20), shifts=20).yes
+    none = believable([], shifts=20)
+    assert (none.yes, none.low, none.high) == (False, 0, 1)
     few = believable(scores(5, 5), shifts=20)
     assert not few.yes
     assert "5 of 20" in few.reasons[0]

@@ -2,7 +2,7 @@
 
 from .drift import Drift, drift
 from .monitor import Course, Monitor, MonitorOptions, Period
-from .score import Belief, Score, believable, binomial, crps, interval, score
+from .score import Belief, Score, believable, crps, interval, score
 
 __all__ = [
     "Belief",
@@ -13,7 +13,6 @@ __all__ = [
     "Period",
     "Score",
     "believable",
-    "binomial",
     "crps",
     "drift",
     "interval",

@@ -10,6 +10,7 @@ import numpy as np
 
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
+from deungdae.learn.measure import Interval, exact
 
 LEAST, MOST = 0.85, 0.95  # of 90 % intervals, the share that should hold
 
@@ -100,14 +101,13 @@ def believable(
     """
     n = len(scores)
     held = sum(each.inside for each in scores)
-    low, high = binomial(held, n)
-    coverage = held / n if n else math.nan
+    coverage = exact(held, n) if n else Interval(math.nan, 0.0, 1.0)
     reasons = []
     if n < shifts:
         reasons.append(f"only {n} of {shifts} shifts have been scored")
-    elif coverage < LEAST:
+    elif coverage.value < LEAST:
         reasons.append(f"its 90 % interval held in {held} of {n} shifts only")
-    elif low > MOST:
+    elif coverage.low > MOST:
         reasons.append(f"its 90 % interval held in {held} of {n} shifts: it is too wide")
     if drifting:
         reasons.append(f"the cycles of {', '.join(drifting)} drift")
@@ -117,16 +117,11 @@ def believable(
     yes = not reasons
     if yes:
         reasons.append(f"its 90 % interval held in {held} of {n} shifts")
-    return Belief(yes=yes, reasons=tuple(reasons), n=n, coverage=coverage, low=low, high=high)
-
-
-def binomial(held: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a share, after Clopper and Pearson (1934)."""
-    from scipy.special import betaincinv  # noqa: PLC0415 - heavy
-
-    if n == 0:
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    low = 0.0 if held == 0 else float(betaincinv(held, n - held + 1, tail))
-    high = 1.0 if held == n else float(betaincinv(held + 1, n - held, 1 - tail))
-    return low, high
+    return Belief(
+        yes=yes,
+        reasons=tuple(reasons),
+        n=n,
+        coverage=coverage.value,
+        low=coverage.low,
+        high=coverage.high,
+    )
