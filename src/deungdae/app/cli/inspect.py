@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deungdae.app.models import Models
     from deungdae.learn.dataset import Dataset
     from deungdae.learn.images import Example
+    from deungdae.learn.inspection import Judge
     from deungdae.learn.measure import Interval
     from deungdae.learn.registry import Card
 
@@ -71,6 +72,10 @@ def add(verbs: Any) -> None:
     drift = whats.add_parser("drift", help="whether images still look like those it learnt from")
     drift.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of them")
     drift.set_defaults(run=_drift)
+
+    for each in (judge, drift):
+        each.add_argument("--golden", type=Path, metavar="IMAGE", help="of a right part, for a "
+                          "model that compares")  # fmt: skip
 
     known = whats.add_parser("list", help="all models and their versions")
     known.set_defaults(run=_list)
@@ -131,7 +136,7 @@ def _train(options: argparse.Namespace, output: Output) -> int:
             crew=compute.crew,
         )
         card, content = teach(
-            lesson, examples, tell, makers=(taught.train, crowd), load=taught.load
+            lesson, examples, tell, makers=taught.makers(examples, crowd), load=taught.load
         )
     card = models.add(card, content)
     shelf.use(source.card, sets.person(options), f"training of {name}", model=card.version)
@@ -194,12 +199,12 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
 
 
 def _judge(options: argparse.Namespace, output: Output) -> int:
-    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
+    from deungdae.insight.vision.verdict import boxes_text  # noqa: PLC0415 — as above
     from deungdae.learn.compare import PASS, REJECT, verdicts  # noqa: PLC0415 — as above
     from deungdae.wires.pixels import decoded  # noqa: PLC0415 — as above
 
     card, content = _chosen(_models(options), options.model)
-    judge = load(content)
+    judge = _at_work(content, options.golden)
     rows: list[Row] = []
     for path in options.images:
         begun = time.perf_counter()
@@ -207,7 +212,8 @@ def _judge(options: argparse.Namespace, output: Output) -> int:
             found = judge.judge(decoded(path.read_bytes()))
         except (OSError, ValueError, NotEnoughData) as error:
             rows.append({"image": str(path), "verdict": "unreadable", "score": None,
-                         "where": "", "ms": None, "problem": str(error)})  # fmt: skip
+                         "where": "", "boxes": "", "ms": None,
+                         "problem": str(error)})  # fmt: skip
             continue
         said = int(verdicts(np.array([found.score]), card.accept, card.reject)[0])
         y, x = np.unravel_index(int(found.heat.argmax()), found.heat.shape)
@@ -218,6 +224,7 @@ def _judge(options: argparse.Namespace, output: Output) -> int:
                 "score": round(found.score, 4),
                 "where": f"{100 * x // found.heat.shape[1]} % across, "
                 f"{100 * y // found.heat.shape[0]} % down",
+                "boxes": boxes_text(found.boxes),
                 "ms": round(1000 * (time.perf_counter() - begun), 1),
                 "problem": "",
             }
@@ -228,12 +235,11 @@ def _judge(options: argparse.Namespace, output: Output) -> int:
 
 def _drift(options: argparse.Namespace, output: Output) -> int:
     from deungdae.app.watch import of_folder  # noqa: PLC0415 — as above
-    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
 
     if not options.images.is_dir():
         raise ValueError(f"--images {options.images}: there is no such folder")
     card, content = _chosen(_models(options), options.model)
-    looked, changes, notices = of_folder(card, load(content), options.images)
+    looked, changes, notices = of_folder(card, _at_work(content, options.golden), options.images)
     if output.as_json:
         told = {"model": f"{card.name}@{card.version}", "images": looked,
                 "changes": changes, "notices": notices}  # fmt: skip
@@ -304,6 +310,20 @@ def _chosen(models: Models, asked: str) -> tuple[Card, bytes]:
         raise ValueError(str(error)) from error
 
 
+def _at_work(content: bytes, golden: Path | None) -> Judge:
+    """Return the model in a file, beside a golden image where one is said. Raises ValueError."""
+    from deungdae.insight.vision.taught import load  # noqa: PLC0415 — as above
+    from deungdae.learn.inspection import beside  # noqa: PLC0415 — as above
+    from deungdae.wires.pixels import decoded  # noqa: PLC0415 — as above
+
+    judge = load(content)
+    if golden is None:
+        return judge
+    if not golden.is_file():
+        raise ValueError(f"--golden {golden}: there is no such file")
+    return beside(judge, decoded(golden.read_bytes()))
+
+
 def _set(options: argparse.Namespace) -> Dataset:
     """Return the set that is named, or made from what the options say."""
     if options.set:
@@ -318,6 +338,7 @@ def _set(options: argparse.Namespace) -> Dataset:
         options.manifest = "manifest.csv"
         options.label = options.label or ("label" if "label" in columns else "")
         options.mask = options.mask or ("mask" if "mask" in columns else "")
+        options.golden = options.golden or ("golden" if "golden" in columns else "")
     options.good = options.good or list(GOOD)
     options.set = name
     return sets.made(options)
@@ -328,6 +349,8 @@ def _examples(source: Dataset, shelf: Any) -> list[Example]:
     from deungdae.learn.images import Example  # noqa: PLC0415 — as above
     from deungdae.wires.pixels import decoded  # noqa: PLC0415 — as above
 
+    goldens = {item.golden for item in source.items if item.golden}
+    right = {ref: decoded(shelf.content(ref)) for ref in goldens}
     return [
         Example(
             pixels=decoded(shelf.content(item.ref)),
@@ -336,6 +359,7 @@ def _examples(source: Dataset, shelf: Any) -> list[Example]:
             ref=item.name,
             mask=decoded(shelf.content(item.mask)).max(axis=2) > 127 if item.mask else None,
             time=item.time,
+            golden=right.get(item.golden),
         )
         for item in source.items
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from deungdae.core.errors import NotEnoughData
 from deungdae.core.types import FloatArray
-from deungdae.learn.inspection import Judge, Lesson, Made, Progress
+from deungdae.learn.inspection import Judge, Lesson, Made, Maker, Progress
 from deungdae.learn.measure import auroc
 from deungdae.learn.pairs import taught as pairs
 from deungdae.learn.registry import Trial
@@ -111,6 +111,12 @@ def train(examples: Sequence[Example], lesson: Lesson, progress: Progress | None
         tried=tuple(tried),
         said=said,
     )
+
+
+def makers(examples: Sequence[Example], networks: Maker) -> tuple[Maker, ...]:
+    """Return the ways of learning that may suit the examples, the quickest first."""
+    compares = any(each.golden is not None for each in examples)
+    return (pairs.train if compares else train), networks
 
 
 def load(content: bytes) -> Judge:

@@ -86,7 +86,7 @@ def train(examples: Sequence[Example], lesson: Lesson, progress: Progress | None
     lost = np.array([each is None for each in found])
     if lost.mean() > 1 - COMPARED:
         raise NotEnoughData(
-            f"{lost.sum()} of {len(examples)} images have no golden image, or differ all over"
+            f"{lost.sum()} of {len(examples)} images have no golden image, or one that is no match"
         )
     known = np.array([each.bad is not None for each in examples]) & ~lost
     bad = np.array([bool(each.bad) for each in examples])
@@ -128,7 +128,7 @@ def _found(example: Example) -> Found | None:
     """Return where an example differs, None where it cannot be compared."""
     try:
         return None if example.golden is None else places(example.golden, example.pixels)
-    except NotEnoughData:
+    except (NotEnoughData, ValueError):  # all of it differs, or it is of another size
         return None
 
 
