@@ -102,6 +102,7 @@ async def test_from_labels_to_judging_and_back(actor: httpx.AsyncClient, line: H
     (first,) = told["versions"]
     kept = sum(is_held_out(f"B{n}") for n in range(GOOD + BAD))
     assert (first["held_out"], first["images"]) == (kept, GOOD + BAD - kept)
+    assert first["held_bad"] == sum(is_held_out(f"B{n}") for n in range(GOOD, GOOD + BAD))
     assert first["metrics"]["auroc"]["value"] > 0.8
     # against what was said then, on what people looked at
     held = [n for n in range(GOOD + BAD) if is_held_out(f"B{n}") and (n >= GOOD or n < LOOKED)]

@@ -61,6 +61,7 @@ def test_what_is_held_out_is_shown_to_nobody() -> None:
     card, content = teach(LESSON, given, makers=[maker], load=load)
     kept = [each for each in given if each.bad is not None and is_held_out(each.group)]
     assert 0 < len(kept) == card.held_out
+    assert card.held_bad == sum(each.bad is True for each in kept)
     assert {each.group for each in maker.shown}.isdisjoint({each.group for each in kept})
     assert len(maker.shown) + len(kept) == 300
     assert (card.content, card.version) == (digest(content), digest(b"model")[7:19])

@@ -28,13 +28,17 @@ def test_what_was_signed_is_what_is_read() -> None:
 
 def test_a_card_from_before_there_were_windows_stays_valid_and_a_window_is_signed() -> None:
     told = msgspec.to_builtins(CARD)
-    del told["window"]
+    for later in ("window", "held_bad"):
+        del told[later]
     was = KEY.sign(msgspec.json.encode(told, order="sorted")).hex()
     check(msgspec.structs.replace(CARD, signature=was), CONTENT, KEY.public_key())
     card = signed(msgspec.structs.replace(CARD, window=Window.of({"score": range(30)})), KEY)
     check(card, CONTENT, KEY.public_key())
     with pytest.raises(Tampered, match="card of model eye"):
         check(msgspec.structs.replace(card, window=None), CONTENT, KEY.public_key())
+    counted = signed(msgspec.structs.replace(CARD, held_bad=3), KEY)
+    with pytest.raises(Tampered, match="card of model eye"):
+        check(msgspec.structs.replace(counted, held_bad=30), CONTENT, KEY.public_key())
 
 
 @pytest.mark.parametrize(

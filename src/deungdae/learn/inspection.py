@@ -155,6 +155,7 @@ def teach(
         groups=len({each.group for each in shown}),
         bad=int(bad.sum()),
         held_out=len(kept),
+        held_bad=sum(bool(each.bad) for each in kept),
         trained=lesson.now,
         seed=lesson.seed,
         seconds=lesson.seconds,
@@ -191,7 +192,7 @@ def _best(
         except NotEnoughData as error:
             said.append(str(error))
     if not found:
-        raise NotEnoughData("; ".join(said))
+        raise NotEnoughData("\n".join(said))
     tried = tuple(each for made in found for each in made.tried)
     best = max(found, key=_area)
     return msgspec.structs.replace(best, tried=tried), tuple(said)

@@ -40,8 +40,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     version of what it learnt from. A part whose score is below `accept` is good, one above
     `reject` is bad, what lies between is for a person; the two limits hold `escape` and
     `false_reject`, shares of bad and of good parts, as far as `limits` says. metrics: figures on
-    groups that were held out; compared: with what judged before it, on the same ones. seconds: of
-    the budget; trained: ns since 1970.
+    groups that were held out, held_bad of whose parts are bad (None: made before it was counted);
+    compared: with what judged before it, on the same ones. seconds: of the budget; trained: ns
+    since 1970.
     signature: Ed25519 over the rest, hexadecimal.
     """
 
@@ -65,6 +66,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tried: tuple[Trial, ...] = ()
     limits: tuple[str, ...] = ()
     window: Window | None = None
+    held_bad: int | None = None
     signature: str = ""
 
     @property
@@ -142,6 +144,7 @@ def standing(moves: Iterable[Move]) -> Standing:
 
 def _said(card: Card) -> bytes:
     told = msgspec.to_builtins(msgspec.structs.replace(card, signature=""))
-    if card.window is None:
-        del told["window"]  # cards that were signed before there were windows stay valid
+    for later in ("window", "held_bad"):  # cards that were signed before stay valid
+        if told[later] is None:
+            del told[later]
     return msgspec.json.encode(told, order="sorted")

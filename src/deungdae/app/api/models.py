@@ -34,7 +34,10 @@ engineers = [Depends(needs(Role.ENGINEER))]
 
 
 class ModelVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a model. stage: '' where it is not in use. See learn.registry.Card."""
+    """A version of a model. stage: '' where it is not in use. See learn.registry.Card.
+
+    held_out: parts on which the figures rest, held_bad of them bad; None where nobody counted.
+    """
 
     version: str
     stage: str
@@ -43,6 +46,7 @@ class ModelVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     bad: int
     held_out: int
+    held_bad: int | None
     trained: str
     seconds: float
     accept: float
@@ -290,6 +294,7 @@ def _version(card: Card, stage: str) -> ModelVersionAnswer:
         images=card.images,
         bad=card.bad,
         held_out=card.held_out,
+        held_bad=card.held_bad,
         trained=to_iso(card.trained),
         seconds=card.seconds,
         accept=card.accept,
