@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ TOLD = ("state", "text", "scan", "alarm", "order", "note")
 IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
 IDLE = 20 * SECOND  # ns; when nobody is due for so long, the large other process is ended
+AGAIN = 5.0  # s until a history that could not be read is asked again
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
 
@@ -59,10 +60,11 @@ class Thinker:
         self.seconds = 0.0  # of CPU that its last call took, wherever it was
         # a twin simulates: it begins when the start of everything else is over
         self.first = now + round(SETTLED * SECOND) if plugin.room == "twin" else 0
-        self.busy = False  # it thinks in another process now
+        self.busy = False  # it thinks in another process now, or is shown its past
         self.since = now  # end of the last window; what was before, only a history brings
         self.unseen: deque[Event] = deque()  # images that wait until it has looked at others
         self.missed = 0  # images that it never saw because they came too fast
+        self.waiting: list[Window] = []  # news that came while it was shown its past
         self.lessons = deque(examples(plugin, factory))  # images that it is shown before all others
         self.log = logging.getLogger(f"deungdae.{plugin.room}.{plugin.name}")
 
@@ -75,6 +77,11 @@ class Thinker:
     def call(self) -> Callable[[int, Window], Sequence[Any]]:
         """Return the method that thinks."""
         return self.work.decide if isinstance(self.work, Policy) else self.work.update
+
+    def past(self, now: int) -> Sequence[tuple[int, int]]:
+        """Return the stretches of the past that it learns from; who says none has no `recall`."""
+        recall = getattr(self.work, "recall", None)
+        return () if recall is None else tuple(recall(now))
 
     def still_fits(self, plugin: Plugin, factory: Factory) -> bool:
         """Return whether it would be made the same from that table of that factory."""
@@ -129,8 +136,9 @@ class Thinking:
     def employ(self, factory: Factory) -> list[str]:
         """Take the thinkers of a factory; return which changed, in words.
 
-        Those for which nothing changed keep what they know. New ones that wait for what is new are
-        shown what is known now: a source that tells changes only may say nothing for long.
+        Those for which nothing changed keep what they know. New ones are shown the past that they
+        ask for; else those that wait for what is new are shown what is known now: a source that
+        tells changes only may say nothing for long.
         """
         before = self.thinkers
         self._album = Album(factory)
@@ -149,6 +157,9 @@ class Thinking:
         for thinker in fresh:
             if thinker.needs.images:
                 self._show(thinker, ())
+            elif past := thinker.past(thinker.since):
+                thinker.busy = True
+                self._keep(asyncio.create_task(self._recall(thinker, past)))
             elif waits_for_news(thinker.needs):
                 self._introduce(thinker)
         changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}
@@ -173,6 +184,35 @@ class Thinking:
         if samples or events:
             self._think(thinker, Window(thinker.since, self._clock.now(), samples, events))
 
+    async def _recall(self, thinker: Thinker, past: Iterable[tuple[int, int]]) -> None:
+        """Show a thinker what was, then what came meanwhile; of the past nothing is told anew."""
+        try:
+            for start, end in past:
+                if thinker in self.thinkers.values():
+                    await self._show_past(thinker, start, end)
+        finally:
+            thinker.busy = False
+        for window in thinker.waiting:
+            self._think(thinker, window)
+        thinker.waiting.clear()
+
+    async def _show_past(self, thinker: Thinker, start: int, end: int) -> None:
+        window = None
+        while window is None:
+            try:
+                window = await self._clock.call(self._window, thinker.needs, start, end)
+            except StoreError as error:
+                thinker.went(str(error))
+                await self._clock.sleep(AGAIN)
+        try:
+            await self._clock.call(thinker.call, end, window)
+        except NotEnoughData as error:
+            thinker.problem = str(error)  # until the last stretch: not a line in the log for each
+        except Exception as error:  # noqa: BLE001 — a plug-in's fault must not stop others
+            thinker.failed(error)
+        else:
+            thinker.problem = ""
+
     def hear(self, item: Batch | Events) -> None:
         """Call the thinkers that wait for what is new, with it."""
         for thinker in self.thinkers.values():
@@ -181,7 +221,9 @@ class Thinking:
                     self._show(thinker, images_of(item, thinker.needs.images))
             elif waits_for_news(thinker.needs):
                 window = self._news(thinker, item)
-                if window is not None:
+                if window is not None and thinker.busy:
+                    thinker.waiting.append(window)
+                elif window is not None:
                     self._think(thinker, window)
 
     def _show(self, thinker: Thinker, images: Sequence[Event]) -> None:

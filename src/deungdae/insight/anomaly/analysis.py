@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
 from deungdae.core.ports import Needs, Window
 from deungdae.core.types import HOUR, SECOND, Event, Finding, TimeArray, is_good
+from deungdae.insight.training import period, pieces, wrong
 from deungdae.model.factory import Factory
 
 from .judge import Judgement, Memory, judge
@@ -22,6 +24,9 @@ from .words import reasons
 
 _MOST = 20_000  # rows of one call: what lies further back is told as a gap
 _LONGEST = 100_000  # rows of a training; of a longer one each second row is let go
+_PAST = 8640  # looks before a start that are judged again: a day, of one each 10 s
+_PIECE = 2000  # looks of the past that are shown at once
+_HALF = 0.5  # share of a stated period that must have data
 
 
 class AnomalyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,8 +40,18 @@ class AnomalyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         str,
         msgspec.Meta(
             description="File that `deungdae detect anomaly --save` wrote from a stretch of good "
-            "running; without it the first `learn` hours of running are taken"
+            "running; without it a stated period, or else the first `learn` hours of running"
         ),
+    ] = ""
+    trained_from: Annotated[
+        str,
+        msgspec.Meta(
+            description="Begin of a period of normal running, in the history, from which limits "
+            "are learnt: ISO 8601, local where it tells no zone"
+        ),
+    ] = ""
+    trained_until: Annotated[
+        str, msgspec.Meta(description="End of that period; it may lie ahead: until then it learns")
     ] = ""
     learn: Annotated[
         float,
@@ -88,9 +103,12 @@ class Anomaly:
     stand still while it learns are left out, and said. No data is no anomaly, and never normal
     either: a gap is told as such.
 
-    Without `model` it learns from the first `learn` hours of running after its start, and anew
-    after a restart. Better learn once, from hours that are known to be good, and give it the file:
-    `deungdae detect anomaly --store S --signals … --train-from … --train-to … --save pump.json`.
+    State hours that are known to be good, `trained_from` and `trained_until`: it learns from them
+    in the history, and the same again after each restart, when it also sees again what it judged
+    before (8640 looks, a day at most), so that a lasting alarm keeps its begin. A `model` from
+    `deungdae detect anomaly --store S --signals … --train-from … --train-to … --save pump.json`
+    does too. With neither it learns from the first `learn` hours of running after its start, and
+    anew after a restart; the evidence tells from when to when.
 
     ```toml
     [insight.pump]
@@ -110,10 +128,14 @@ class Anomaly:
         self.options = options
         self.factory = factory
         self._watch: Watch | None = None
+        self._period = period(options.trained_from, options.trained_until, factory.zone)
+        self._lack = ""  # why the stated period is not enough
         faults = list(self._faults())
         if faults:
             raise FactoryError(faults)
         self._training: list[Table] = []
+        self._looks = 0  # in the stated period, while it ran
+        self._learnt: tuple[int, int] | None = None  # begin and end of the training
         self._memory: Memory | None = None
         self._last = 0  # time of the last look
         self._runs = True
@@ -137,13 +159,39 @@ class Anomaly:
         )
         if self._watch is None:
             self._watch = self._learn(rows)
-            return []
+            rows = rows.rows(rows.time > self._period[1] if self._period else slice(0))
+            if not len(rows):
+                return []
         if not len(rows):
             stands = "the machine does not run" if len(times) else "no look is due yet"
             raise NotEnoughData(f"nothing is judged: {stands}")
-        judged = judge(self._watch, rows, self._memory)
-        self._memory = judged.memory
-        return [self._finding(now, self._watch, judged)]
+        return [self._finding(now, self._watch, self._judged(self._watch, rows))]
+
+    def recall(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield the stated period and, once it is over, what was judged last before now."""
+        every = round(self.options.every * SECOND)
+        begin = now - _PAST * every
+        if self._period:
+            start, end = self._period
+            yield from pieces(start, min(end, now), _PIECE * every)
+            begin = max(begin, end)
+        if self._period or self._watch:
+            yield from pieces(begin, now, _PIECE * every)
+
+    def _judged(self, watch: Watch, rows: Table) -> Judgement:
+        """Judge look by look: so what comes out does not depend on how many come at once."""
+        looks = []
+        for at in range(len(rows)):
+            looks.append(judge(watch, rows.rows(slice(at, at + 1)), self._memory))
+            self._memory = looks[-1].memory
+        return msgspec.structs.replace(
+            looks[-1],
+            time=rows.time,
+            ratio=np.concatenate([each.ratio for each in looks]),
+            alarm=np.concatenate([each.alarm for each in looks]),
+            alarms=tuple({a.start: a for each in looks for a in each.alarms}.values()),
+            missing=tuple({(m.name, m.start): m for each in looks for m in each.missing}.values()),
+        )
 
     def _times(self, window: Window) -> TimeArray:
         """Return the looks that are due, multiples of `every`."""
@@ -183,6 +231,8 @@ class Anomaly:
     def _learn(self, rows: Table) -> Watch:
         """Return what is usual, when enough was seen. Raises NotEnoughData until then."""
         options = self.options
+        if self._period:
+            return self._learn_stated(rows, *self._period)
         told = rows.rows(np.asarray(~np.isnan(rows.value).all(axis=1)))
         if len(told):
             self._training.append(told)
@@ -193,23 +243,57 @@ class Anomaly:
             raise NotEnoughData(
                 f"learning: {hours:.3g} of {options.learn:g} hours of good running are there"
             )
-        table = Table(
-            options.signals,
-            np.concatenate([part.time for part in self._training]),
-            np.vstack([part.value for part in self._training]),
-        )
+        table = self._trained()
         try:
-            found = learn(
-                table.rows(slice(None, None, max(len(table) // _LONGEST, 1))),
-                per_day=options.alarms_per_day,
-                lags=options.lags,
-                smooth=options.smooth,
-                keep=frozenset(options.keep),
-            )
+            return self._usual(table)
         except NotEnoughData:
             self._training = [table.rows(slice(len(table) // 2, None))]  # go on with newer rows
             raise
+
+    def _learn_stated(self, rows: Table, start: int, end: int) -> Watch:
+        """Return what is usual in the stated period. Raises NotEnoughData where it is too short."""
+        if self._lack:
+            raise NotEnoughData(self._lack)
+        within = rows.rows((rows.time > start) & (rows.time <= end))
+        self._looks += len(within)
+        self._training.append(within.rows(np.asarray(~np.isnan(within.value).all(axis=1))))
+        begin, until = to_iso(start, self.factory.zone), to_iso(end, self.factory.zone)
+        if self._last + round(self.options.every * SECOND) <= end:
+            raise NotEnoughData(f"learning until {until}")
+        table = self._trained()
+        hours = [n * self.options.every * SECOND / HOUR for n in (len(table), self._looks)]
+        try:
+            if not len(table) or len(table) < _HALF * self._looks:
+                raise NotEnoughData(
+                    f"{hours[0]:.3g} of {hours[1]:.3g} hours of running have data, half of them "
+                    "are needed"
+                )
+            return self._usual(table)
+        except NotEnoughData as error:
+            self._lack = f"from {begin} to {until} there is too little to learn from: {error}"
+            self._training = []
+            raise NotEnoughData(self._lack) from error
+
+    def _trained(self) -> Table:
+        """Return the rows that were seen for training."""
+        return Table(
+            self.options.signals,
+            np.concatenate([part.time for part in self._training]),
+            np.vstack([part.value for part in self._training]),
+        )
+
+    def _usual(self, table: Table) -> Watch:
+        """Return what is usual in the training, and let go of it. Raises NotEnoughData."""
+        options = self.options
+        found = learn(
+            table.rows(slice(None, None, max(len(table) // _LONGEST, 1))),
+            per_day=options.alarms_per_day,
+            lags=options.lags,
+            smooth=options.smooth,
+            keep=frozenset(options.keep),
+        )
         self._training = []
+        self._learnt = int(table.time[0]), int(table.time[-1])
         return found
 
     def _finding(self, now: int, watch: Watch, judged: Judgement) -> Finding:
@@ -244,6 +328,9 @@ class Anomaly:
             "components": str(watch.model.components),
             "lags": str(watch.model.lags),
         }
+        if self._learnt:
+            for name, time in zip(("trained_from", "trained_until"), self._learnt, strict=True):
+                evidence[name] = to_iso(time, self.factory.zone)
         if limit.aside:
             evidence["set_aside"] = f"{limit.aside:.3f}"
         for alarm in judged.alarms[-1:]:
@@ -257,6 +344,12 @@ class Anomaly:
 
     def _faults(self) -> Iterator[Fault]:
         options = self.options
+        given = {"trained_from": options.trained_from, "trained_until": options.trained_until}
+        for each in wrong(self.factory.zone, **given):
+            yield self._fault(*each)
+        if self._period and options.model:
+            problem = "limits come from the model or from a period, not from both"
+            yield self._fault("trained_from", options.trained_from, problem, "remove one")
         for id in options.signals:
             signal = self.factory.signals.get(id)
             if signal is not None and signal.kind != "number":
