@@ -43,7 +43,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """A training. shelf: folder of the sets, of which each has its name@version.
 
     acting: the model that judges now, which the new one is measured against; None: what judged
-    when the images were taken is.
+    when the images were taken is. golden: file of the image of a right part, for an inspection that
+    compares with one.
     """
 
     lesson: Lesson
@@ -51,6 +52,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...]
     acting: Appointed | None = None
     costs: Costs = Costs()
+    golden: bytes = b""
 
 
 def cut(shelf: Shelf, line: Line, name: str, signal: str, who: str) -> tuple[str, ...]:
@@ -133,6 +135,7 @@ def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
     from deungdae.learn.images import Example  # noqa: PLC0415 — as above
 
     lesson, acting = course.lesson, course.acting
+    golden = decoded(course.golden) if course.golden else None
     items, examples = [], []
     shelf = Shelf(course.shelf)
     for item in _items(shelf.get(each) for each in course.sets):
@@ -144,12 +147,14 @@ def taught(course: Course, tell: Tell) -> tuple[Card, bytes]:
         items.append(item)
         examples.append(
             Example(
-                pixels=pixels, bad=is_bad(item), group=item.group, ref=item.name, time=item.time
+                pixels=pixels, bad=is_bad(item), group=item.group, ref=item.name, time=item.time,
+                golden=golden,
             )
-        )
+        )  # fmt: skip
     begun = time.monotonic()
     on_time = partial(networks, used=lambda: (time.monotonic() - begun) / lesson.seconds)
-    card, content = teach(lesson, examples, tell, makers=(bricks.train, on_time), load=bricks.load)
+    makers = bricks.makers(examples, on_time)
+    card, content = teach(lesson, examples, tell, makers=makers, load=bricks.load)
     held = [
         n for n, each in enumerate(examples) if each.bad is not None and is_held_out(each.group)
     ]

@@ -10,9 +10,10 @@ import msgspec
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
 from deungdae.core.ports import Needs, Picture, Window
 from deungdae.core.types import Finding
-from deungdae.learn.pairs import Place, places
+from deungdae.learn.pairs import Place, check, places
 from deungdae.model.factory import Factory
 
+from .vision.trained import Models
 from .vision.verdict import boxes_text
 
 _BOXES = 8  # that are told; a wrong part would have hundreds
@@ -28,8 +29,9 @@ class Golden:
     it should be dark. Its value is how deep the deepest one is. What differs all over is another
     product, and is said to be one.
 
-    Nothing is learnt. Where people have marked some hundred defects, `deungdae.learn.pairs` learns
-    to name them: docs/how-to/compare-with-a-golden-image.md.
+    Without a model nothing is learnt. A model of its name, from `deungdae inspect train --golden`
+    or from what people say of its parts, tells defects from what is none, and then judges instead
+    of `depth`: docs/how-to/compare-with-a-golden-image.md.
 
     ```toml
     [insight.print]
@@ -66,6 +68,7 @@ class Golden:
         self.name = name
         self.options = options
         self._golden: Picture | None = None
+        self._models = Models()
         signal = factory.signals.get(options.signal)
         if signal is not None and signal.kind != "image":
             problem = f"is of kind {signal.kind}, not an image"
@@ -75,8 +78,8 @@ class Golden:
 
     @property
     def needs(self) -> Needs:
-        """Return the images."""
-        return Needs(images=(self.options.signal,))
+        """Return the images, and the model of its name."""
+        return Needs(images=(self.options.signal,), models=(self.name,))
 
     def update(self, now: int, window: Window) -> Sequence[Finding]:
         """Return the comparison of each image. Raises NotEnoughData without a golden image."""
@@ -85,13 +88,14 @@ class Golden:
             if self._golden is None:
                 self._golden = picture
             else:
-                finding = self._compared(now, picture, self._golden)
+                finding = self._inspection(now, picture, self._golden, window)
                 found[finding.end] = finding
         if self._golden is None:
             raise NotEnoughData(f"no golden image of {self.options.signal} seen yet")
         return list(found.values())
 
-    def _compared(self, now: int, picture: Picture, golden: Picture) -> Finding:
+    def _inspection(self, now: int, picture: Picture, golden: Picture, window: Window) -> Finding:
+        """Return the inspection of an image, by the model where there is one."""
         moment = min(picture.time, now)
         finding = Finding(
             origin=self.name,
@@ -101,9 +105,25 @@ class Golden:
             end=moment,
             evidence={"serial": picture.serial, "image": picture.ref, "golden": golden.ref},
         )
+        acting, shadow = self._models.stand(window.models.get(self.name, ()), golden.pixels)
+        try:
+            check(golden.pixels, picture.pixels)
+        except ValueError as error:
+            return msgspec.structs.replace(finding, severity=1, reason=str(error))
+        if acting is not None:
+            finding = acting.concluded(finding, picture)
+        else:
+            finding = self._compared(finding, picture, golden)
+        if shadow is None:
+            return finding
+        told = finding.evidence | {"shadow": shadow.aside(picture.pixels)}
+        return msgspec.structs.replace(finding, evidence=told)
+
+    def _compared(self, finding: Finding, picture: Picture, golden: Picture) -> Finding:
+        """Return what is concluded from how deep an image differs."""
         try:
             differing = places(golden.pixels, picture.pixels)
-        except (NotEnoughData, ValueError) as error:
+        except NotEnoughData as error:
             return msgspec.structs.replace(finding, severity=1, reason=str(error))
         deep = [place for place in differing if place.depth >= self.options.depth]
         deep.sort(key=lambda place: -place.depth)

@@ -13,8 +13,9 @@ from deungdae.app.auth import Role
 from deungdae.app.datasets import SETS, Shelf
 from deungdae.app.datasets.make import Line
 from deungdae.app.models import Models
+from deungdae.app.thinking import examples
 from deungdae.core.clock import to_iso
-from deungdae.core.errors import Refused
+from deungdae.core.errors import NotEnoughData, Refused
 from deungdae.insight.vision.labels import LABEL, labels
 from deungdae.learn.compare import Contest
 from deungdae.learn.inspection import Lesson
@@ -127,6 +128,7 @@ class Training(Job):
         shelf = Shelf(models.folder.parent / SETS, here.runtime.clock)
         line = Line(here.store, here.runtime.factory)
         self.tell("collecting images", 0.0)
+        golden = await call(_golden, here, self.name)
         sets = await call(school.cut, shelf, line, self.name, signal, self.person)
         acting = [m for m in await call(models.appointed, self.name) if m.stage != "shadow"]
         lesson = Lesson(
@@ -138,7 +140,11 @@ class Training(Job):
             now=now,
         )
         course = school.Course(
-            lesson=lesson, shelf=shelf.folder, sets=sets, acting=acting[0] if acting else None
+            lesson=lesson,
+            shelf=shelf.folder,
+            sets=sets,
+            acting=acting[0] if acting else None,
+            golden=golden,
         )
         card, content = await school.attend(course, self.tell)
         card = await call(models.add, card, content)
@@ -227,7 +233,7 @@ def _inspections(here: Context) -> dict[str, str]:
     return {
         name: plugin.options.signal
         for name, plugin in here.runtime.factory.room("insight").items()
-        if plugin.type == "vision"
+        if plugin.type in ("vision", "golden")
     }
 
 
@@ -237,6 +243,24 @@ def signal_of(here: Context, name: str) -> str:
     if name not in found:
         raise WebError(404, f"no inspection is called {name}", f"known: {', '.join(found) or '-'}")
     return found[name]
+
+
+def _golden(here: Context, name: str) -> bytes:
+    """Return the file of an inspection's golden image, b"" for one that needs none.
+
+    Raises NotEnoughData where it compares with whatever its camera took first.
+    """
+    factory = here.runtime.factory
+    plugin = factory.room("insight")[name]
+    if plugin.type != "golden":
+        return b""
+    files = examples(plugin, factory)
+    if not files:
+        raise NotEnoughData(
+            "nobody has said which image is the golden one: put it into a folder beside "
+            "factory.toml, and name that under `golden`"
+        )
+    return files[0].read_bytes()
 
 
 def models_of(here: Context) -> Models:

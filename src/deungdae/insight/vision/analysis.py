@@ -9,13 +9,13 @@ from typing import Annotated
 import msgspec
 
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
-from deungdae.core.ports import Appointed, Needs, Picture, Window
+from deungdae.core.ports import Needs, Picture, Window
 from deungdae.core.types import Finding
 from deungdae.model.factory import Factory
 
 from .labels import DRAWN
 from .reference import LEAST, Album, Reference
-from .trained import Trained
+from .trained import Models, Trained
 from .verdict import Verdict, boxes_text, cells_text, corners_text, inspect
 
 
@@ -90,7 +90,7 @@ class Vision:
             raise FactoryError(faults)
         self._album = Album()
         self._reference: Reference | None = None
-        self._models: dict[Appointed, Trained] = {}
+        self._models = Models()
 
     @property
     def needs(self) -> Needs:
@@ -102,7 +102,7 @@ class Vision:
 
         Raises NotEnoughData until enough images are learnt from.
         """
-        acting, shadow = self._appointed(window.models.get(self.name, ()))
+        acting, shadow = self._models.stand(window.models.get(self.name, ()))
         found = []
         for picture in window.images.get(self.options.signal, ()):
             if self._reference is None:
@@ -117,13 +117,6 @@ class Vision:
                 f"{self.options.signal}"
             )
         return found
-
-    def _appointed(self, models: Sequence[Appointed]) -> tuple[Trained | None, Trained | None]:
-        """Return the model that acts and the one that is watched, each loaded once."""
-        self._models = {stands: self._models.get(stands) or Trained(stands) for stands in models}
-        acting = next((m for m in self._models.values() if m.stands.stage != "shadow"), None)
-        shadow = next((m for m in self._models.values() if m.stands.stage == "shadow"), None)
-        return acting, shadow
 
     def _learn(self, picture: Picture) -> None:
         """Look at one more image, and learn when it is the last; one without a brick is none."""
@@ -148,7 +141,7 @@ class Vision:
             evidence={"serial": picture.serial, "image": picture.ref},
         )
         if acting is not None:
-            finding = _by_model(finding, picture, acting)
+            finding = acting.concluded(finding, picture)
         elif self._reference is not None:
             finding = _by_reference(finding, picture, self._reference)
         more = {}
@@ -188,28 +181,6 @@ def is_drawn(part: str, judge: str, share: float) -> bool:
     """
     number = int.from_bytes(hashlib.sha256(f"{judge} {part}".encode()).digest()[:8])
     return number < share * 2**64
-
-
-def _by_model(finding: Finding, picture: Picture, model: Trained) -> Finding:
-    """Return what a trained model concludes from an image."""
-    try:
-        judgement = model.judge(picture.pixels)
-    except NotEnoughData as error:
-        evidence = finding.evidence | model.known
-        return msgspec.structs.replace(finding, severity=1, reason=str(error), evidence=evidence)
-    told = model.evidence(judgement, picture.pixels.shape)
-    reason = {
-        "pass": "",
-        "reject": "looks like parts that people rejected",
-        "unsure": "the model is not sure: a person must look",
-    }
-    return msgspec.structs.replace(
-        finding,
-        value=judgement.score,
-        severity={"pass": 0, "unsure": 1, "reject": 2}[told["verdict"]],
-        reason=reason[told["verdict"]],
-        evidence=finding.evidence | told,
-    )
 
 
 def _by_reference(finding: Finding, picture: Picture, reference: Reference) -> Finding:

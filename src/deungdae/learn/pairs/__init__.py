@@ -6,7 +6,7 @@ For things of two tones, as copper on a board, print on a label, or holes in a s
 from __future__ import annotations
 
 from .comparer import Comparer, Mark
-from .places import Place, places
+from .places import Place, check, places
 from .train import Pair, Trained, train
 
-__all__ = ["Comparer", "Mark", "Pair", "Place", "Trained", "places", "train"]
+__all__ = ["Comparer", "Mark", "Pair", "Place", "Trained", "check", "places", "train"]

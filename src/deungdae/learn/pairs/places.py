@@ -64,6 +64,14 @@ def places(golden: Pixels, seen: Pixels) -> list[Place]:
     Both uint8[h, w] or uint8[h, w, 3]. Raises ValueError where they differ in size or are tiny,
     NotEnoughData where they differ all over.
     """
+    check(golden, seen)
+    there = two_tones(seen)
+    wanted = laid_over(two_tones(golden), there)
+    return [*_differing(there, wanted, 1.0), *_differing(~there, ~wanted, 0.0)]
+
+
+def check(golden: Pixels, seen: Pixels) -> None:
+    """Raise ValueError where two images differ in size or are tiny: they cannot be compared."""
     if golden.shape[:2] != seen.shape[:2]:
         sizes = [f"{each.shape[1]}×{each.shape[0]}" for each in (golden, seen)]
         raise ValueError(
@@ -72,9 +80,6 @@ def places(golden: Pixels, seen: Pixels) -> list[Place]:
         )
     if min(seen.shape[:2]) < _LEAST_SIDE:
         raise ValueError(f"an image of less than {_LEAST_SIDE} pixels cannot be compared")
-    there = two_tones(seen)
-    wanted = laid_over(two_tones(golden), there)
-    return [*_differing(there, wanted, 1.0), *_differing(~there, ~wanted, 0.0)]
 
 
 def _differing(there: Mask, wanted: Mask, polarity: float) -> Iterator[Place]:
