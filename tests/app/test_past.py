@@ -102,6 +102,13 @@ def test_the_plant_can_go_on_with_it(told: tuple[Path, int]) -> None:
     assert before.said["press-1"]["order"].startswith("O-")
 
 
+def test_bricks_wait_before_the_camera_when_it_ends(told: tuple[Path, int]) -> None:
+    """Wagons come an hour or two apart: who begins between two would see no brick inspected."""
+    folder, _ = told
+    before = msgspec.json.decode((folder / BEFORE).read_bytes(), type=Before)
+    assert len(before.snapshot.buffers["fired"]) > 0.9 * past.WAITING
+
+
 def test_a_brick_stays_on_its_pallet_in_the_store(told: tuple[Path, int]) -> None:
     folder, until = told
     with Historian(folder / "history") as store:
