@@ -203,3 +203,25 @@ def test_nothing_of_it_stays_open(demo: Demo) -> None:
     listening = {address for address in ports if int(address.split(":")[1], 16) in wanted}
     assert {address.split(":")[0] for address in listening} == {"0100007F"}
     assert os.stat(demo.folder / "desk.sock").st_mode & 0o077 == 0
+
+
+def test_who_is_stopped_while_it_starts_leaves_no_plant_behind(tmp_path: Path) -> None:
+    found = Demo(tmp_path / "works", "--past", "0")
+
+    def plant() -> list[int]:
+        told = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, check=True)
+        lines = told.stdout.decode(errors="replace").splitlines()
+        return [
+            int(line.split()[0])
+            for line in lines
+            if "deungdae.app.plant" in line and str(found.folder) in line
+        ]
+
+    try:
+        found.wait("the plant's process", plant)
+        found.process.send_signal(signal.SIGTERM)
+        assert found.process.wait(60) != 0
+        assert plant() == []
+    finally:
+        if found.process.poll() is None:
+            found.process.kill()

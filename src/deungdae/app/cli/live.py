@@ -87,6 +87,7 @@ def _role(text: str) -> Role:
 def _demo(options: argparse.Namespace, output: Output) -> int:
     kept = options.keep.resolve() if options.keep else None
     folder = kept or Path(tempfile.mkdtemp(prefix="deungdae-demo-"))
+    signal.signal(signal.SIGTERM, _leave)  # while it starts: then, too, the plant ends with it
     try:
         _furnish(folder, options.port)
         os.chdir(folder)
@@ -102,6 +103,10 @@ def _demo(options: argparse.Namespace, output: Output) -> int:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _leave(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _furnish(folder: Path, page: int) -> None:
