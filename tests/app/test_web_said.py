@@ -29,6 +29,7 @@ MEANT_FOR_OTHERS = {
     "insight/cause": "only deungdae report cause looks for causes and judges experiments",
     "learn/dataset/anonymous.py": "only deungdae dataset anonymise calls it",
     "learn/dataset/declaration.py": "only deungdae dataset reads declarations",
+    "learn/images/borrowed.py": "only deungdae inspect train takes weights from elsewhere",
     "learn/dataset/strip.py": "only deungdae dataset anonymise calls it",
     "virtual/mtconnect/agent.py": "a virtual agent answers MTConnect clients in their own words",
     "wires/gcode.py": "only deungdae report trace and cause read programs",

@@ -18,10 +18,10 @@ from .compare import PASS, REJECT, UNSURE, verdicts
 from .drift import Window, look
 from .measure import Conformal, Interval, auroc, bootstrap, rate
 from .measure.conformal import needed
-from .registry import Card, Trial, digest
+from .registry import Borrowed, Card, Trial, digest
 
 if TYPE_CHECKING:
-    from .images import Example, Judgement
+    from .images import Example, Judgement, Weights
     from .images.school import Crew
 
 HELD_OUT = 4  # one group in so many is never learnt from, by any version
@@ -40,7 +40,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a training.
 
     dataset: name@version of the examples; seconds: budget; escape, false_reject: shares of bad
-    and of good parts on which decisions may be wrong; now: ns since 1970.
+    and of good parts on which decisions may be wrong; now: ns since 1970; weights: from
+    elsewhere, which networks may use.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     escape: float = 0.05
     false_reject: float = 0.05
     now: int = 0
+    weights: Weights | None = None
 
 
 def is_held_out(group: str) -> bool:
@@ -118,6 +120,7 @@ def networks(
         progress=progress,
         used=used,
         crew=crew,
+        weights=lesson.weights,
     )
     tried = tuple(Trial(method=each.method, auroc=each.auroc) for each in made.tried)
     return Made(made.content, made.method, made.score, tried, made.said)
@@ -136,8 +139,9 @@ def teach(
     makers: ways of learning, the quickest first; the one that ranks the examples best is taken,
     and while too few bad parts are known to tell, the first that can learn at all. Groups that are
     held out are not learnt from; the limits come from the scores that parts got from models that
-    had not seen their group. Raises NotEnoughData.
+    had not seen their group. Raises NotEnoughData, and ValueError for weights that are none.
     """
+    kind = _kind(lesson.weights)
     kept = [each for each in examples if each.bad is not None and is_held_out(each.group)]
     shown = [each for each in examples if not (each.bad is not None and is_held_out(each.group))]
     known = np.array([each.bad is not None for each in shown])
@@ -145,6 +149,7 @@ def teach(
     made, said = _best(lesson, shown, progress, makers, int(bad.sum()))
     score = made.score[known]
     groups = [each.group for each in shown if each.bad is not None]
+    weights, whence = _borrowed(lesson.weights, kind, made.method)
     accept, reject, promised = limits(score, bad, groups, lesson)
     card = Card(
         name=lesson.name,
@@ -164,14 +169,46 @@ def teach(
         escape=lesson.escape,
         false_reject=lesson.false_reject,
         tried=made.tried,
-        limits=(*promised, *made.said, *said),
+        limits=(*promised, *made.said, *whence, *said),
         window=window(shown, made.score),
+        weights=weights,
     )
     metrics, missing = measured(card, (load or _network)(made.content), kept)
     return (
         msgspec.structs.replace(card, metrics=metrics, limits=(*card.limits, *missing)),
         made.content,
     )
+
+
+def _kind(weights: Weights | None) -> str:
+    """Return which network weights are of, before anything is learnt. Raises ValueError."""
+    if weights is None:
+        return ""
+    from .images.training import kind  # noqa: PLC0415 — PyTorch, for who trains
+
+    return kind(weights)
+
+
+def _borrowed(
+    weights: Weights | None, kind: str, method: str
+) -> tuple[Borrowed | None, tuple[str, ...]]:
+    """Return what a card says of weights from elsewhere, and that in words."""
+    if weights is None:
+        return None, ()
+    from .images.weights import METHOD  # noqa: PLC0415 — as late as the weights
+
+    said = f"weights from elsewhere were given, {weights.name}, but {method} judges, without them"
+    if method == METHOD:
+        licence = weights.licence or "not said"
+        said = f"it judges with weights from elsewhere: {weights.name}, {kind}; licence: {licence}"
+    found = Borrowed(
+        name=weights.name,
+        content=digest(weights.content),
+        kind=kind,
+        licence=weights.licence,
+        used=method == METHOD,
+    )
+    return found, (said,)
 
 
 def _best(

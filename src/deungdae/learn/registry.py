@@ -33,6 +33,20 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     auroc: float
 
 
+class Borrowed(msgspec.Struct, frozen=True, kw_only=True):
+    """Weights from elsewhere that were given to a training.
+
+    name: of the file; content: its SHA-256; kind: of the network that they are of; licence: as who
+    gave them says; used: whether the model judges with them.
+    """
+
+    name: str
+    content: str
+    kind: str
+    licence: str = ""
+    used: bool
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that is to be known of a model, and what it is allowed to be used for.
 
@@ -42,7 +56,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     `false_reject`, shares of bad and of good parts, as far as `limits` says. metrics: figures on
     groups that were held out, held_bad of whose parts are bad (None: made before it was counted);
     compared: with what judged before it, on the same ones. seconds: of the budget; trained: ns
-    since 1970.
+    since 1970; weights: from elsewhere, where some were given.
     signature: Ed25519 over the rest, hexadecimal.
     """
 
@@ -67,6 +81,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     limits: tuple[str, ...] = ()
     window: Window | None = None
     held_bad: int | None = None
+    weights: Borrowed | None = None
     signature: str = ""
 
     @property
@@ -144,7 +159,7 @@ def standing(moves: Iterable[Move]) -> Standing:
 
 def _said(card: Card) -> bytes:
     told = msgspec.to_builtins(msgspec.structs.replace(card, signature=""))
-    for later in ("window", "held_bad"):  # cards that were signed before stay valid
+    for later in ("window", "held_bad", "weights"):  # cards that were signed before stay valid
         if told[later] is None:
             del told[later]
     return msgspec.json.encode(told, order="sorted")

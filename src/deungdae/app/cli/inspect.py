@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deungdae.app.models import Models
     from deungdae.learn.dataset import Dataset
     from deungdae.learn.images import Example
+    from deungdae.learn.images.weights import Weights
     from deungdae.learn.inspection import Judge
     from deungdae.learn.measure import Interval
     from deungdae.learn.registry import Card
@@ -51,6 +52,10 @@ def add(verbs: Any) -> None:
                        help="good parts that may be rejected")  # fmt: skip
     train.add_argument("--workers", type=int, default=0, metavar="N",
                        help="processes that train; 0: one for each core")  # fmt: skip
+    train.add_argument("--weights", type=Path, metavar="FILE",
+                       help="of a ResNet that learnt elsewhere, to be tried too")  # fmt: skip
+    train.add_argument("--weights-licence", default="", metavar="TEXT",
+                       help="under which they may be used, for the model's card")  # fmt: skip
     train.add_argument("--ray", default="off", metavar="off|auto|ADDRESS",
                        help="on a Ray cluster, as [compute] ray")  # fmt: skip
     train.set_defaults(run=_train)
@@ -118,6 +123,7 @@ def _train(options: argparse.Namespace, output: Output) -> int:
         escape=options.escape,
         false_reject=options.false_rejects,
         now=RealClock().now(),
+        weights=_weights(options),
     )
     said = ""
 
@@ -344,6 +350,25 @@ def _set(options: argparse.Namespace) -> Dataset:
     return sets.made(options)
 
 
+def _weights(options: argparse.Namespace) -> Weights | None:
+    """Return the weights from elsewhere that are to be tried. Raises ValueError."""
+    from deungdae.learn.images.weights import LARGEST, Weights  # noqa: PLC0415 — as above
+
+    path: Path | None = options.weights
+    if path is None:
+        if options.weights_licence:
+            raise ValueError("--weights-licence: of which weights? Say --weights FILE")
+        return None
+    if not path.is_file():
+        raise ValueError(f"--weights {path}: there is no such file")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(
+            f"--weights {path}: {path.stat().st_size:,} bytes; those of a ResNet have {LARGEST:,} "
+            "at the most"
+        )
+    return Weights(path.read_bytes(), path.name, options.weights_licence)
+
+
 def _examples(source: Dataset, shelf: Any) -> list[Example]:
     """Return what a set shows. An image that cannot be read is an error: it could be, once."""
     from deungdae.learn.images import Example  # noqa: PLC0415 — as above
@@ -372,6 +397,8 @@ def _say(card: Card, output: Output) -> None:
     output.rows([{"tried": each.method, "auroc": round(each.auroc, 3)} for each in card.tried])
     for each in card.limits:
         output.say(f"- {each}")
+    if card.weights is not None:
+        output.say(f"weights from elsewhere: {card.weights.name}, {card.weights.content}")
 
 
 def _figures(metrics: dict[str, Interval]) -> list[Row]:

@@ -3,5 +3,15 @@
 from .example import Example
 from .inspector import Inspector, Judgement, Region
 from .training import Trained, Tried, train
+from .weights import Weights
 
-__all__ = ["Example", "Inspector", "Judgement", "Region", "Trained", "Tried", "train"]
+__all__ = [
+    "Example",
+    "Inspector",
+    "Judgement",
+    "Region",
+    "Trained",
+    "Tried",
+    "Weights",
+    "train",
+]

@@ -166,7 +166,7 @@ def networks(
     step = BATCH * (CROP[0] + CROP[1] * (size / LARGEST) ** 2)
     steps = int(min(MOST, 0.9 * seconds * cores / nets / step))
     if steps < LEAST or (used is not None and used() >= 1):
-        return None, (f"{seconds:g} s are too short for networks: only simple methods were tried",)
+        return None, (f"{seconds:g} s are too short for networks: none was tried",)
     shown = [_shown(each, sight) for each in school.examples]
     studies = [_study(school, number, shown, sight, size, steps) for number in range(nets)]
     count = len(school.examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -15,7 +16,9 @@ from deungdae.learn.measure import Platt, platt
 from .example import Example, examined
 from .inspector import Recipe
 from .school import Crew, Progress, enrolled
+from .weights import Weights
 
+SHARE = 0.5  # of the seconds, which a network that learnt elsewhere may take
 REAL = 2  # groups with defects from which on real defects decide which method is best
 
 
@@ -50,6 +53,7 @@ def train(
     progress: Progress | None = None,
     used: Callable[[], float] | None = None,
     crew: Crew | None = None,
+    weights: Weights | None = None,
 ) -> Trained:
     """Return the best inspection that can be learnt in about so many seconds.
 
@@ -58,19 +62,17 @@ def train(
     being done and the share of all that is done. used: gives the share of the seconds that is used
     up, by the caller's clock; where it runs ahead, since the computer is busy, networks learn less,
     and that is said. crew: processes that train side by side, which see no clock; without them this
-    one does all, on one core. Raises NotEnoughData, and ValueError for what is no image.
+    one does all, on one core. weights: of a network that learnt elsewhere, which is then one of the
+    methods, "backbone". Raises NotEnoughData, and ValueError for what is no image or no weights.
     """
     said = examined(examples)
-    try:
-        import onnx  # noqa: F401, PLC0415 — for who trains
-        import torch  # noqa: F401, PLC0415 — 200 MB, for who trains
-    except ImportError as error:
-        raise NotEnoughData(
-            "training needs PyTorch, judging does not: pip install 'deungdae[train]'"
-        ) from error
+    _need_packages()
+    from .backbone import backbone, cost  # noqa: PLC0415 — PyTorch
+    from .borrowed import read  # noqa: PLC0415 — PyTorch
     from .candidates import networks, one_thread, simple, twins  # noqa: PLC0415 — PyTorch
     from .export import exported  # noqa: PLC0415 — PyTorch
 
+    eye = read(weights) if weights is not None else None
     tell = progress or (lambda _what, _share: None)
     with one_thread():
         cores = 1 if crew is None else crew.count
@@ -78,6 +80,16 @@ def train(
         if len({each.group for each in examples if each.bad}) < REAL:
             school = msgspec.structs.replace(school, twins=twins(school))
         tried = [*simple(school, tell)]
+        if eye is not None:
+            needed = cost(school, eye)
+            if needed <= SHARE * seconds:
+                tried.append(backbone(school, eye, tell))
+                seconds = round(seconds - needed, 1)
+            else:
+                said += (
+                    f"{seconds:g} s are too short for weights from elsewhere: "
+                    f"{math.ceil(needed / SHARE)} s are needed",
+                )
         network, odd = networks(school, seconds, crew, tell, used)
         said += odd
         tried += [network] if network else []
@@ -91,3 +103,25 @@ def train(
     tell("done", 1.0)
     shown = tuple(Tried(each.method, each.auroc) for each in tried)
     return Trained(content, best.method, curve.probability(best.logit), school.fold, shown, said)
+
+
+def kind(weights: Weights) -> str:
+    """Return which network weights are of.
+
+    Raises ValueError where it is none that is known, NotEnoughData without PyTorch.
+    """
+    _need_packages()
+    from .borrowed import read  # noqa: PLC0415 — PyTorch
+
+    return read(weights).kind
+
+
+def _need_packages() -> None:
+    """Raise NotEnoughData where the packages for training are not installed."""
+    try:
+        import onnx  # noqa: F401, PLC0415 — for who trains
+        import torch  # noqa: F401, PLC0415 — 200 MB, for who trains
+    except ImportError as error:
+        raise NotEnoughData(
+            "training needs PyTorch, judging does not: pip install 'deungdae[train]'"
+        ) from error
