@@ -40,7 +40,7 @@ SPEAKING = (  # what stands in these is said by many ways, so that all of it cou
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
     *("learn/drift.py", "learn/images/candidates.py", "learn/images/example.py"),
     *("learn/images/training.py", "learn/measure/conformal.py", "learn/returns.py"),
-    *("learn/split/leak.py",),
+    *("learn/pairs/taught.py", "learn/split/leak.py"),
     *("twin/monitor/score.py", "twin/optimise/improve.py", "twin/optimise/whatif.py"),
 )
 SILENT = {
