@@ -6,7 +6,9 @@ import asyncio
 import itertools
 import logging
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Histories are synced to the disk at every commit: thousands of waits in which nothing is tested,
+# as nobody pulls the plug. Where there is memory for it, all that tests write lies there.
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # bytes
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 
 # Below what the system gives by itself (from 32768 on), and a part for each process that tests: a
 # server that was stopped finds its port free again.

@@ -7,11 +7,13 @@ sideways, and axe finds nothing against WCAG 2.2 AA.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request
 
 from deungdae.app.api.pages import PLACES
 
@@ -23,17 +25,41 @@ AXE = ROOT / "tests" / "peers" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"desktop": (1440, 900), "tablet": (820, 1180)}
 NARROW = 400  # pixels of a telephone
 PATHS = {"plant": "", "machine": "machine/press1", "trace": "trace/T-2"}
-SETTLED = 400  # ms in which a page gets what it asks for
+QUIET = 50  # ms; a page that asks for nothing so long, twice, has what it asks for
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def show(page: Page, place: str) -> None:
     """Go to a page as a click does, and wait until it has what it asks for."""
-    page.evaluate(
-        "async (path) => (await import('/page/shell.js')).go(path)", f"/{PATHS.get(place, place)}"
-    )
-    page.wait_for_selector(f'body[data-page="{place}"]')
-    page.wait_for_timeout(SETTLED)
+    with asking(page) as asked:
+        page.evaluate(
+            "async (path) => (await import('/page/shell.js')).go(path)",
+            f"/{PATHS.get(place, place)}",
+        )
+        page.wait_for_selector(f'body[data-page="{place}"]')
+        quiet = 0
+        while quiet < 2:
+            page.wait_for_timeout(QUIET)
+            quiet = 0 if asked else quiet + 1
+
+
+@contextmanager
+def asking(page: Page) -> Iterator[set[Request]]:
+    """Give what the page asks for and has not got."""
+    asked: set[Request] = set()
+
+    def ask(request: Request) -> None:
+        asked.add(request)
+
+    def end(request: Request) -> None:
+        asked.discard(request)
+
+    heard = {"request": ask, "requestfinished": end, "requestfailed": end}
+    for event, hear in heard.items():
+        page.on(event, hear)
+    yield asked
+    for event, hear in heard.items():
+        page.remove_listener(event, hear)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -137,6 +137,7 @@ async function open() {
   speak(language);
   parts = module.default(rest);
   if (here.factory) build();
+  tick(); // what a part asks for when it ticks comes at once
   scrollTo(0, 0);
 }
 
@@ -326,6 +327,7 @@ function speak(chosen) {
   $("language").textContent = t.other;
   $("places").setAttribute("aria-label", t.pages);
   for (const spoken of document.querySelectorAll("[data-word]")) spoken.textContent = t[spoken.dataset.word];
+  for (const chart of document.querySelectorAll('svg[role="img"]:not([aria-label])')) chart.setAttribute("aria-label", t.loading);
   for (const to of places) $(`to-${to.name}`)?.querySelector("span").replaceChildren(t.titles[to.name]);
   if (place) document.title = `${t.titles[place.name]} — ${here.factory?.name ?? "등대"}`;
   showSession();
