@@ -33,7 +33,7 @@ class Judgement(msgspec.Struct, frozen=True, eq=False):
     """What the model says of an image.
 
     score: 0 … 1, higher is worse; heat: float32[h', w'], 0 … 1, laid over the whole image. boxes:
-    left, top, width, height of each defect in pixels, worst first, where the model tells them apart.
+    left, top, width, height of each defect in pixels, worst first; of models that tell them apart.
     """
 
     score: float
