@@ -4,13 +4,14 @@ from .analysis import Anomaly, AnomalyOptions
 from .judge import Alarm, Judgement, Memory, Missing, Part, Still, judge
 from .limit import Limit
 from .model import Model
-from .novelty import novelty
+from .novelty import SHORT, novelty, unusual
 from .save import dump, load
 from .table import Table, aligned
 from .watch import Watch, learn, slow
 from .words import about, reasons
 
 __all__ = [
+    "SHORT",
     "Alarm",
     "Anomaly",
     "AnomalyOptions",
@@ -32,4 +33,5 @@ __all__ = [
     "novelty",
     "reasons",
     "slow",
+    "unusual",
 ]

@@ -30,21 +30,41 @@ def novelty(
 ) -> FloatArray:
     """Return how unusual each row is, float64[n]: -log10 of its chance, 0 where nothing is told.
 
-    Each row knows only those before it. value: [n], finite; time: ns, rising, about even; first:
-    rows that are only learnt from. The last `short` rows and the last day are each compared with
-    every stretch of the past; of the distances to the nearest so far, the tail beyond their
-    quantile is taken to fall off as a power. Of one event the first row is told, and again what is
-    twice as unusual; then `calm` days pass.
+    Of one event the first row is told, and again what is twice as unusual; then `calm` days pass.
+    The rest is as of `unusual`. Raises NotEnoughData.
+    """
+    scores = unusual(value, time, first=first, short=short, quantile=quantile)
+    return _onsets(scores.max(axis=0), max(round(calm * _day(time)), 1))
+
+
+def unusual(
+    value: FloatArray,
+    time: TimeArray,
+    *,
+    first: int,
+    short: int = SHORT,
+    quantile: float = QUANTILE,
+) -> FloatArray:
+    """Return how unusual the stretches that end at each row are, short and a day: [2, n].
+
+    -log10 of the chance, 0 within what is usual. Each row knows only those before it. value: [n],
+    finite; time: ns, rising, about even; first: rows that are only learnt from. The last `short`
+    rows and the last day are each compared with every stretch of the past; of the distances to the
+    nearest so far, the tail beyond their quantile is taken to fall off as a power.
     Sources: Lu, Wu, Mueen, Zuluaga and Keogh (2022), left discords; Weissman (1978), tails.
     Raises NotEnoughData.
     """
     if len(value) <= first or first < 2 * _FEWEST:
         raise NotEnoughData(f"{len(value)} rows; {max(first, 2 * _FEWEST) + 1} are needed")
-    day = max(round(DAY / float(np.median(np.diff(time)))), 2)
     learnt = value[:first]
     scaled = (value - np.median(learnt)) / (learnt.std() + 1e-9 * (1 + np.abs(learnt).max()))
-    scores = [_chance(nearest(scaled, rows), first // 2, quantile) for rows in (short, day)]
-    return _onsets(np.maximum(*scores), max(round(calm * day), 1))
+    scores = [_chance(nearest(scaled, n), first // 2, quantile) for n in (short, _day(time))]
+    return np.asarray(scores)
+
+
+def _day(time: TimeArray) -> int:
+    """Return the rows of a day."""
+    return max(round(DAY / float(np.median(np.diff(time)))), 2)
 
 
 def nearest(value: FloatArray, rows: int) -> FloatArray:
