@@ -25,7 +25,7 @@ from .school import Progress, School, seen
 from .sight import Sight
 from .weights import METHOD
 
-SIGHT = Sight(3, area=50_000, multiple=MULTIPLE)  # with resnet18 a verdict takes 35 ms of one core
+SIGHT = Sight(3, area=40_000, multiple=MULTIPLE)  # with resnet18 a verdict takes 35 ms of one core
 POOL = 20_000  # places of good images, of which those are chosen that are known
 KNOWN = 1000  # of them: with more each image takes longer
 DIRECTIONS = 64  # in which they are looked at while they are chosen
