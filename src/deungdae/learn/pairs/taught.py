@@ -6,7 +6,7 @@ The file is the comparison's own and holds no golden image: that is the product'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,8 +31,6 @@ SHRUNK = 4  # pixels of the image along a cell of a heat map
 BOXES = 8  # that are told; a wrong part would have hundreds
 METHOD = "beside the golden image"
 KIND = "defect"
-
-Found: TypeAlias = list[Place]
 
 
 class Comparison:
@@ -82,6 +80,8 @@ def train(examples: Sequence[Example], lesson: Lesson, progress: Progress | None
     Which places of a bad part are its defects its mask says; without one, all that differ are.
     Raises NotEnoughData where images have no golden one, or too few are known to be bad.
     """
+    tell = progress or (lambda what, share: None)
+    tell(METHOD, 0.0)
     found = [_found(each) for each in examples]
     lost = np.array([each is None for each in found])
     if lost.mean() > 1 - COMPARED:
@@ -100,8 +100,7 @@ def train(examples: Sequence[Example], lesson: Lesson, progress: Progress | None
     }
     score = np.ones(len(examples))  # what cannot be compared does not pass
     for number in range(FOLDS):
-        if progress is not None:
-            progress(METHOD, number / (FOLDS + 1))
+        tell(METHOD, (number + 1) / (FOLDS + 2))
         others = [each for n, each in lessons.items() if fold[n] != number]
         comparer, _ = learnt(others, (KIND,), lesson.seed)
         for n in np.flatnonzero((fold == number) & ~lost).tolist():
@@ -124,7 +123,7 @@ def load(content: bytes) -> Comparison:
     return Comparison(Comparer.load(content))
 
 
-def _found(example: Example) -> Found | None:
+def _found(example: Example) -> list[Place] | None:
     """Return where an example differs, None where it cannot be compared."""
     try:
         return None if example.golden is None else places(example.golden, example.pixels)
