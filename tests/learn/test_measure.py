@@ -14,6 +14,7 @@ from sklearn import metrics
 from deungdae.core.errors import NotEnoughData
 from deungdae.learn import measure
 from deungdae.learn.measure import Interval
+from deungdae.learn.measure.figures import balanced
 
 LABELLED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_size=40).filter(
     lambda rows: 0 < sum(bad for _, bad in rows) < len(rows)
@@ -22,40 +23,21 @@ LABELLED = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, ma
 
 @settings(max_examples=50, deadline=None)
 @given(LABELLED)
-def test_figures_are_those_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
+def test_the_ranking_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
     score, bad = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    rejected = score > 0
     assert measure.auroc(score, bad) == pytest.approx(metrics.roc_auc_score(bad, score))
-    assert measure.average_precision(score, bad) == pytest.approx(
-        metrics.average_precision_score(bad, score)
-    )
-    assert measure.balanced_accuracy(rejected, bad) == pytest.approx(
-        metrics.balanced_accuracy_score(bad, rejected)
-    )
-    assert measure.f1(rejected, bad) == pytest.approx(metrics.f1_score(bad, rejected))
     assert measure.auroc(-score, bad) == pytest.approx(1 - measure.auroc(score, bad))
 
 
-def test_escape_and_false_reject_are_of_the_bad_and_of_the_good() -> None:
-    bad = np.array([True, True, True, True, False, False])
-    rejected = np.array([True, True, True, False, True, False])
-    assert measure.escape_rate(rejected, bad) == 0.25
-    assert measure.false_reject_rate(rejected, bad) == 0.5
-    assert measure.precision(rejected, bad) == 0.75
-
-
-@pytest.mark.parametrize("figure", [measure.auroc, measure.average_precision])
 @pytest.mark.parametrize("bad", [[True, True], [False, False], []])
-def test_one_kind_alone_has_no_ranking(figure: object, bad: list[bool]) -> None:
+def test_one_kind_alone_has_no_ranking(bad: list[bool]) -> None:
     with pytest.raises(NotEnoughData, match="both kinds are needed"):
-        figure([0.0] * len(bad), bad)  # type: ignore[operator]
+        measure.auroc([0.0] * len(bad), bad)
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="1 scores are no numbers"):
         measure.auroc([0.1, math.nan], [True, False])
-    with pytest.raises(ValueError, match="compare the scores to a limit"):
-        measure.escape_rate([0.1, 0.9], [True, False])
 
 
 def test_no_error_in_n_is_no_proof() -> None:
@@ -102,16 +84,11 @@ def test_a_rate_lies_in_its_interval(rows: list[tuple[bool, int]]) -> None:
     assert found.low < found.high
 
 
-def test_rates_keep_intervals_where_no_error_was_seen() -> None:
-    bad = np.repeat([True, False], 30)
-    found = measure.rates(bad, bad)
-    assert found.balanced_accuracy.value == 1.0
-    assert found.balanced_accuracy.low == pytest.approx(
-        1 - math.hypot(*[1 - 0.025 ** (1 / 30)] * 2) / 2
-    )
-    nothing = measure.rates(np.zeros(60, bool), bad)
-    assert nothing.precision is None
-    assert nothing.escape.value == 1.0
+def test_a_balanced_figure_keeps_an_interval_where_no_error_was_seen() -> None:
+    none = measure.exact(0, 30)
+    found = balanced(none, none)
+    assert found.value == 1.0
+    assert found.low == pytest.approx(1 - math.hypot(*[1 - 0.025 ** (1 / 30)] * 2) / 2)
 
 
 def test_bootstrap_draws_whole_groups() -> None:
@@ -207,14 +184,12 @@ def test_platt_stays_finite_where_the_scores_part_the_kinds() -> None:
     assert_allclose(measure.platt([3.0] * 4, [True, False] * 2).probability(3.0), 0.5)
 
 
-def test_isotonic_rises_and_is_right_on_average() -> None:
+def test_reliability_is_how_far_what_was_said_is_from_what_was_true() -> None:
     random = np.random.default_rng(2)
     score = random.random(2000)
     bad = random.random(2000) < score**2
-    said = measure.isotonic(score, bad).probability(np.linspace(-1, 2, 50))
-    assert (np.diff(said) >= 0).all()
-    told = measure.reliability(measure.isotonic(score, bad).probability(score), bad)
-    assert told.error < 0.02
+    told = measure.reliability(score**2, bad)
+    assert told.error < 0.03
     assert told.brier < told.known
     raw = measure.reliability(score, bad)
     assert raw.error == pytest.approx(1 / 6, abs=0.02)  # ∫ x − x²
@@ -260,25 +235,6 @@ def test_full_agreement_is_not_certain_and_one_verdict_says_nothing() -> None:
     assert 0.6 < found.low < 0.7
     with pytest.raises(NotEnoughData, match="all verdicts are the same"):
         measure.kappa(_pairs(20, 0, 0, 0), random=np.random.default_rng(0))
-
-
-def test_an_inspector_is_graded_as_the_manual_does() -> None:
-    """AIAG, III C: 16 bad and 34 good parts, 3 trials; A misses 3 of 48 and stops 5 of 102."""
-    bad = np.arange(50) < 16
-    rejected = np.repeat(bad[:, None], 3, axis=1)
-    for part, trial in [(0, 0), (1, 1), (2, 0), (20, 0), (20, 1), (21, 2), (22, 0), (23, 1)]:
-        rejected[part, trial] ^= True
-    found = measure.appraise(rejected, bad, random=np.random.default_rng(0))
-    assert found.miss.value == pytest.approx(0.0625)
-    assert found.false_alarm.value == pytest.approx(0.049, abs=5e-4)
-    assert found.effectiveness.value == pytest.approx(43 / 50)
-    assert found.repeats is not None
-    assert found.repeats.value == found.effectiveness.value
-    assert round(found.kappa.value, 2) == 0.88
-    assert found.grade == "unacceptable"
-    perfect = measure.appraise(bad, bad, random=np.random.default_rng(0))
-    assert (perfect.grade, perfect.sure, perfect.repeats) == ("acceptable", False, None)
-    assert perfect.miss.high > 0.02  # 16 bad parts cannot show that an inspector is acceptable
 
 
 def test_an_interval_reads_as_one() -> None:

@@ -31,7 +31,6 @@ FEW = 100_000  # samples that are read whatever the buckets: then gaps are known
 READ = 2_000_000  # samples that are read for one curve; of more, minutes are shown
 PEEK = MINUTE  # how far beyond the end the next sample is looked for
 PATIENCE = 10  # times the usual time between two samples: a longer silence is a gap
-WORDS = ("state", "text", "scan", "alarm", "image")  # kinds of signals that tell words
 
 _STEPS = (
     *(n * MILLISECOND for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)),

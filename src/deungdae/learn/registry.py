@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     )
 
 Stage = Literal["shadow", "advise", "decide"]
-STAGES: tuple[Stage, ...] = ("shadow", "advise", "decide")
 
 
 class Tampered(ValueError):

@@ -1,6 +1,6 @@
 """Acceptance sampling: how many parts of a lot to inspect, and when to accept it."""
 
-from .curve import accept, aoq, aoql, asn, ati, quality
+from .curve import accept, quality
 from .plans import AQLS, LEVELS, PARTS, Level, Plan, Severity, letter, single
 from .switching import Lot, State, after
 from .variables import Variables, design, estimate, judge, probability, variables
@@ -17,10 +17,6 @@ __all__ = [
     "Variables",
     "accept",
     "after",
-    "aoq",
-    "aoql",
-    "asn",
-    "ati",
     "design",
     "estimate",
     "judge",

@@ -1,4 +1,4 @@
-"""What a plan by attributes does: how often lots are accepted, and what reaches the customer."""
+"""What a plan by attributes does: how often lots are accepted."""
 
 from __future__ import annotations
 
@@ -46,38 +46,3 @@ def quality(n: int, c: int, chance: float) -> float:
     from scipy.special import betaincinv  # noqa: PLC0415 — loads only where it is needed
 
     return float(betaincinv(c + 1, n - c, 1 - chance))
-
-
-def aoq(n: int, c: int, share: ArrayLike, lot: int) -> FloatArray:
-    """Return the average outgoing quality if rejected lots are sorted and bad parts replaced.
-
-    Source: Montgomery, Introduction to Statistical Quality Control, ch. 15.2.3.
-    """
-    shares = np.atleast_1d(np.asarray(share, np.float64))
-    return accept(n, c, shares) * shares * (lot - n) / lot
-
-
-def aoql(n: int, c: int, lot: int) -> float:
-    """Return the worst average outgoing quality, whatever comes in."""
-    top = quality(n, c, 1e-6)
-    for _ in range(3):  # a finer grid about the best of a coarse one
-        share = np.linspace(0, top, 2001)
-        top = min(float(share[aoq(n, c, share, lot).argmax()]) * 1.5, 1.0)
-    return float(aoq(n, c, share, lot).max())
-
-
-def ati(n: int, c: int, share: ArrayLike, lot: int) -> FloatArray:
-    """Return the average total inspection per lot: the sample, and all parts of rejected lots."""
-    return n + (1 - accept(n, c, share)) * (lot - n)
-
-
-def asn(n: int, c: int, share: ArrayLike) -> FloatArray:
-    """Return the average number of parts inspected if one stops as soon as the lot is rejected.
-
-    Without stopping it is n. After k parts one goes on while no more than c of them are bad.
-    """
-    going = np.ones((n, np.size(share)))
-    for k in range(1, n):
-        going[k] = accept(k, c, share)
-    total: FloatArray = going.sum(axis=0)
-    return total

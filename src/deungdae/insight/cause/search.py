@@ -28,7 +28,6 @@ BAD = frozenset(
 HALVES, FOLDS = 40, 5
 SHOWN = 8  # factors that were not chosen whose effect is still given
 PAIRS = 120
-ALWAYS = 0.98  # share of one factor that another tells: they always come together
 SERIAL = frozenset({"serial", "serial_number", "serialnumber", "sn", "part", "part_id", "id", "no",
                     "시리얼", "일련번호"})  # fmt: skip
 

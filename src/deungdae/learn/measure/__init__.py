@@ -6,54 +6,28 @@ drawn as one, mostly a part: several images of one part are no several proofs.
 
 from __future__ import annotations
 
-from .agreement import Appraisal, Grade, appraise, kappa
-from .calibration import Bin, Isotonic, Platt, Reliability, isotonic, platt, reliability
+from .agreement import kappa
+from .calibration import Bin, Platt, Reliability, platt, reliability
 from .conformal import Conformal, Decided, Decision
-from .figures import (
-    Rates,
-    Threshold,
-    auroc,
-    average_precision,
-    balanced_accuracy,
-    escape_rate,
-    f1,
-    false_reject_rate,
-    parts,
-    precision,
-    rates,
-    threshold,
-)
+from .figures import Threshold, auroc, parts, threshold
 from .interval import Interval, bootstrap, exact, rate, wilson
 
 __all__ = [
-    "Appraisal",
     "Bin",
     "Conformal",
     "Decided",
     "Decision",
-    "Grade",
     "Interval",
-    "Isotonic",
     "Platt",
-    "Rates",
     "Reliability",
     "Threshold",
-    "appraise",
     "auroc",
-    "average_precision",
-    "balanced_accuracy",
     "bootstrap",
-    "escape_rate",
     "exact",
-    "f1",
-    "false_reject_rate",
-    "isotonic",
     "kappa",
     "parts",
     "platt",
-    "precision",
     "rate",
-    "rates",
     "reliability",
     "threshold",
     "wilson",

@@ -1,40 +1,13 @@
-"""How far people and models agree, and whether an inspector, human or not, is fit to inspect.
-
-Variable gauges are in insight/spc; this is the gauge study of verdicts.
-"""
+"""How far people and models agree."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deungdae.core.errors import NotEnoughData
 
-from .interval import Interval, bootstrap, exact, rate
-
-Grade: TypeAlias = Literal["acceptable", "marginal", "unacceptable"]
-
-
-class Appraisal(msgspec.Struct, frozen=True, kw_only=True):
-    """One inspector against the truth.
-
-    repeats: share of parts on which all trials agree, None for one trial; effectiveness: share of
-    parts on which all trials are right; miss: bad parts passed, of all looks at bad parts;
-    false_alarm: good parts stopped, of all looks at good parts; kappa: agreement with the truth
-    beyond chance. grade: the worst of the three by AIAG's limits, from the values, as the manual
-    does; sure: whether the intervals say the same.
-    """
-
-    repeats: Interval | None
-    effectiveness: Interval
-    miss: Interval
-    false_alarm: Interval
-    kappa: Interval
-    grade: Grade
-    sure: bool
+from .interval import Interval, bootstrap, exact
 
 
 def kappa(
@@ -72,44 +45,6 @@ def kappa(
     return Interval(1.0, max(-1.0, 1.0 - missed / (1.0 - chance)), 1.0, level)
 
 
-def appraise(
-    rejected: ArrayLike, bad: ArrayLike, *, random: np.random.Generator, level: float = 0.95
-) -> Appraisal:
-    """Return how one inspector, person or model, does on parts whose truth is known.
-
-    rejected: bool[parts, trials] or bool[parts]; bad: bool[parts]. Parts are what was drawn:
-    trials on one part are no several proofs. Raises NotEnoughData where one kind is missing or for
-    fewer than 5 parts. Source: AIAG, Measurement Systems Analysis, 4th ed. (2010), chapter III C.
-    """
-    truths = np.asarray(bad, np.bool_)
-    verdicts = np.asarray(rejected, np.bool_).reshape(len(truths), -1)
-    if truths.all() or not truths.any():
-        raise NotEnoughData("a study of verdicts needs parts known as good and as bad")
-    trials = verdicts.shape[1]
-    wrong = verdicts != truths[:, None]
-    owners = np.repeat(np.arange(len(truths)), trials).reshape(verdicts.shape)
-    effectiveness = rate(~wrong.any(axis=1), level=level)
-    miss = rate(wrong[truths].ravel(), owners[truths].ravel(), level)
-    false_alarm = rate(wrong[~truths].ravel(), owners[~truths].ravel(), level)
-    looks = np.column_stack([verdicts.ravel(), np.repeat(truths, trials)])
-    grade = _grade(effectiveness.value, miss.value, false_alarm.value)
-    ends = {
-        _grade(effectiveness.low, miss.high, false_alarm.high),
-        _grade(effectiveness.high, miss.low, false_alarm.low),
-    }
-    return Appraisal(
-        repeats=rate(np.ptp(verdicts.astype(np.int8), axis=1) == 0, level=level)
-        if trials > 1
-        else None,
-        effectiveness=effectiveness,
-        miss=miss,
-        false_alarm=false_alarm,
-        kappa=kappa(looks, owners.ravel(), random=random, level=level),
-        grade=grade,
-        sure=ends == {grade},
-    )
-
-
 def _agreement(verdicts: NDArray[np.int64], kinds: int) -> tuple[float, float]:
     """Return the share of agreeing pairs of raters, and what chance would give.
 
@@ -127,12 +62,3 @@ def _agreement(verdicts: NDArray[np.int64], kinds: int) -> tuple[float, float]:
     if chance > 1.0 - 1e-12:
         raise NotEnoughData("all verdicts are the same: agreement beyond chance has no meaning")
     return agreed, chance
-
-
-def _grade(effectiveness: float, miss: float, false_alarm: float) -> Grade:
-    """Return AIAG's grade, for an inspector: the worst of its three figures."""
-    if effectiveness >= 0.90 and miss <= 0.02 and false_alarm <= 0.05:
-        return "acceptable"
-    if effectiveness >= 0.80 and miss <= 0.05 and false_alarm <= 0.10:
-        return "marginal"
-    return "unacceptable"

@@ -45,17 +45,6 @@ class Platt(msgspec.Struct, frozen=True):
         return _logistic(self.slope * np.asarray(score, np.float64) + self.offset)
 
 
-class Isotonic(msgspec.Struct, frozen=True):
-    """P(bad) rises with the score in steps, straight between its knots."""
-
-    score: tuple[float, ...]
-    share: tuple[float, ...]
-
-    def probability(self, score: ArrayLike) -> NDArray[np.float64]:
-        """Return how likely each part is bad: float[n] of the shape of the scores."""
-        return np.interp(np.asarray(score, np.float64), self.score, self.share)
-
-
 def reliability(
     probability: ArrayLike,
     bad: ArrayLike,
@@ -111,23 +100,6 @@ def platt(score: ArrayLike, bad: ArrayLike) -> Platt:
     weight = _newton(np.column_stack([z, np.ones_like(z)]), target)
     slope = float(weight[0]) / spread
     return Platt(slope, float(weight[1]) - slope * middle)
-
-
-def isotonic(score: ArrayLike, bad: ArrayLike) -> Isotonic:
-    """Return the rising steps through the scores: for some hundred parts and more.
-
-    Raises NotEnoughData where one kind is missing. Source: Zadrozny and Elkan (2002).
-    """
-    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 — heavy, loads when named
-
-    scores, truths = arrays(score, bad)
-    if truths.all() or not truths.any():
-        raise NotEnoughData("a probability needs bad and good parts")
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(scores, truths.astype(np.float64))
-    return Isotonic(
-        tuple(float(each) for each in fitted.X_thresholds_),
-        tuple(float(each) for each in fitted.y_thresholds_),
-    )
 
 
 def _newton(design: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:

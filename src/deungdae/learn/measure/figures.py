@@ -1,4 +1,4 @@
-"""How well scores rank parts, what a limit lets through, and which limit is cheapest."""
+"""How well scores rank parts, and which limit is cheapest."""
 
 from __future__ import annotations
 
@@ -10,23 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deungdae.core.errors import NotEnoughData
 
-from .interval import Interval, arrays, rate
-
-
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """What a yes or no does to parts.
-
-    escape: bad parts accepted, of all bad; false_reject: good parts rejected, of all good;
-    balanced_accuracy: 1 − (escape + false_reject) / 2; precision: bad among the rejected, None
-    where nothing is rejected. bad, good: how many items of each.
-    """
-
-    escape: Interval
-    false_reject: Interval
-    balanced_accuracy: Interval
-    precision: Interval | None
-    bad: int
-    good: int
+from .interval import Interval, arrays
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,79 +39,6 @@ def auroc(score: ArrayLike, bad: ArrayLike) -> float:
     below = np.searchsorted(good, scores[truths], "left")
     upto = np.searchsorted(good, scores[truths], "right")
     return float((below + upto).mean() / (2 * len(good)))
-
-
-def average_precision(score: ArrayLike, bad: ArrayLike) -> float:
-    """Return Σ (Rₙ − Rₙ₋₁) Pₙ over the limits: the area under precision and recall, in steps.
-
-    Raises NotEnoughData where one kind is missing.
-    """
-    scores, truths = _both_kinds(score, bad)
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(truths[order])
-    last = np.append(np.diff(scores[order]) != 0, True)  # a limit cannot part equal scores
-    found, rejected = found[last], np.flatnonzero(last) + 1
-    return float(np.sum(np.diff(found, prepend=0) * found / rejected) / found[-1])
-
-
-def escape_rate(rejected: ArrayLike, bad: ArrayLike) -> float:
-    """Return the share of bad parts that are accepted. Raises NotEnoughData without a bad part."""
-    verdict, truths = _verdicts(rejected, bad)
-    return _portion(~verdict[truths], "there is no bad part")
-
-
-def false_reject_rate(rejected: ArrayLike, bad: ArrayLike) -> float:
-    """Return the share of good parts that are rejected. Raises NotEnoughData without a good one."""
-    verdict, truths = _verdicts(rejected, bad)
-    return _portion(verdict[~truths], "there is no good part")
-
-
-def balanced_accuracy(rejected: ArrayLike, bad: ArrayLike) -> float:
-    """Return 1 − (escape rate + false-reject rate) / 2: .5 is what a coin reaches."""
-    return 1.0 - (escape_rate(rejected, bad) + false_reject_rate(rejected, bad)) / 2.0
-
-
-def precision(rejected: ArrayLike, bad: ArrayLike) -> float:
-    """Return the share of bad parts among the rejected. Raises NotEnoughData if none is."""
-    verdict, truths = _verdicts(rejected, bad)
-    return _portion(truths[verdict], "no part is rejected")
-
-
-def f1(rejected: ArrayLike, bad: ArrayLike) -> float:
-    """Return the harmonic mean of precision and the share of bad parts found; 0 if none is found.
-
-    Raises NotEnoughData without a bad part.
-    """
-    verdict, truths = _verdicts(rejected, bad)
-    if not truths.any():
-        raise NotEnoughData("there is no bad part")
-    hits = np.count_nonzero(verdict & truths)
-    return 2.0 * hits / (np.count_nonzero(verdict) + np.count_nonzero(truths))
-
-
-def rates(
-    rejected: ArrayLike, bad: ArrayLike, groups: ArrayLike | None = None, level: float = 0.95
-) -> Rates:
-    """Return escape, false-reject and balanced rates with intervals, also where no error was seen.
-
-    rejected, bad: bool[n]; groups: [n], or None where each item stands alone. The interval of
-    the balanced accuracy joins the other two as if independent; images of one part that scores
-    high or low make it wider than need be. Raises NotEnoughData where one kind is missing.
-    Source: Zou and Donner (2008) for the sum.
-    """
-    verdict, truths = _verdicts(rejected, bad)
-    owners = np.arange(len(truths)) if groups is None else np.asarray(groups)
-    _both_kinds(verdict, truths)
-    escape = rate(~verdict[truths], owners[truths], level)
-    false_reject = rate(verdict[~truths], owners[~truths], level)
-    return Rates(
-        escape=escape,
-        false_reject=false_reject,
-        balanced_accuracy=balanced(escape, false_reject),
-        precision=rate(truths[verdict], owners[verdict], level) if verdict.any() else None,
-        bad=int(truths.sum()),
-        good=int((~truths).sum()),
-    )
 
 
 def balanced(escape: Interval, false_reject: Interval) -> Interval:
@@ -198,16 +109,3 @@ def _both_kinds(score: ArrayLike, bad: ArrayLike) -> tuple[NDArray[np.float64], 
             raise NotEnoughData(f"no part of {len(truths)} is good: both kinds are needed")
         raise NotEnoughData(f"no part of {len(truths)} is bad: both kinds are needed")
     return scores, truths
-
-
-def _verdicts(rejected: ArrayLike, bad: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    verdict, truths = np.asarray(rejected), np.asarray(bad, np.bool_)
-    if verdict.dtype != np.bool_ or verdict.shape != truths.shape:
-        raise ValueError(f"verdicts must be {truths.shape} of bool: compare the scores to a limit")
-    return verdict, truths
-
-
-def _portion(hits: NDArray[np.bool_], problem: str) -> float:
-    if not len(hits):
-        raise NotEnoughData(problem)
-    return float(hits.mean())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .duplicates import DISTANCE, alike, hashes, near_duplicates, perceptual_hash, thumbnail
-from .groups import by_time, folds, held_out, joined
+from .duplicates import DISTANCE, alike, hashes, near_duplicates, thumbnail
+from .groups import by_time, folds, joined
 from .leak import Leak, Shortcut, audit
 
 __all__ = [
@@ -15,9 +15,7 @@ __all__ = [
     "by_time",
     "folds",
     "hashes",
-    "held_out",
     "joined",
     "near_duplicates",
-    "perceptual_hash",
     "thumbnail",
 ]

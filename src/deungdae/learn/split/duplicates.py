@@ -26,18 +26,12 @@ def thumbnail(pixels: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.float32
     return normal
 
 
-def perceptual_hash(pixels: NDArray[np.uint8]) -> np.uint64:
-    """Return 64 bits that stay nearly the same under other light and small shifts.
-
-    A bit says whether a low wave is above the median of all; waves along one side only are left
-    out, so a light that falls off to one side changes little. Source: Zauner (2010), pHash.
-    """
-    return np.uint64(hashes(thumbnail(pixels)[None])[0])
-
-
 def hashes(thumbnails: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return the perceptual hash of each thumbnail, [n, side, side]: uint64[n].
 
+    64 bits that stay nearly the same under other light and small shifts. A bit says whether a low
+    wave is above the median of all; waves along one side only are left out, so a light that falls
+    off to one side changes little. Source: Zauner (2010), pHash.
     Parts before a fixed camera look alike in light and outline: take the mean thumbnail off first,
     and the hash tells them apart.
     """

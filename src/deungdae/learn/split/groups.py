@@ -41,35 +41,6 @@ def folds(
     return fold[owners]
 
 
-def held_out(
-    groups: ArrayLike, share: float = 0.25, seed: int = 0, strata: ArrayLike | None = None
-) -> NDArray[np.bool_]:
-    """Return which items are kept back for the last test: bool[n]; a group is kept back whole.
-
-    share: of the groups of each kind in strata (a group counts for its rarest kind); where there
-    are two at least, one is kept back and one is not. Raises NotEnoughData for a single group.
-    """
-    owners, counts = _table(groups, strata)
-    if not 0.0 < share < 1.0:
-        raise ValueError(f"share = {share} is not between 0 and 1")
-    if len(counts) < 2:
-        raise NotEnoughData(f"{len(counts)} group cannot be parted: keeping back takes 2 at least")
-    random = np.random.default_rng(seed)
-    kept = np.zeros(len(counts), np.bool_)
-    kinds = _rarest(counts)
-    for kind in np.unique(kinds):
-        members = random.permutation(np.flatnonzero(kinds == kind))
-        take = round(share * len(members))
-        if len(members) > 1:
-            take = min(max(take, 1), len(members) - 1)
-        kept[members[:take]] = True
-    if not kept.any():  # many kinds of one group each
-        kept[random.integers(len(counts))] = True
-    if kept.all():
-        kept[random.integers(len(counts))] = False
-    return kept[owners]
-
-
 def by_time(
     time: ArrayLike, share: float = 0.25, *, groups: ArrayLike | None = None, gap: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
