@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,25 +31,24 @@ QUIET = (
 class Plant:
     """A factory that can be started, killed and started again on the same port."""
 
+    nursery: Nursery
+
     def __init__(self, folder: Path, port: int, script: str) -> None:
         self.folder = folder
         self.script = script
         self.port = port
         self.url = f"http://127.0.0.1:{port}/"
         self.link = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._process: int | None = None
 
     def start(self) -> None:
         """Start it; return when its page can be opened."""
-        command = [sys.executable, str(HERE / self.script), str(self.folder), str(self.port)]
-        # what is simulated here is so little that compiling would take longer
-        env = os.environ | {"DEUNGDAE_KERNEL": "python"}
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True
-        )
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 30)
-        self.link = self._process.stdout.readline().strip() if ready else ""
+        heard, told = os.pipe()
+        self._process = self.nursery.bear(self.script, self.folder, self.port, told)
+        os.close(told)
+        with os.fdopen(heard) as said:
+            ready, _, _ = select.select([said], [], [], 30)
+            self.link = said.readline().strip() if ready else ""
         if not self.link:
             self.kill()
             pytest.fail("the factory did not start")
@@ -62,11 +63,42 @@ class Plant:
     def kill(self) -> None:
         """Let it die at once, as in a power cut."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)  # with all that it has started
-            self._process.wait(10)
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            death = os.pidfd_open(self._process)
+            os.killpg(self._process, signal.SIGKILL)  # with all that it has started
+            select.select([death], [], [], 10)
+            os.close(death)
             self._process = None
+
+
+class Nursery:
+    """Where factories are brought up: to import all that they need takes longer than to start."""
+
+    def __init__(self) -> None:
+        self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # what is simulated here is so little that compiling would take longer
+        env = os.environ | {"DEUNGDAE_KERNEL": "python"}
+        command = [sys.executable, str(HERE / "nursery.py"), str(other.fileno())]
+        self._process = subprocess.Popen(command, pass_fds=[other.fileno()], env=env)
+        other.close()
+
+    def bear(self, script: str, folder: Path, port: int, told: int) -> int:
+        """Start the factory of a folder, that writes its link into a pipe; return its process."""
+        order = json.dumps([script, str(folder), port]).encode()
+        socket.send_fds(self._line, [order], [told])
+        return int(self._line.recv(100))
+
+    def close(self) -> None:
+        """Let it end; factories that still run go on."""
+        self._line.close()
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nursery() -> Iterator[None]:
+    """Keep a nursery while factories are needed."""
+    Plant.nursery = Nursery()
+    yield
+    Plant.nursery.close()
 
 
 @contextmanager
@@ -85,7 +117,7 @@ def running(folder: Path, port: int, script: str, description: str = "") -> Iter
 @pytest.fixture
 def plant(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Plant]:
     """Give a running factory."""
-    with running(tmp_path, free_port(), "serve.py", "factory.toml") as plant:
+    with running(tmp_path, free_port(), "serve", "factory.toml") as plant:
         yield plant
 
 
@@ -96,7 +128,7 @@ def works(
     """Give a running brickworks with a line, a camera, meters and a twin."""
     folder = tmp_path_factory.mktemp("works")
     shutil.copy(HERE / "line.toml", folder)
-    with running(folder, free_port(), "works.py", "works.toml") as plant:
+    with running(folder, free_port(), "works", "works.toml") as plant:
         yield plant
 
 
@@ -105,7 +137,7 @@ def asking(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[Plant]:
     """Give a factory whose gate waits for people, and whose alarms are told by a file."""
-    with running(tmp_path_factory.mktemp("ask"), free_port(), "ask.py", "ask.toml") as plant:
+    with running(tmp_path_factory.mktemp("ask"), free_port(), "ask", "ask.toml") as plant:
         yield plant
 
 
@@ -114,11 +146,11 @@ def eyeing(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[Plant]:
     """Give a factory with a camera that saw bricks, and people who said what they are."""
-    with running(tmp_path_factory.mktemp("eye"), free_port(), "eye.py", "eye.toml") as plant:
+    with running(tmp_path_factory.mktemp("eye"), free_port(), "eye", "eye.toml") as plant:
         yield plant
 
 
-@pytest.fixture(scope="module")  # not longer: its loop would be in the way of others' tests
+@pytest.fixture(scope="package")  # not longer: its loop would be in the way of others' tests
 def browser() -> Iterator[Browser]:
     """Give the system's Chromium."""
     with sync_playwright() as playwright:

@@ -23,7 +23,7 @@ def house(
     text = (folder / "factory.toml").read_text()
     wrong = '[[signals]]\nid = "press1.nothing"\nsource = "press:<b>nothing</b>"\n\n'
     (folder / "factory.toml").write_text(text.replace("[[signals]]", wrong + "[[signals]]", 1))
-    with running(folder, free_port(), "serve.py") as plant:
+    with running(folder, free_port(), "serve") as plant:
         yield plant
 
 

@@ -23,7 +23,7 @@ def house(
 ) -> Iterator[Plant]:
     """Give a factory whose gate waits for people, with two users of it."""
     folder = tmp_path_factory.mktemp("login")
-    with running(folder, free_port(), "ask.py", "ask.toml") as plant:
+    with running(folder, free_port(), "ask", "ask.toml") as plant:
         for name, shown, role in (("kim", "김반장", "operator"), ("lee", "이과장", "viewer")):
             first = ask(plant, "POST", "users", name=name, shown=shown, role=role)["password"]
             if name == "kim":

@@ -196,7 +196,7 @@ def test_two_who_arrange_are_told(browser: Browser, live: Page, works: Plant) ->
 @pytest.fixture
 def described(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[[str], Plant]]:
     """Return a function that runs a factory by its description."""
-    plant = Plant(tmp_path, free_port(), "serve.py")
+    plant = Plant(tmp_path, free_port(), "serve")
 
     def start(text: str) -> Plant:
         (tmp_path / "factory.toml").write_text(text)

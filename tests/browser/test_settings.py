@@ -38,7 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
     folder = tmp_path_factory.mktemp("desk")
     (folder / "factory.toml").write_text(FACTORY)
     (folder / "signals.csv").write_text(SIGNALS)
-    with running(folder, free_port(), "serve.py") as plant:
+    with running(folder, free_port(), "serve") as plant:
         yield plant
 
 

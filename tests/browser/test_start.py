@@ -50,7 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
     command = [sys.executable, "-m", "deungdae.app.plant", str(yard / "plant.toml")]
     machines = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (folder / "factory.toml").write_text('# mine\n\n[factory]\nid = "mine"\nname = "우리 공장"\n')
-    plant = Plant(folder, free_port(), "serve.py")
+    plant = Plant(folder, free_port(), "serve")
     try:
         plant.start()
         wait(opcua, modbus)
