@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deungdae.app import school
+from deungdae.app import teaching
 from deungdae.app.datasets import Shelf
 from deungdae.core.types import MINUTE, SECOND, Event, Finding
 from deungdae.insight.vision.labels import event
@@ -163,14 +163,14 @@ async def test_a_training_can_be_stopped_and_only_one_runs(
 ) -> None:
     begun = asyncio.Event()
 
-    monkeypatch.setattr(school, "cut", lambda *_: ("eye-recent@1",))
+    monkeypatch.setattr(teaching, "cut", lambda *_: ("eye-recent@1",))
 
     async def forever(course: Any, tell: Any) -> Any:
         tell("good bricks", 0.25)
         begun.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(school, "attend", forever)
+    monkeypatch.setattr(teaching, "attend", forever)
     await actor.post(f"{PATH}/eye/train", json={"person": "kim"})
     await begun.wait()
     (told,) = (await actor.get(PATH)).json()

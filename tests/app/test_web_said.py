@@ -35,7 +35,7 @@ MEANT_FOR_OTHERS = {
     "wires/gcode.py": "only deungdae report trace and cause read programs",
 }
 SPEAKING = (  # what stands in these is said by many ways, so that all of it counts
-    *("app/api/models.py", "app/school.py", "insight/vision/taught.py", "learn/inspection.py"),
+    *("app/api/models.py", "app/teaching.py", "insight/vision/taught.py", "learn/inspection.py"),
     *("app/api/alarms.py", "decide/gate", "decide/loop", "insight/anomaly", "insight/condition"),
     *("insight/kpi/evaluation.py", "insight/kpi/quantities.py", "insight/spc", "machines"),
     *("learn/drift.py", "learn/images/candidates.py", "learn/images/example.py"),

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from deungdae.app import school
+from deungdae.app import teaching
 from deungdae.app.auth import Role
 from deungdae.app.datasets import SETS, Shelf
 from deungdae.app.datasets.make import Line
@@ -129,7 +129,7 @@ class Training(Job):
         line = Line(here.store, here.runtime.factory)
         self.tell("collecting images", 0.0)
         golden = await call(_golden, here, self.name)
-        sets = await call(school.cut, shelf, line, self.name, signal, self.person)
+        sets = await call(teaching.cut, shelf, line, self.name, signal, self.person)
         acting = [m for m in await call(models.appointed, self.name) if m.stage != "shadow"]
         lesson = Lesson(
             name=self.name,
@@ -139,19 +139,19 @@ class Training(Job):
             false_reject=asked.false_reject,
             now=now,
         )
-        course = school.Course(
+        course = teaching.Course(
             lesson=lesson,
             shelf=shelf.folder,
             sets=sets,
             acting=acting[0] if acting else None,
             golden=golden,
         )
-        card, content = await school.attend(course, self.tell)
+        card, content = await teaching.attend(course, self.tell)
         card = await call(models.add, card, content)
         for each in sets:
             await call(_note_use, shelf, each, self.person, card)
         cards = await call(models.cards, self.name)
-        await call(school.tidy, shelf, self.name, cards, self.person)
+        await call(teaching.tidy, shelf, self.name, cards, self.person)
         # where nothing new was to be learnt, the same came out: it goes on judging
         if (await call(models.standing, self.name)).acting != card.version:
             await self._let_watch(here, models, card)
@@ -290,7 +290,7 @@ def _tell(here: Context, name: str, signal: str) -> ModelAnswer:
     except (Tampered, LookupError) as error:
         problem = str(error)
     now = models.standing(name) if models is not None else Standing()
-    since = here.runtime.clock.now() - school.REACH
+    since = here.runtime.clock.now() - teaching.REACH
     events = here.store.events(since, here.runtime.clock.now() + 1, ids=[f"{signal}.{LABEL}"])
     said = [label.verdict for label in labels(events).values()]
     stages = {now.acting: now.stage} | ({now.shadow: "shadow"} if now.shadow else {})

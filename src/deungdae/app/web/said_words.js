@@ -820,7 +820,7 @@ export const sentences = [
   ["what is seen in the image has no four sides", "영상에 보이는 것에 네 변이 없습니다"],
   ["{} of at least {} images of good bricks", "양품 영상 {1}장: 적어도 {2}장이 필요합니다"],
 
-  // app/models, app/school, learn: what an inspection learns, and from what
+  // app/models, app/teaching, learn: what an inspection learns, and from what
   ["not enough data: {}", "데이터가 부족합니다: {1}"],
   ["try again when there are more", "더 모인 뒤에 다시 하세요"],
   ["{} is being trained", "{1}: 지금 학습하고 있습니다"],

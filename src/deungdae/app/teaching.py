@@ -30,7 +30,7 @@ from deungdae.wires.pixels import decoded
 
 from .offspring import end_with_parent
 
-log = logging.getLogger("deungdae.school")
+log = logging.getLogger("deungdae.teaching")
 
 REACH = 90 * DAY  # how far back people's labels are taken from
 RECENT = 7 * DAY  # and images of which nobody but the inspection said anything
@@ -111,7 +111,7 @@ async def attend(course: Course, tell: Tell) -> tuple[Card, bytes]:
     """
     context = multiprocessing.get_context("spawn")
     mine, its = context.Pipe(duplex=False)
-    process = context.Process(target=_sit, args=(its, course), name="school", daemon=True)
+    process = context.Process(target=_sit, args=(its, course), name="teaching", daemon=True)
     process.start()
     its.close()
     loop = asyncio.get_running_loop()
