@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deungdae.app.datasets import Shelf
-from deungdae.app.school import Course, taught
+from deungdae.app.teaching import Course, taught
 from deungdae.core.ports import Appointed
 from deungdae.insight.vision.taught import load
 from deungdae.learn.dataset import Dataset, Item
