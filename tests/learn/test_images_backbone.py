@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deungdae.learn.images import Example, Inspector, Trained, Weights, candidates, train, training
 from deungdae.learn.images.backbone import KNOWN, SIGHT, Backbone, Memory, cost
@@ -198,6 +200,21 @@ def test_what_are_no_weights_is_refused_in_words(what: str) -> None:
         read(Weights(content, "some.pth"))
     assert "right are those of resnet18, resnet34, resnet50, wide_resnet50_2" in str(refused.value)
     assert "weights_only" not in str(refused.value)  # nobody is told how to run what is in it
+
+
+SMALL = {"zip": saved({"conv1.weight": torch.ones(2)}), "safe": safe({"bn1.bias": torch.ones(2)}),
+         "old": saved({"bn1.bias": torch.ones(2)}, old=True)}  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(kind=st.sampled_from([*SMALL]), at=st.integers(0, 2000), other=st.binary(max_size=12))
+def test_whatever_is_in_a_file_it_is_refused_in_words(kind: str, at: int, other: bytes) -> None:
+    content = bytearray(SMALL[kind])
+    at %= len(content)
+    content[at : at + len(other)] = other
+    for broken in (bytes(content), bytes(content[:at]), other):
+        with pytest.raises(ValueError, match="right are those of"):
+            read(Weights(broken, "some.pth"))
 
 
 def test_a_file_that_is_too_large_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
