@@ -5,24 +5,30 @@ READY  := $(VENV)/.ready
 PEERS  := tests/peers/node_modules/.ready
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test check docs bench bench-web bench-ai pictures format clean
+.PHONY: demo test check style types docs bench bench-web bench-ai pictures format clean
 
 demo: $(READY)             ## a virtual plant, the platform and its page
 	$(BIN)/deungdae demo
 
-test: check $(PEERS)       ## everything that must hold
-	PATH="$(CURDIR)/tests/peers/node_modules/.bin:$$PATH" $(BIN)/pytest -n logical --dist loadfile
+test:                      ## everything that must hold; tests/conftest.py has the order of the tests
+	$(MAKE) --no-print-directory --jobs 2 --output-sync check $(PEERS)
+	PATH="$(CURDIR)/tests/peers/node_modules/.bin:$$PATH" \
+	    $(BIN)/pytest -n logical --dist loadfile --no-loadscope-reorder
 
-check: $(READY)            ## the quick half: style, types, import contracts
+check: style types         ## the quick half
+
+style: $(READY)            ## style and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/mypy
 
 docs: $(READY)             ## the generated reference
 	$(BIN)/deungdae docs docs/reference
 
-bench: $(PEERS)            ## every figure that the docs name
+bench: $(READY) $(PEERS)   ## every figure that the docs name
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-web: $(READY)        ## how soon pages show and tell, and what many of them cost
@@ -31,7 +37,7 @@ bench-web: $(READY)        ## how soon pages show and tell, and what many of the
 bench-ai: $(READY)         ## what was learnt from real data, on groups never seen
 	$(BIN)/python benchmarks/ai.py $(ARGS)
 
-pictures: $(PEERS)         ## the pictures of the README
+pictures: $(READY) $(PEERS) ## the pictures of the README
 	$(BIN)/python tools/pictures
 
 format: $(READY)
@@ -43,7 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m deungdae.sim.kernel
 	touch $@
 
-$(PEERS): tests/peers/package.json tests/peers/package-lock.json tools/peers $(READY)
+$(PEERS): tests/peers/package.json tests/peers/package-lock.json tools/peers
 	tools/peers
 	touch $@
 

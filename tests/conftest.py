@@ -15,17 +15,32 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 
 # Histories are synced to the disk at every commit: thousands of waits in which nothing is tested,
 # as nobody pulls the plug. Where there is memory for it, all that tests write lies there.
 MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # bytes
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
     tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
+# What takes long comes first: at the end no process waits long for another. All pages come in one
+# go, so that each process starts one browser for them.
+FIRST = ("browser", "field", "loop", "app", "contract", "historian", "learn")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into their order."""
+
+    def place(item: pytest.Item) -> int:
+        room = item.path.relative_to(TESTS).parts[0]
+        return FIRST.index(room) if room in FIRST else len(FIRST)
+
+    items.sort(key=place)
+
 
 # Below what the system gives by itself (from 32768 on), and a part for each process that tests: a
 # server that was stopped finds its port free again.
-FIRST, LAST = 20_000, 32_000
+PORTS = range(20_000, 32_000)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +48,8 @@ def free_port() -> Callable[[], int]:
     """Return a function that gives a TCP port nobody listens on, and each only once in a round."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    share = (LAST - FIRST) // count
-    ports = itertools.cycle(range(FIRST + number * share, FIRST + (number + 1) * share))
+    share = len(PORTS) // count
+    ports = itertools.cycle(PORTS[number * share : (number + 1) * share])
     for _ in range(os.getpid() % share):  # another run may go on beside this one
         next(ports)
 
