@@ -49,11 +49,12 @@ def watched(
     content: the bytes of an image by its reference, as app.album has them.
     Raises NotEnoughData, StoreError.
     """
-    found = store.findings(start, end, origin=card.name, name="inspection")
+    begin = max(start, min(card.trained, end))  # before it was made it said nothing
+    found = store.findings(begin, end, origin=card.name, name="inspection")
     first = _first(store, card, end)
     born = first[-1].time if len(first) == FIRST else start - 1
     now = [each for each in seen(found, card.version) if each.time > born]
-    said = labels(store.events(start, end, ids=[f"{signal}.{LABEL}"]))
+    said = labels(store.events(begin, end, ids=[f"{signal}.{LABEL}"]))
     looks = {}
     for each in spread(now, sample):
         try:

@@ -229,7 +229,7 @@ def _best(
         except NotEnoughData as error:
             said.append(str(error))
     if not found:
-        raise NotEnoughData("\n".join(said))
+        raise NotEnoughData(said[-1])  # of the most general way
     tried = tuple(each for made in found for each in made.tried)
     best = max(found, key=_area)
     return msgspec.structs.replace(best, tried=tried), tuple(said)

@@ -13,6 +13,7 @@ const VERDICTS = { pass: ["✓", "run"], reject: ["✕", "down"], unsure: ["?", 
 const LABELS = { good: ["✓", "run"], reject: ["✕", "down"] };
 const KEYS = { g: "good", 1: "good", b: "reject", 2: "reject" };
 const AGAIN = 1500; // ms between two looks at what is new, at least
+const PAUSE = 400; // ms without a further label, after which the counts are asked for
 const WARM = 4; // of 15: cells of a heat map that are drawn; 8 is the threshold
 
 export class Inspection {
@@ -32,6 +33,7 @@ export class Inspection {
   leave() {
     document.removeEventListener("keydown", this.press);
     clearTimeout(this.waiting);
+    clearTimeout(this.pause);
   }
 
   async build() {
@@ -122,22 +124,32 @@ export class Inspection {
     $("photo").classList.toggle("bare", !this.heat);
   }
 
-  // says what a person sees, and goes on to the next
+  // says what a person sees, and goes on to the next at once: who is quick shall not wait for answers
   async label(verdict) {
     const each = this.current();
     if (!each?.evidence.image || !may("operator")) return;
+    const next = this.seen[this.seen.indexOf(each) + 1];
+    if (next) this.chosen = key(next);
+    this.show();
     try {
       const told = await send("inspections/label", { origin: each.origin, time: each.time, verdict });
       $("relabel-error").textContent = "";
-      const at = this.seen.indexOf(each);
-      this.told.inspections[at] = told;
+      const at = this.seen.findIndex((one) => key(one) === key(each));
+      if (at >= 0) this.told.inspections[at] = told;
       this.thumbs(told);
-      if (this.seen[at + 1]) this.chosen = key(this.seen[at + 1]);
       this.show();
-      await Promise.all([this.recall(), this.labelled()]);
+      this.countAnew();
     } catch (problem) {
+      this.chosen = key(each);
+      this.show();
       $("relabel-error").textContent = problem instanceof TypeError ? here.t.failed : problem.message;
     }
+  }
+
+  // asks for the list and the counts when a person pauses, not after each key
+  countAnew() {
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => Promise.all([this.recall(), this.labelled()]), PAUSE);
   }
 
   // draws the small image of what was labelled anew
@@ -152,10 +164,11 @@ export class Inspection {
       this.show();
     });
     made.dataset.key = key(each);
-    const words = `${serial(each)}: ${here.t.verdicts[verdictOf(each)]}${each.label ? `, ${here.t.labelled(here.t.labels[each.label], each.person)}` : ""}`;
+    const words = `${serial(each)}: ${here.t.verdicts[verdictOf(each)]}${isDrawn(each) ? `, ${here.t.drawnByChance}` : ""}${each.label ? `, ${here.t.labelled(here.t.labels[each.label], each.person)}` : ""}`;
     made.title = words;
     const own = each.label ? element("span", `own ${LABELS[each.label][1]}`, `☺${LABELS[each.label][0]}`) : null;
     made.append(image(each.evidence.image, ""), element("span", "mark", mark), element("span", "said", words));
+    if (isDrawn(each)) made.append(element("span", "chance", "◇"));
     if (own) made.append(own);
     return made;
   }
@@ -175,6 +188,7 @@ export class Inspection {
       ...(evidence.kinds ? [[t.defect, evidence.kinds.split(", ").map((name) => t.defects[name] ?? name).join(", ")]] : []),
       ...numbers.map(([name, value]) => [name, number(value, t.locale, true)]),
       ...(verdict === "learning" ? [] : [[t.judgedBy, judge(evidence)]]),
+      ...(isDrawn(each) ? [[t.whyAsked, element("span", "chance", `◇ ${t.drawnByChance}`)]] : []),
       ...(evidence.shadow ? [[t.shadowSays, shadow(evidence.shadow)]] : []),
     ];
     $("inspection-facts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
@@ -218,6 +232,11 @@ function pick(words, chosen, act) {
 // what could not be judged has no verdict
 function verdictOf(each) {
   return each.evidence.verdict in VERDICTS ? each.evidence.verdict : "unsure";
+}
+
+// what is decided, and yet waits for a person: chosen by chance, that errors are seen
+function isDrawn(each) {
+  return Boolean(each.evidence.drawn) && ["pass", "reject"].includes(verdictOf(each));
 }
 
 // the limits between which a person is asked; a model that promises nothing of bad parts has one only

@@ -5,15 +5,21 @@ import { $, button, element } from "../dom.js";
 import { number, percent } from "../format.js";
 import { say } from "../said.js";
 import { analyses, ask, assetName, assetOf, get, here, may, moment, send } from "../shell.js";
+import { Drift } from "./drift.js";
 
 const AGAIN = 1500; // ms between looks at a training
 const BUDGETS = [["120", 2], ["300", 5], ["900", 15], ["1800", 30]]; // s, as words in minutes
 const FIGURES = ["auroc", "escape", "false_reject", "automatic"];
 const STAGES = { shadow: "idle", advise: "run", decide: "run" };
 const MARKS = { shadow: "◔", advise: "◑", decide: "●" };
+const FEW = 5; // bad parts, or good ones: on fewer no figure can be believed
 const OPEN = 2; // versions that are told in full; older ones are folded away
 
 export class Models {
+  constructor() {
+    this.drift = new Drift(() => this.show());
+  }
+
   async build() {
     $("models").hidden = !analyses("vision");
     if (!$("models").hidden) await this.recall();
@@ -21,6 +27,7 @@ export class Models {
 
   leave() {
     clearTimeout(this.waiting);
+    this.drift.leave();
   }
 
   take(changed) {
@@ -35,6 +42,7 @@ export class Models {
     } catch (problem) {
       $("models-error").textContent = problem.message;
     }
+    this.drift.ask(this.models ?? []);
     this.show();
     if (this.models?.some((each) => each.training?.state === "running")) this.waiting = setTimeout(() => this.recall(), AGAIN);
   }
@@ -53,6 +61,8 @@ export class Models {
     if (each.problem) parts.push(element("p", "problem", say(each.problem)));
     if (each.training) parts.push(this.training(each, each.training));
     if (!each.versions.length && !each.training) parts.push(element("p", "quiet", t.noModel));
+    const drift = this.drift.element(each.name);
+    if (drift) parts.push(drift);
     parts.push(...told.map((version) => this.version(each, version)));
     if (folded.length) {
       const older = element("details", "older", element("summary", "", t.olderVersions(folded.length)), ...folded.map((version) => this.version(each, version)));
@@ -106,7 +116,7 @@ export class Models {
       }));
       return element("div", "training", bar, element("span", "", `${percent(100 * job.share, t.locale)} % · ${say(job.what)}`), stop);
     }
-    if (job.state === "failed") return element("p", "problem", `${t.trainingFailed} ${say(job.problem)} ${say(job.remedy)}`);
+    if (job.state === "failed") return element("div", "failed", ...[t.trainingFailed, say(job.problem), say(job.remedy)].map((each) => element("p", "", each)));
     return element("p", "quiet", job.state !== "done" ? t.trainingStopped : job.version === each.shadow ? t.trained(job.version) : job.version === each.acting ? t.trainedAlike(job.version) : "");
   }
 
@@ -114,19 +124,19 @@ export class Models {
     const { t } = here;
     const chip = element("span", `state ${STAGES[version.stage] ?? "hold"}`, `${MARKS[version.stage] ?? "○"} ${t.stages[version.stage] ?? t.stages.none}`);
     const title = element("div", "head", element("h4", "", version.version), chip, element("span", "quiet", moment(version.trained)), element("span", "push"), ...this.steps(each, version));
-    const figures = FIGURES.filter((name) => version.metrics[name]).map((name) => figure(name, version.metrics[name]));
+    const figures = FIGURES.filter((name) => version.metrics[name]).map((name) => figure(name, version));
     const about = element("p", "quiet", t.learntFrom(version.images, version.bad, version.held_out, say(version.method)));
     const more = element("details", "", element("summary", "", t.whatItPromises), element("ul", "", ...version.limits.map((each) => element("li", "", say(each)))));
     more.open = this.unfolded?.has(version.version) ?? false;
     more.addEventListener("toggle", () => this.fold(version.version, more.open));
-    return element("section", "version", title, ...contest(version), element("dl", "figures", ...figures), about, more);
+    return element("section", "version", title, ...unproven(version), ...contest(version), element("dl", "figures", ...figures), about, more);
   }
 
   steps(each, version) {
     const { t } = here;
     const next = { shadow: "advise", advise: "decide", "": "shadow" }[version.stage];
     if (!next) return [];
-    const why = next === "advise" && version.compared?.verdict === "worse" ? t.isWorse(version.compared.against || t.formerly) : "";
+    const why = next === "advise" && version.compared?.verdict === "worse" ? verdict(version.compared, version.compared.against || t.formerly)[2] : "";
     return [engineers(button("", t.steps[next], () => this.appoint(each, version.version, next, t.stepText[next])), why)];
   }
 
@@ -167,10 +177,30 @@ function ladder(each) {
   return made;
 }
 
-function figure(name, { value, low, high }) {
+// a figure, and on how many parts it rests: where these are few, that stands first
+function figure(name, { metrics, held_out, held_bad }) {
   const { t } = here;
+  const { value, low, high } = metrics[name];
   const told = (share) => (name === "auroc" ? number(Math.round(share * 1000) / 1000, t.locale) : `${percent(100 * share, t.locale)} %`);
-  return element("div", "figure", element("dt", "", t.figures[name]), element("dd", "", element("strong", "", told(value)), element("span", "quiet", `${told(low)} – ${told(high)}`)));
+  const [words, count] = held_bad === null ? ["", FEW] : rests(name, held_out, held_bad);
+  const figures = [element("strong", "", told(value)), element("span", "quiet", `${told(low)} – ${told(high)}`)];
+  if (count < FEW) return element("div", "figure few", element("dt", "", t.figures[name]), element("dd", "", element("em", "", `◔ ${t.only(words)}`), ...figures));
+  return element("div", "figure", element("dt", "", t.figures[name]), element("dd", "", ...figures, element("span", "quiet basis", words)));
+}
+
+// on which parts a figure rests, in words, and how many of the fewer kind these are
+function rests(name, all, bad) {
+  const { t } = here;
+  if (name === "false_reject") return [t.ofGood(all - bad), all - bad];
+  if (name === "automatic") return [t.ofParts(all), all];
+  return name === "escape" ? [t.ofBad(bad), bad] : [t.ofBoth(bad, all - bad), Math.min(bad, all - bad)];
+}
+
+// what nobody can know of a version yet, where that is much
+function unproven({ bad, held_bad }) {
+  const { t } = here;
+  if (!bad) return [element("p", "state none", `∅ ${t.noBadLearnt}`)];
+  return held_bad === 0 ? [element("p", "state none", `∅ ${t.noBadHeld}`)] : [];
 }
 
 // which of the two is better, on the same parts, and what each did with them
@@ -178,7 +208,7 @@ function contest({ compared }) {
   if (!compared) return [];
   const { t } = here;
   const against = compared.against || t.formerly;
-  const [kind, mark, words] = { better: ["run", "▲", t.isBetter(against)], worse: ["down", "▼", t.isWorse(against)], "not worse": ["idle", "=", t.isNotWorse(against)] }[compared.verdict];
+  const [kind, mark, words] = verdict(compared, against);
   const rows = [
     ["", t.newOne, against],
     [t.escapedOf(compared.new.bad), compared.new.escaped, compared.old.escaped],
@@ -188,6 +218,15 @@ function contest({ compared }) {
   const cells = rows.map((row, n) => element("tr", "", ...row.map((cell, m) => header(element(n && m ? "td" : "th", "", n && m ? number(cell, t.locale) : cell), n))));
   const table = element("table", "tallies", element("thead", "", cells[0]), element("tbody", "", ...cells.slice(1)));
   return [element("p", `contest ${kind}`, `${mark} ${words}`), table];
+}
+
+// what a comparison comes to: one that only asks people more often makes no more mistakes
+function verdict({ verdict: told, new: now, old }, against) {
+  const { t } = here;
+  if (told === "better") return ["run", "▲", t.isBetter(against)];
+  if (told === "not worse") return ["idle", "=", t.isNotWorse(against)];
+  if (now.escaped <= old.escaped && now.falsely_rejected <= old.falsely_rejected) return ["idle", "◔", t.asksMore(against)];
+  return ["down", "▼", t.isWorse(against)];
 }
 
 function header(cell, row) {
