@@ -123,7 +123,22 @@ def test_who_cannot_learn_says_why() -> None:
     with pytest.raises(NotEnoughData, match="too few good ones"):
         teach(LESSON, examples(30, 6), makers=[poor], load=load)
     card, _ = teach(LESSON, examples(60, 30), makers=[poor, Maker()], load=load)
-    assert "too few good ones" in card.limits
+    assert "another way of learning was left out: too few good ones" in card.limits
+
+
+def test_a_quick_way_takes_little_of_the_time_that_is_told() -> None:
+    told: list[float] = []
+
+    def telling(given: Sequence[Example], lesson: Lesson, progress: Progress) -> Made:
+        for share in (0.0, 1.0):
+            progress("learning", share)
+        return Maker(0.7)(given, lesson, progress)
+
+    def heard(_what: str, share: float) -> None:
+        told.append(share)
+
+    teach(LESSON, examples(60, 30), makers=[telling, telling], load=load, progress=heard)
+    assert told == [0.0, 0.05, 0.05, 1.0]
 
 
 def test_a_part_that_is_not_seen_does_not_pass() -> None:

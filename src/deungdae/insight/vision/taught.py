@@ -75,7 +75,7 @@ def train(examples: Sequence[Example], lesson: Lesson, progress: Progress | None
     marks = np.full((len(examples), COUNT), np.nan)
     for number in range(FOLDS):
         if progress is not None:
-            progress("good bricks", number / (FOLDS + 1))
+            progress("looking at good parts", number / (FOLDS + 1))
         others = np.flatnonzero((fold != number) & known & ~bad)
         reference = _reference([faces[n] for n in others], lesson)
         for n in np.flatnonzero(fold == number).tolist():
