@@ -102,6 +102,9 @@ async def test_from_labels_to_judging_and_back(actor: httpx.AsyncClient, line: H
     (first,) = told["versions"]
     kept = sum(is_held_out(f"B{n}") for n in range(GOOD + BAD))
     assert (first["held_out"], first["images"]) == (kept, GOOD + BAD - kept)
+    assert (first["escape"], first["false_reject"]) == (0.05, 0.02)
+    assert first["promised"]["escape"] is None  # so few bad parts carry no promise
+    assert 0.02 < first["promised"]["false_reject"] < 0.1  # what so few good ones carry
     assert first["held_bad"] == sum(is_held_out(f"B{n}") for n in range(GOOD, GOOD + BAD))
     assert first["metrics"]["auroc"]["value"] > 0.8
     # against what was said then, on what people looked at

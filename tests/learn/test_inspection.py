@@ -11,7 +11,7 @@ import pytest
 from deungdae.core.errors import NotEnoughData
 from deungdae.learn.images import Example, Judgement
 from deungdae.learn.inspection import Lesson, Made, Progress, is_held_out, limits, teach
-from deungdae.learn.registry import Trial, digest
+from deungdae.learn.registry import Promised, Trial, digest
 
 LESSON = Lesson(name="eye", dataset="bricks@1", seconds=1.0, now=5)
 
@@ -82,24 +82,39 @@ def test_a_group_is_held_out_for_ever_and_about_a_quarter_are() -> None:
 def test_without_enough_bad_parts_no_escape_rate_is_promised() -> None:
     score = np.linspace(0, 1, 110)
     bad = score > 0.95
-    accept, reject, said = limits(score, bad, [str(n) for n in range(110)], LESSON)
-    assert "Nothing is promised about bad parts that pass: 5.0% needs 19 bad parts" in said[0]
+    accept, reject, promised, said = limits(score, bad, [str(n) for n in range(110)], LESSON)
+    assert "Nothing is promised about bad parts that pass: 5.0% needs 19 bad parts" in said
+    assert promised == Promised(escape=None, false_reject=LESSON.false_reject)
     assert reject < accept <= np.nextafter(reject, 1)  # nobody is asked: what is not bad passes
 
 
 def test_with_few_good_parts_what_they_carry_is_promised() -> None:
     score, bad = np.append(np.linspace(0, 0.4, 43), 0.9), np.arange(44) == 43
     lesson = msgspec.structs.replace(LESSON, false_reject=0.02)
-    accept, reject, said = limits(score, bad, [str(n) for n in range(44)], lesson)
+    accept, reject, promised, said = limits(score, bad, [str(n) for n in range(44)], lesson)
     assert reject == pytest.approx(0.4, abs=0.02)
     assert accept > reject
-    assert "Good parts that are rejected: at most 2.3%." in said[0]
+    assert "Good parts that are rejected: at most 2.3%." in said
+    assert promised.false_reject == pytest.approx(1 / 44)
 
 
 def test_with_too_few_parts_nothing_is_rejected() -> None:
-    accept, reject, said = limits(np.array([0.1, 0.2]), np.zeros(2, bool), ["a", "b"], LESSON)
+    two = np.array([0.1, 0.2])
+    accept, reject, promised, said = limits(two, np.zeros(2, bool), ["a", "b"], LESSON)
     assert (accept, reject) == (-1.0, 2.0)
-    assert "No part is rejected without a person" in said[0]
+    assert promised == Promised(escape=0.0, false_reject=0.0)
+    assert "No part is rejected without a person" in said
+
+
+def test_a_card_keeps_what_was_asked_beside_what_is_promised() -> None:
+    strict = msgspec.structs.replace(LESSON, false_reject=0.001)
+    card, _ = teach(strict, examples(100, 40), makers=[Maker(0.9)], load=load)
+    assert (card.escape, card.false_reject) == (LESSON.escape, 0.001)
+    assert card.promised is not None
+    assert card.promised.escape == LESSON.escape
+    assert card.promised.false_reject is not None
+    assert 0.001 < card.promised.false_reject < 0.03
+    assert f"At most {card.promised.false_reject:.1%} of the good parts" in card.limits[0]
 
 
 def test_the_way_of_learning_that_ranks_best_is_taken() -> None:

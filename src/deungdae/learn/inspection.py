@@ -18,7 +18,7 @@ from .compare import PASS, REJECT, UNSURE, verdicts
 from .drift import Window, look
 from .measure import Conformal, Interval, auroc, bootstrap, rate
 from .measure.conformal import needed
-from .registry import Borrowed, Card, Trial, digest
+from .registry import Borrowed, Card, Promised, Trial, digest
 
 if TYPE_CHECKING:
     from .images import Example, Judgement, Weights
@@ -151,7 +151,7 @@ def teach(
     score = made.score[known]
     groups = [each.group for each in shown if each.bad is not None]
     weights, whence = _borrowed(lesson.weights, kind, made.method)
-    accept, reject, promised = limits(score, bad, groups, lesson)
+    accept, reject, promised, promise = limits(score, bad, groups, lesson)
     card = Card(
         name=lesson.name,
         content=digest(made.content),
@@ -170,9 +170,10 @@ def teach(
         escape=lesson.escape,
         false_reject=lesson.false_reject,
         tried=made.tried,
-        limits=(*promised, *made.said, *whence, *said),
+        limits=(promise, *made.said, *whence, *said),
         window=window(shown, made.score),
         weights=weights,
+        promised=promised,
     )
     metrics, missing = measured(card, (load or _network)(made.content), kept)
     return (
@@ -261,31 +262,33 @@ def _network(content: bytes) -> Judge:
 
 def limits(
     score: FloatArray, bad: NDArray[np.bool_], groups: Sequence[str], lesson: Lesson
-) -> tuple[float, float, tuple[str, ...]]:
+) -> tuple[float, float, Promised, str]:
     """Return below which score a part passes, above which it is rejected, and what is promised.
 
-    Where there are too few bad parts to promise anything about them, all passes that is not
-    rejected, and that is said: so does an inspection that knows good parts only.
+    Where so few good parts cannot carry the share that is asked for, the lowest that they can is
+    promised. Where there are too few bad parts to promise anything about them, all passes that is
+    not rejected, and that is said: so does an inspection that knows good parts only.
     """
-    found = Conformal.fit(
-        score, bad, groups, escape=lesson.escape, false_reject=lesson.false_reject
-    )
+    stop = lesson.false_reject
+    found = Conformal.fit(score, bad, groups, escape=lesson.escape, false_reject=stop)
     if found.reject is None and found.best_false_reject <= CARRIED:
         # what so few good parts can carry follows from their number alone, so it may be promised
-        carried = found.best_false_reject * (1 + 1e-9)
-        found = Conformal.fit(score, bad, groups, escape=lesson.escape, false_reject=carried)
-        lesson = msgspec.structs.replace(lesson, false_reject=carried)
+        stop = found.best_false_reject * (1 + 1e-9)
+        found = Conformal.fit(score, bad, groups, escape=lesson.escape, false_reject=stop)
     if found.reject is None:
+        escape = 0.0 if found.accept is None else lesson.escape
         accept = NEVER_PASS if found.accept is None else found.accept
-        return accept, NEVER_REJECT, (found.promise,)
+        return accept, NEVER_REJECT, Promised(escape=escape, false_reject=0.0), found.promise
     if found.accept is not None:
-        return found.accept, found.reject, (found.promise,)
+        promised = Promised(escape=lesson.escape, false_reject=stop)
+        return found.accept, found.reject, promised, found.promise
     said = (
         f"Nothing is promised about bad parts that pass: {lesson.escape:.1%} needs "
         f"{needed(lesson.escape)} bad parts, there are {found.bad_parts}. Good parts that are "
-        f"rejected: at most {lesson.false_reject:.1%}."
+        f"rejected: at most {stop:.1%}."
     )
-    return float(np.nextafter(found.reject, np.inf)), found.reject, (said,)
+    promised = Promised(escape=None, false_reject=stop)
+    return float(np.nextafter(found.reject, np.inf)), found.reject, promised, said
 
 
 def window(examples: Sequence[Example], score: FloatArray) -> Window | None:

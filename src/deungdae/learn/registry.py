@@ -46,16 +46,28 @@ class Borrowed(msgspec.Struct, frozen=True, kw_only=True):
     used: bool
 
 
+class Promised(msgspec.Struct, frozen=True, kw_only=True):
+    """What the limits of a model hold for new parts, as far as the known ones can carry it.
+
+    escape: share of bad parts that pass at most, false_reject: of good ones that are rejected; 0
+    where that is never decided without a person, None where nothing can be promised.
+    """
+
+    escape: float | None
+    false_reject: float | None
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that is to be known of a model, and what it is allowed to be used for.
 
     version: the first 12 digits of content, the SHA-256 of the model's file; dataset: name and
     version of what it learnt from. A part whose score is below `accept` is good, one above
-    `reject` is bad, what lies between is for a person; the two limits hold `escape` and
-    `false_reject`, shares of bad and of good parts, as far as `limits` says. metrics: figures on
-    groups that were held out, held_bad of whose parts are bad (None: made before it was counted);
-    compared: with what judged before it, on the same ones. seconds: of the budget; trained: ns
-    since 1970; weights: from elsewhere, where some were given.
+    `reject` is bad, what lies between is for a person. escape, false_reject: shares of bad and of
+    good parts that were asked for; promised: those that the two limits hold, in words in `limits`
+    (None: made before it was kept). metrics: figures on groups that were held out, held_bad of
+    whose parts are bad (None: made before it was counted); compared: with what judged before it,
+    on the same ones. seconds: of the budget; trained: ns since 1970; weights: from elsewhere,
+    where some were given.
     signature: Ed25519 over the rest, hexadecimal.
     """
 
@@ -81,6 +93,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     window: Window | None = None
     held_bad: int | None = None
     weights: Borrowed | None = None
+    promised: Promised | None = None
     signature: str = ""
 
     @property
@@ -158,7 +171,8 @@ def standing(moves: Iterable[Move]) -> Standing:
 
 def _said(card: Card) -> bytes:
     told = msgspec.to_builtins(msgspec.structs.replace(card, signature=""))
-    for later in ("window", "held_bad", "weights"):  # cards that were signed before stay valid
+    # cards that were signed before there were these stay valid
+    for later in ("window", "held_bad", "weights", "promised"):
         if told[later] is None:
             del told[later]
     return msgspec.json.encode(told, order="sorted")

@@ -20,7 +20,7 @@ from deungdae.insight.vision.labels import LABEL, labels
 from deungdae.learn.compare import Contest
 from deungdae.learn.inspection import Lesson
 from deungdae.learn.measure import Interval
-from deungdae.learn.registry import Card, Move, Stage, Standing, Tampered, Trial
+from deungdae.learn.registry import Card, Move, Promised, Stage, Standing, Tampered, Trial
 
 from .context import Context, Here, Json, Who, needs, person
 from .deeds import Deed
@@ -38,6 +38,7 @@ class ModelVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a model. stage: '' where it is not in use. See learn.registry.Card.
 
     held_out: parts on which the figures rest, held_bad of them bad; None where nobody counted.
+    escape, false_reject: shares that were asked for; promised: those that the limits hold.
     """
 
     version: str
@@ -52,6 +53,9 @@ class ModelVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     accept: float
     reject: float
+    escape: float
+    false_reject: float
+    promised: Promised | None
     metrics: dict[str, Interval]
     compared: Contest | None
     tried: tuple[Trial, ...]
@@ -323,6 +327,9 @@ def _version(card: Card, stage: str) -> ModelVersionAnswer:
         seconds=card.seconds,
         accept=card.accept,
         reject=card.reject,
+        escape=card.escape,
+        false_reject=card.false_reject,
+        promised=card.promised,
         metrics=card.metrics,
         compared=card.compared,
         tried=card.tried,

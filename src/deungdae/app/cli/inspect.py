@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deungdae.learn.images.weights import Weights
     from deungdae.learn.inspection import Judge
     from deungdae.learn.measure import Interval
-    from deungdae.learn.registry import Card
+    from deungdae.learn.registry import Card, Promised
 
 GOOD = ("good", "ok", "free", "normal")  # labels that mean good, where nobody says which
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -394,11 +394,24 @@ def _say(card: Card, output: Output) -> None:
     output.say(f"{card.method}, from {card.images} images of {card.groups} groups, "
                f"{card.bad} of them bad; judged on {card.held_out} of other groups")  # fmt: skip
     output.rows(_figures(card.metrics))
+    if card.promised is not None:
+        output.rows(_promises(card, card.promised))
     output.rows([{"tried": each.method, "auroc": round(each.auroc, 3)} for each in card.tried])
     for each in card.limits:
         output.say(f"- {each}")
     if card.weights is not None:
         output.say(f"weights from elsewhere: {card.weights.name}, {card.weights.content}")
+
+
+def _promises(card: Card, promised: Promised) -> list[Row]:
+    """Return what new parts may expect beside what was asked for; '' where nothing is promised."""
+    held = {"escape": promised.escape, "false_reject": promised.false_reject}
+    asked = {"escape": card.escape, "false_reject": card.false_reject}
+    return [
+        {"promised": FIGURES[name], "at most": "" if most is None else round(most, 3),
+         "asked": asked[name]}
+        for name, most in held.items()
+    ]  # fmt: skip
 
 
 def _figures(metrics: dict[str, Interval]) -> list[Row]:
