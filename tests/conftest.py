@@ -23,6 +23,7 @@ ROOT = TESTS.parent
 MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # bytes
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
     tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
+
 # What takes long comes first: at the end no process waits long for another. All pages come in one
 # go, so that each process starts one browser for them.
 FIRST = ("browser", "field", "loop", "app", "contract", "historian", "learn")

@@ -24,6 +24,7 @@ from deungdae.core.ports import Bridge, Driver, Events, Node
 from deungdae.core.types import SECOND, Batch, Command, Event, Flag, Permit, Severity, Signal
 from deungdae.machines.opcua import Opcua, trust
 from deungdae.virtual.opcua import Opcua as Virtual
+from deungdae.virtual.opcua import standard
 
 PEERS = Path(__file__).resolve().parents[1] / "peers"
 CLOCK = RealClock()
@@ -472,8 +473,7 @@ async def proxied(target: int) -> AsyncIterator[tuple[int, Callable[[], None]]]:
 
 @asynccontextmanager
 async def asyncua_server(port: int = 0) -> AsyncIterator[tuple[Server, str]]:
-    server = Server()
-    await server.init()
+    server = await standard.server()
     server.disable_clock()
     url = f"opc.tcp://127.0.0.1:{port or free()}/"
     server.set_endpoint(url)
