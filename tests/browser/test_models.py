@@ -37,6 +37,10 @@ def test_from_labels_to_a_model_that_decides_and_back(browser: Browser, eyeing: 
         expect(page.locator(".contest")).to_contain_text("그때의 판정보다")
         expect(page.locator(".tallies tbody tr")).to_have_count(3)
         expect(page.locator(".figure")).to_have_count(4)
+        expect(page.locator(".figure .promise")).to_have_count(2)  # of escapes and false rejects
+        expect(page.locator(".figure", has_text="놓친 불량")).to_contain_text("약속: 많아야 5.0 %")
+        falsely = page.locator(".figure", has_text="잘못 버린 양품")
+        expect(falsely).to_contain_text("약속: 많아야 2.0 %")
 
         page.get_by_role("button", name="권고로 올리기").click()
         agree(page)

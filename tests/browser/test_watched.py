@@ -71,6 +71,13 @@ def test_figures_on_few_parts_say_so_first(page: Page) -> None:
     expect(page.locator(".version .state.none")).to_contain_text("불량을 하나도 배우지 않았습니다")
 
 
+def test_what_is_promised_stands_beside_what_was_asked(page: Page) -> None:
+    falsely = page.locator(".figure", has_text="잘못 버린 양품").first
+    expect(falsely.locator(".promise")).to_have_text("약속: 많아야 8.3 % (바란 것은 5.0 %)")
+    passed = page.locator(".figure", has_text="놓친 불량").first
+    expect(passed.locator(".promise")).to_have_text("약속할 수 없음")
+
+
 def test_who_only_asks_more_is_not_called_worse(page: Page) -> None:
     expect(page.locator(".contest")).to_contain_text("사람에게 더 자주 묻습니다")
     expect(page.locator(".contest")).not_to_contain_text("못합니다")

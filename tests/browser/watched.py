@@ -24,7 +24,7 @@ from deungdae.insight.vision.labels import event
 from deungdae.learn.compare import Contest, Tally
 from deungdae.learn.drift import Window, look
 from deungdae.learn.measure import Interval
-from deungdae.learn.registry import Card, Move, Stage
+from deungdae.learn.registry import Card, Move, Promised, Stage
 from deungdae.model import factory as model
 from deungdae.sim.scene import brick
 from deungdae.wires.blobs import Blobs
@@ -88,6 +88,7 @@ def card(name: str, trained: int, **changes: object) -> Card:
         "content": "", "method": "marks of bricks", "dataset": f"{name}@1", "images": 120,
         "groups": 120, "bad": 30, "held_out": 40, "held_bad": 10, "seed": 1, "seconds": 60.0,
         "escape": 0.05, "false_reject": 0.05, "limits": ("on 2 images no brick was seen",),
+        "promised": Promised(escape=None, false_reject=0.083),
         **LIMITS,
     }  # fmt: skip
     return Card(name=name, trained=trained, **(known | changes))  # type: ignore[arg-type]

@@ -177,15 +177,26 @@ function ladder(each) {
   return made;
 }
 
-// a figure, and on how many parts it rests: where these are few, that stands first
-function figure(name, { metrics, held_out, held_bad }) {
+// a figure, on how many parts it rests, where these are few, that first, and what is promised of it
+function figure(name, version) {
   const { t } = here;
+  const { metrics, held_out, held_bad } = version;
   const { value, low, high } = metrics[name];
   const told = (share) => (name === "auroc" ? number(Math.round(share * 1000) / 1000, t.locale) : `${percent(100 * share, t.locale)} %`);
   const [words, count] = held_bad === null ? ["", FEW] : rests(name, held_out, held_bad);
   const figures = [element("strong", "", told(value)), element("span", "quiet", `${told(low)} – ${told(high)}`)];
-  if (count < FEW) return element("div", "figure few", element("dt", "", t.figures[name]), element("dd", "", element("em", "", `◔ ${t.only(words)}`), ...figures));
-  return element("div", "figure", element("dt", "", t.figures[name]), element("dd", "", ...figures, element("span", "quiet basis", words)));
+  if (count < FEW) return element("div", "figure few", element("dt", "", t.figures[name]), element("dd", "", element("em", "", `◔ ${t.only(words)}`), ...figures, ...promise(name, version)));
+  return element("div", "figure", element("dt", "", t.figures[name]), element("dd", "", ...figures, element("span", "quiet basis", words), ...promise(name, version)));
+}
+
+// what the limits hold for new parts; what was asked stands beside it where so few parts cannot carry that
+function promise(name, version) {
+  const { t } = here;
+  const held = version.promised?.[name];
+  if (held === undefined) return [];
+  const [most, asked] = [held, version[name]].map((share) => `${percent(100 * share, t.locale)} %`);
+  const words = held === null ? t.promisesNothing : held === 0 ? t.neverAlone : held > version[name] ? t.promisesInstead(most, asked) : t.promises(most);
+  return [element("span", "promise", words)];
 }
 
 // on which parts a figure rests, in words, and how many of the fewer kind these are
