@@ -7,8 +7,9 @@ import logging
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,13 @@ class Thinker:
         """Return the method that thinks."""
         return self.work.decide if isinstance(self.work, Policy) else self.work.update
 
-    def past(self, now: int) -> Sequence[tuple[int, int]]:
-        """Return the stretches of the past that it learns from; who says none has no `recall`."""
+    def past(self, now: int) -> Iterator[tuple[int, int]]:
+        """Return the stretches of the past that it learns from; who has no `recall` asks for none.
+
+        Each is asked for when it has seen those before.
+        """
         recall = getattr(self.work, "recall", None)
-        return () if recall is None else tuple(recall(now))
+        return iter(()) if recall is None else iter(recall(now))
 
     def still_fits(self, plugin: Plugin, factory: Factory) -> bool:
         """Return whether it would be made the same from that table of that factory."""
@@ -155,11 +159,13 @@ class Thinking:
                     fresh.append(old)
                 self.thinkers[key] = old
         for thinker in fresh:
+            past = thinker.past(thinker.since)
+            first = next(past, None)
             if thinker.needs.images:
                 self._show(thinker, ())
-            elif past := thinker.past(thinker.since):
+            elif first is not None:
                 thinker.busy = True
-                self._keep(asyncio.create_task(self._recall(thinker, past)))
+                self._keep(asyncio.create_task(self._recall(thinker, chain([first], past))))
             elif waits_for_news(thinker.needs):
                 self._introduce(thinker)
         changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}

@@ -14,6 +14,7 @@ from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Needs, Window
 from deungdae.core.types import SECOND, Finding, FloatArray, Severity, severity
 from deungdae.insight.anomaly import Part, about
+from deungdae.insight.training import moment, pieces
 from deungdae.model.factory import Factory
 
 from . import charts
@@ -63,8 +64,11 @@ class Spc:
     """Draws a control chart of a measured quantity and tells when the process has changed.
 
     The first `learn` points are phase I: they give the centre and the limits, which then stay.
-    Once they are known to be good, write `centre` and `sigma` into the file: then a restart learns
-    nothing anew, and a slow change cannot become the new normal. Each new point is told with its
+    With `trained_from` that is the first since then, and after a restart all parts since are read
+    from the history: limits, sums and runs are as if there had been none. Without it a restart
+    begins anew; `from` in the evidence tells since when it counts. Limits that are known to be good
+    may be written into the file, `centre` and `sigma`: then a slow change cannot become the new
+    normal. Each new point is told with its
     limits; one that breaks a rule is a warning that names the rule. With specification limits,
     capability is told too, with 95 % intervals.
 
@@ -106,6 +110,8 @@ class Spc:
             raise FactoryError(wrong)
         self._ids = (options.signal, *options.together)
         self._gather = Gather(self._ids, round(options.near * SECOND))
+        self._begin = moment(options.trained_from, factory.zone)
+        self._learnt: tuple[int, int] | None = None  # times of the first and last of phase I
         self._process: Process | Together | None = None
         if options.centre is not None and (options.sigma is not None or self._counts):
             self._process = Process(options.centre, options.sigma or 0.0)
@@ -159,6 +165,10 @@ class Spc:
         self._drop(max(len(groups) - _KEPT, 0))
         return found
 
+    def recall(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield the past from the stated time on."""
+        return pieces(now if self._begin is None else self._begin, now)
+
     def _hold(self, window: Window) -> None:
         """Keep what is said of keys and sizes."""
         for id, held in ((self.options.split, self._keys), (self.options.size_signal, self._sizes)):
@@ -180,6 +190,8 @@ class Spc:
         seen = {*self._time, *(part.time for own in self._open.values() for part in own)}
         for time, values, fit in measured:
             if time in seen or time == self._newest or self._is_soon(time):
+                continue
+            if self._begin is not None and time < self._begin:
                 continue
             late = self._newest is not None and time < self._newest
             size = self._size_at(time, values[0])
@@ -247,6 +259,7 @@ class Spc:
                 self._drop(1)  # so that phase I begins one point later
             else:
                 marks = [m for p in self._panels(first, process) for _, m in p.signals.values()]
+                self._learnt = self._ended(0), self._ended(wanted - 1)
                 self._disturbed = max((int(fired.sum()) for fired in marks), default=0)
                 return process
         raise NotEnoughData(missing)
@@ -391,8 +404,12 @@ class Spc:
             "lcl": f"{chart.lower[-1]:.12g}",
             "ucl": f"{chart.upper[-1]:.12g}",
             "points": str(len(chart.point)),
+            "from": to_iso(self._ended(0), self.factory.zone),
             "limits": f"learnt from {options.learn} points" if options.centre is None else "given",
         }
+        if self._learnt:
+            for name, time in zip(("trained_from", "trained_until"), self._learnt, strict=True):
+                evidence[name] = to_iso(time, self.factory.zone)
         if self._counts:
             evidence["size"] = f"{self._size[len(self._groups()) - 1]:.12g}"
         else:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from deungdae.core.errors import Fault
+from deungdae.insight.training import wrong
 from deungdae.model.factory import Factory
 
 from . import charts
@@ -97,6 +98,14 @@ class SpcOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     learn: Annotated[
         int, msgspec.Meta(description="Points of phase I, from which the limits come", ge=2, le=500)
     ] = 25
+    trained_from: Annotated[
+        str,
+        msgspec.Meta(
+            description="From here on parts are read from the history at each start, the first "
+            "`learn` points as phase I: a restart loses nothing. ISO 8601, local where it tells no "
+            "zone"
+        ),
+    ] = ""
     centre: Annotated[
         float | None,
         msgspec.Meta(description="Known mean, in the signal's unit: then nothing is learnt"),
@@ -157,6 +166,8 @@ def faults(options: SpcOptions, name: str, factory: Factory) -> Iterator[Fault]:
         signal = factory.signals.get(id)
         if signal is not None and signal.kind != "number":
             yield _fault(where, option, id, f"is of kind {signal.kind}, not a number")
+    for each in wrong(factory.zone, trained_from=options.trained_from):
+        yield _fault(where, *each)
     if options.chart in ("xbar_r", "xbar_s") and options.subgroup < 2:
         yield _fault(where, "subgroup", options.subgroup, "a mean needs two parts or more")
     if options.chart == "individuals" and options.subgroup > 1:
