@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+import uvicorn
 from argon2 import PasswordHasher
 
 from deungdae.app import remote
@@ -180,9 +182,15 @@ async def house(
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let passwords be hashed with as little work as there can be."""
+    """Let passwords be hashed with as little work as there can be, and servers end soon.
+
+    A server looks ten times a second whether it shall end, and then whether all have gone: of each
+    test that has a house that would be the longest part.
+    """
     least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "HASHER", least)
+    own = SimpleNamespace(**vars(asyncio) | {"sleep": lambda seconds: asyncio.sleep(seconds / 20)})
+    monkeypatch.setattr(uvicorn.server, "asyncio", own)
 
 
 @pytest.fixture
