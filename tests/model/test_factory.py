@@ -66,6 +66,15 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
     assert factory.calendar.shifts[0].name == "day"
 
 
+def test_a_fault_of_a_plug_in_names_its_option_and_the_line_of_its_table(tmp_path: Path) -> None:
+    factory = model.read(write(tmp_path, GOOD))
+    fault = factory.fault("machines", "kiln", "model", "oven", "is no model", "kiln")
+    assert (fault.key, fault.value) == ("machines.kiln.model", "oven")
+    assert fault.line == GOOD.split("\n").index("[machines.kiln]") + 1
+    whole = factory.fault("insight", "none", "", None, "is wrong")
+    assert (whole.key, whole.line, whole.remedy) == ("insight.none", None, "")
+
+
 def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     text = """[factory]
 id = "Works"

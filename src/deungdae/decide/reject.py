@@ -170,16 +170,8 @@ def _because(finding: Finding) -> str:
 
 
 def _faults(name: str, options: Reject.Options, factory: Factory) -> Iterator[Fault]:
-    plugin = factory.room("decide").get(name)
-    for key, value, problem, remedy in _problems(options, factory):
-        yield Fault(
-            file=str(factory.path),
-            line=None if plugin is None else plugin.line,
-            key=f"decide.{name}.{key}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
+    for told in _problems(options, factory):
+        yield factory.fault("decide", name, *told)
 
 
 def _problems(options: Reject.Options, factory: Factory) -> Iterator[tuple[str, object, str, str]]:

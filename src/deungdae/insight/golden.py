@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Needs, Picture, Window
 from deungdae.core.types import Finding
 from deungdae.learn.pairs import Place, check, places
@@ -72,9 +72,7 @@ class Golden:
         signal = factory.signals.get(options.signal)
         if signal is not None and signal.kind != "image":
             problem = f"is of kind {signal.kind}, not an image"
-            key = f"insight.{name}.signal"
-            file = str(factory.path)
-            raise FactoryError([Fault(file=file, key=key, value=signal.id, problem=problem)])
+            raise FactoryError([factory.fault("insight", name, "signal", signal.id, problem)])
 
     @property
     def needs(self) -> Needs:

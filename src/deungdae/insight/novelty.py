@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -190,25 +191,17 @@ class Novelty:
         return float(-np.log10(self.options.alarms_per_day * self._every / DAY))
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         options = self.options
         signal = self.factory.signals.get(options.signal)
         if signal is not None and signal.kind != "number":
-            yield self._fault("signal", signal.id, f"is of kind {signal.kind}, not a number")
+            yield fault("signal", signal.id, f"is of kind {signal.kind}, not a number")
         looks = options.history * DAY / self._every
         if looks > _MOST:
             least = options.history * DAY / SECOND / _MOST
             remedy = f"set every to {np.ceil(least):g} or more, or a shorter history"
             problem = f"makes {looks:.0f} looks, of {_MOST} that can be compared"
-            yield self._fault("every", options.every, problem, remedy)
+            yield fault("every", options.every, problem, remedy)
         if options.learn + 1 > options.history:
             problem = "leaves less than a day of the history to compare"
-            yield self._fault("learn", options.learn, problem)
-
-    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-        return Fault(
-            file=str(self.factory.path),
-            key=f"insight.{self.name}.{option}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
+            yield fault("learn", options.learn, problem)

@@ -102,6 +102,20 @@ class Factory(msgspec.Struct, frozen=True, kw_only=True):
         """Return the signals that come from a `[machines.…]` table."""
         return [signal for signal in self.signals.values() if signal.machine == machine]
 
+    def fault(
+        self, room: str, name: str, option: str, value: object, problem: str, remedy: str = ""
+    ) -> Fault:
+        """Return a fault of an option of the plug-in `[room.name]`; option '': of all of it."""
+        plugin = self.room(room).get(name)
+        return Fault(
+            file=str(self.path),
+            line=None if plugin is None else plugin.line,
+            key=".".join(filter(None, (room, name, option))),
+            value=value,
+            problem=problem,
+            remedy=remedy,
+        )
+
 
 def read(
     path: Path,

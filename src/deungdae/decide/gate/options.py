@@ -131,19 +131,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def faults(name: str, options: Options, factory: Factory) -> list[Fault]:
     """Return everything in which the options do not fit the factory."""
-    plugin = factory.room("decide").get(name)
-    line = None if plugin is None else plugin.line
-    return [
-        Fault(
-            file=str(factory.path),
-            line=line,
-            key=f"decide.{name}.{key}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
-        for key, value, problem, remedy in _problems(options, factory)
-    ]
+    return [factory.fault("decide", name, *told) for told in _problems(options, factory)]
 
 
 Problem: TypeAlias = tuple[str, object, str, str]

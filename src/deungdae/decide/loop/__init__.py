@@ -314,18 +314,8 @@ def _good(value: float, status: int) -> bool:
 
 def _faults(name: str, options: Loop.Options, factory: Factory) -> list[Fault]:
     """Return everything in which the options do not fit the factory."""
-    plugin = factory.room("decide").get(name)
-    return [
-        Fault(
-            file=str(factory.path),
-            line=None if plugin is None else plugin.line,
-            key=f"decide.{name}.{key}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
-        for key, value, problem, remedy in _problems(options, factory.signals)
-    ]
+    problems = _problems(options, factory.signals)
+    return [factory.fault("decide", name, *told) for told in problems]
 
 
 def _problems(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -343,28 +344,29 @@ class Anomaly:
         return max(sorted(set(assets)), key=assets.count)
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         options = self.options
         given = {"trained_from": options.trained_from, "trained_until": options.trained_until}
         for each in wrong(self.factory.zone, **given):
-            yield self._fault(*each)
+            yield fault(*each)
         if self._period and options.model:
             problem = "limits come from the model or from a period, not from both"
-            yield self._fault("trained_from", options.trained_from, problem, "remove one")
+            yield fault("trained_from", options.trained_from, problem, "remove one")
         for id in options.signals:
             signal = self.factory.signals.get(id)
             if signal is not None and signal.kind != "number":
-                yield self._fault("signals", id, f"is of kind {signal.kind}, not a number")
+                yield fault("signals", id, f"is of kind {signal.kind}, not a number")
         text = self.factory.texts.get(options.model, "") if options.model else ""
         if not text:
             return
         try:
             self._watch = load(text)
         except ValueError as error:
-            yield self._fault("model", options.model, f"cannot be used: {error}")
+            yield fault("model", options.model, f"cannot be used: {error}")
             return
         strange = [name for name in self._watch.names if name not in options.signals]
         if strange:
-            yield self._fault(
+            yield fault(
                 "signals",
                 ", ".join(options.signals),
                 f"the model needs {', '.join(strange)} too",
@@ -372,13 +374,4 @@ class Anomaly:
             )
         if abs(self._watch.period - options.every * SECOND) > 0.1 * self._watch.period:
             wanted = self._watch.period / SECOND
-            yield self._fault("every", options.every, f"the model has a row each {wanted:g} s")
-
-    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-        return Fault(
-            file=str(self.factory.path),
-            key=f"insight.{self.name}.{option}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
+            yield fault("every", options.every, f"the model has a row each {wanted:g} s")

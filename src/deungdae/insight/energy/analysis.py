@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from math import isfinite
 from typing import Annotated, Literal, NamedTuple
 
@@ -421,23 +422,20 @@ class Energy:
         return conversion(signal.unit, "kW.h" if meter.energy else "kW")[0]
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         places = {f"meters.{asset}": meter for asset, meter in self.options.meters.items()}
         if self.options.main is not None:
             places["main"] = self.options.main
         for place, meter in places.items():
             if bool(meter.energy) == bool(meter.power):
-                yield self._fault(place, None, "needs either `energy` or `power`")
+                yield fault(place, None, "needs either `energy` or `power`")
                 continue
             try:
                 self._gain(meter)
             except UnknownUnitError as error:
-                yield self._fault(place, meter.source, str(error))
+                yield fault(place, meter.source, str(error))
         if self.options.asset in self.options.meters:
-            yield self._fault("asset", self.options.asset, "is one of the meters: use `main`")
-
-    def _fault(self, option: str, value: object, problem: str) -> Fault:
-        key = f"insight.{self.name}.{option}"
-        return Fault(file=str(self.factory.path), key=key, value=value, problem=problem)
+            yield fault("asset", self.options.asset, "is one of the meters: use `main`")
 
 
 def _parts_of(asset: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
@@ -188,16 +189,12 @@ class Kpi:
         return signal is not None and signal.kind == "number"
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         known = [kpi.name for kpi in KPIS]
         for name in self.options.live:
             if name not in known:
-                yield self._fault("live", name, "is no indicator", f"known: {', '.join(known)}")
+                yield fault("live", name, "is no indicator", f"known: {', '.join(known)}")
         for id in self.options.numbers():
             if id in self.factory.signals and not self._is_number(id):
                 kind = self.factory.signals[id].kind
-                yield self._fault("", id, f"is a signal of kind {kind}, not a number", "")
-
-    def _fault(self, option: str, value: str, problem: str, remedy: str) -> Fault:
-        key = ".".join(part for part in ("insight", self.name, option) if part)
-        file = str(self.factory.path)
-        return Fault(file=file, key=key, value=value, problem=problem, remedy=remedy)
+                yield fault("", id, f"is a signal of kind {kind}, not a number", "")

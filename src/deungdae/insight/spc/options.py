@@ -234,10 +234,4 @@ def _faults_of_counts(options: SpcOptions, where: _Where) -> Iterator[Fault]:
 
 
 def _fault(where: _Where, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-    return Fault(
-        file=str(where.factory.path),
-        key=f"insight.{where.name}.{option}",
-        value=value,
-        problem=problem,
-        remedy=remedy,
-    )
+    return where.factory.fault("insight", where.name, option, value, problem, remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -153,24 +154,16 @@ class Vision:
         return msgspec.structs.replace(finding, evidence=finding.evidence | more)
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         options = self.options
         signal = self.factory.signals.get(options.signal)
         if signal is not None and signal.kind != "image":
-            yield self._fault("signal", options.signal, f"is of kind {signal.kind}, not an image")
+            yield fault("signal", options.signal, f"is of kind {signal.kind}, not an image")
         least = 100 / options.false_rejects - 1
         if options.learn < least:
             remedy = f"learn = {round(least)} or more, or more false rejects"
             problem = f"cannot hold false_rejects = {options.false_rejects:g} %"
-            yield self._fault("learn", options.learn, problem, remedy)
-
-    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-        return Fault(
-            file=str(self.factory.path),
-            key=f"insight.{self.name}.{option}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
+            yield fault("learn", options.learn, problem, remedy)
 
 
 def is_drawn(part: str, judge: str, share: float) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 
 from deungdae.core.clock import to_iso
-from deungdae.core.errors import FactoryError, Fault, NotEnoughData
+from deungdae.core.errors import FactoryError, NotEnoughData
 from deungdae.core.ports import Needs, Window
 from deungdae.core.types import DAY, HOUR, SECOND, Event, Finding, FloatArray
 from deungdae.model.calendar import days_between
@@ -444,11 +444,8 @@ class Monitor:
             raise self._fault("line", self.options.line, str(error), "") from error
 
     def _fault(self, key: str, value: str, problem: str, remedy: str) -> FactoryError:
-        plugin = self.factory.room("twin").get(self.name)
-        return FactoryError([
-            Fault(file=str(self.factory.path), line=None if plugin is None else plugin.line,
-                  key=f"twin.{self.name}.{key}", value=value, problem=problem, remedy=remedy)
-        ])  # fmt: skip
+        fault = self.factory.fault("twin", self.name, key, value, problem, remedy)
+        return FactoryError([fault])
 
 
 def _looks(period: Period) -> list[int]:
