@@ -42,7 +42,7 @@ def row(
     the same run reaches, and the CPU seconds that it took.
     """
     limit = f"≤ {most:,}" if most is not None else f"≥ {least:,}" if least is not None else None
-    ok = None
+    value, ok = float(value), None  # of NumPy, too
     if limit is not None:
         ok = (most is None or value <= most) and (least is None or value >= least)
     row = {"what": what, "value": value, "unit": unit, "limit": limit, "ok": ok, "peer": peer}

@@ -143,6 +143,21 @@ def test_a_line_under_way_is_half_full() -> None:
     assert WARM > 0
 
 
+def test_parts_that_were_bad_are_bad_where_another_goes_on() -> None:
+    text = LINE.replace("defects = 0.0", "defects = 0.5")
+    first = works(text)
+    run(first, 1000)
+    before = first.ended()
+    told = []
+    for each in (first, Works(lines.read(text), seed=2, before=before)):
+        camera = Machine()
+        each.join("camera", camera)
+        run(each, 10 * len(before.snapshot.buffers["fired"]))
+        told.append([(serial, bool(defects)) for serial, _, defects in camera.shown])
+    assert told[0] == told[1]
+    assert {bad for _, bad in told[0]} == {True, False}
+
+
 def test_the_brickworks_is_the_same_twice() -> None:
     def told() -> list[tuple[float | str, ...]]:
         found = Works(lines.read(BRICKWORKS.read_text(encoding="utf-8")), seed=3)

@@ -74,11 +74,13 @@ class Metering(Protocol):
 class Before(msgspec.Struct, frozen=True, kw_only=True):
     """How a works ended: with it another goes on. values: by `<station>/<kind of machine>`.
 
-    said: what was shown last at each station, by name, but for its parts.
+    spoilt: which of the parts are bad, by their places in `left`. said: what was shown last at each
+    station, by name, but for its parts.
     """
 
     snapshot: Snapshot
     left: Left
+    spoilt: list[int]
     values: dict[str, dict[str, float]]
     said: dict[str, dict[str, str]]
 
@@ -112,6 +114,8 @@ class Works:
         self._labels = Labels(line, begun, None if before is None else before.left)
         self._simulation = Simulation(line, seed=seed, start=start, origin=begun)
         self._said: dict[str, dict[str, str]] = {} if before is None else deepcopy(before.said)
+        if before is not None:
+            self._simulation.taint(before.spoilt)
         for scan in self._labels.follow(self._simulation.advance(warm)):
             self._say(scan)
         self._stations = tuple(line.stations)
@@ -143,7 +147,13 @@ class Works:
         }
         left = self._labels.left(self._simulation.serials())
         snapshot = self._simulation.snapshot()
-        return Before(snapshot=snapshot, left=left, values=values, said=deepcopy(self._said))
+        return Before(
+            snapshot=snapshot,
+            left=left,
+            spoilt=self._simulation.spoilt(),
+            values=values,
+            said=deepcopy(self._said),
+        )
 
     def time_at(self, moment: float) -> float:
         """Return the works' time at a moment of the clock by which it began."""

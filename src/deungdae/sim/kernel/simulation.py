@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -188,13 +188,30 @@ class Simulation:
         snapshot of this moment makes them: those in buffers, then those in servers.
         """
         parts = self._memory.table("parts")
+        return [int(parts[p].serial) for p in self._present()]
+
+    def spoilt(self) -> list[int]:
+        """Return which parts are spoilt, by their places in what `serials` gives."""
+        parts = self._memory.table("parts")
+        return [place for place, p in enumerate(self._present()) if parts[p].spoilt]
+
+    def taint(self, places: Sequence[int]) -> None:
+        """Let parts with which the line begins be spoilt: those that `spoilt` gave at its snapshot."""
+        parts = self._memory.table("parts")
+        wanted = {place + 1 for place in places}  # serial numbers begin with 1
+        for p in self._present():
+            if parts[p].serial in wanted:
+                parts[p].spoilt = 1
+
+    def _present(self) -> list[int]:
+        """Return all parts in the line: those in buffers, then those in servers."""
         servers = self._memory.table("servers")
         found = [p for place in self._buffer.values() for p in self._standing(place)]
         for name, station in self.line.stations.items():
             first = int(self._station(name).first)
             for n in range(first, first + station.servers):
                 found += reversed(list(self._numbers(int(servers[n].part))))
-        return [int(parts[p].serial) for p in found]
+        return found
 
     def _station(self, name: str) -> Any:
         return self._memory.table("stations")[self._place[name]]
