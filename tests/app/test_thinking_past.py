@@ -73,6 +73,10 @@ class Store:
     def events(self, *_: Any, **__: Any) -> list[Event]:
         return []
 
+    def findings(self, start: int, end: int, *, origin: str) -> list[Finding]:
+        assert end == T0
+        return [Finding(origin=origin, asset="kiln", name="n", start=start, end=start, value=1.0)]
+
 
 class Bench:
     def __init__(self, **options: Any) -> None:
@@ -162,6 +166,26 @@ def test_what_is_missing_in_the_past_is_said(fails: str, problem: str) -> None:
     assert spans(bench.work.windows) == DAYS
     assert bench.thinking.thinkers["insight.past"].problem.startswith(problem)
     assert bench.findings == []
+
+
+class Reminded(Historian):
+    """Asks for what it concluded itself."""
+
+    told: Sequence[Finding] = ()
+
+    def remember(self, findings: Sequence[Finding]) -> None:
+        assert len(self.windows) == self.options.days  # after what it learnt from
+        self.told = findings
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_who_goes_on_from_its_own_conclusions_is_given_them(days: int) -> None:
+    bench = Bench(days=days)
+    bench.plugin = Plugin("insight", "past", "fake", Reminded, Wanted(days=days))
+    bench.run(1.0, 1.0)
+    (own,) = bench.work.told
+    assert (own.origin, own.end) == ("past", T0 - 30 * DAY)
+    assert spans(bench.work.windows)[-1] == (0, 0)
 
 
 def test_who_was_removed_learns_no_more() -> None:

@@ -103,6 +103,59 @@ def test_a_bearing_that_is_bad_from_the_start_is_not_taken_as_healthy() -> None:
     assert "already shows a fault" in told[3].evidence["healthy running"]
 
 
+STATED: dict[str, Any] = {
+    "trained_from": "2026-01-01T00:00Z",
+    "trained_until": "2026-01-01T00:10Z",
+}
+
+
+def recalled(work: Condition, machine: Motor, now: int, snapshots: int) -> None:
+    """Show an analysis the past that it asks for: a snapshot in each of the first minutes."""
+    for start, end in work.recall(now):
+        minute = (start - START) // (60 * SECOND)
+        if minute < snapshots:
+            heard(work, machine, minute)
+        else:
+            with pytest.raises(NotEnoughData):
+                work.update(end, Window(start, end))
+
+
+def test_healthy_running_is_learnt_from_the_stated_period_after_each_start() -> None:
+    told = []
+    for _ in range(2):
+        work = analysis(learn=3, **STATED)
+        recalled(work, motor(seed=2), START + HOUR, snapshots=10)
+        told.append(heard(work, motor("inner"), 60)["bearing"])
+    assert told[0] == told[1]
+    assert told[0].evidence["healthy running"] == "learnt from 3 blocks"
+    assert told[0].evidence["trained_from"].startswith("2026-01-01T09:00:01")
+    assert told[0].evidence["trained_until"].startswith("2026-01-01T09:02:01")
+
+
+def test_a_period_with_too_few_blocks_is_said_and_learns_nothing() -> None:
+    work = analysis(learn=3, **STATED)
+    recalled(work, motor(seed=2), START + HOUR, snapshots=2)
+    told = [heard(work, motor(), minute)["bearing"].evidence for minute in range(60, 65)]
+    assert {each["healthy running"] for each in told} == {
+        "from 2026-01-01T09:00:00+09:00 to 2026-01-01T09:10:00+09:00 there are 2 of 3 healthy "
+        "blocks"
+    }
+
+
+def test_what_it_said_before_a_restart_it_goes_on_from() -> None:
+    one, machine = analysis(), motor("inner")
+    before = [found for minute in range(2) for found in heard(one, machine, minute).values()]
+    other = analysis()
+    other.remember(before)
+    assert list(other.recall(START + HOUR)) == []
+    third = heard(one, motor("inner", seed=4), 2)
+    assert third["bearing"].severity == 2  # the third block in a row
+    again = heard(other, motor("inner", seed=4), 2)
+    assert again["bearing"].severity == 2
+    assert again["vibration"] == third["vibration"]
+    assert other._trend == one._trend
+
+
 def test_velocity_and_its_zone_are_told() -> None:
     found = heard(analysis(), motor(), 0)["vibration"]
     assert found.unit == "mm/s"
@@ -265,6 +318,8 @@ def test_whatever_a_transmitter_sends_is_judged_or_refused(
         ({"signal": "fan.velocity"}, "measure different things"),
         ({"signal": "fan.velocity", "kind": "rms"}, "an rms value shows no strikes"),
         ({"limits": [3.0, 2.0, 1.0]}, "do not rise"),
+        ({"trained_from": "2026-01-01"}, "trained_until.*belong together"),
+        ({**STATED, "geometry": None}, "without a bearing nothing is learnt"),
     ],
 )
 def test_contradicting_options_are_refused(options: dict[str, Any], said: str) -> None:

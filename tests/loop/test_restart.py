@@ -22,7 +22,14 @@ STRANGE = BEGIN + 18 * MINUTE  # from here on the pump is unlike before, and bri
 RESTART = BEGIN + 20 * MINUTE
 END = BEGIN + 22 * MINUTE
 STEP = 10 * SECOND
-IDS = ("pump.flow", "pump.pressure", "pump.current", "press.length", "press.width")
+IDS = (
+    "pump.flow",
+    "pump.pressure",
+    "pump.current",
+    "press.length",
+    "press.width",
+    "pump.vibration",
+)
 FACTORY = """
 [factory]
 id = "brickworks"
@@ -65,6 +72,12 @@ chart = "t2"
 learn = 50
 trained_from = "2026-03-02T08:00:00"
 
+[insight.shaking]
+type = "condition"
+signal = "pump.vibration"
+kind = "rms"
+every = 10
+
 [insight.forgetful]
 type = "spc"
 signal = "press.length"
@@ -74,7 +87,7 @@ learn = 5
 
 
 def measured() -> FloatArray:
-    """Return what the machines measure, a row each ten seconds, [n, 5]."""
+    """Return what the machines measure, a row each ten seconds, [n, 6]."""
     random = np.random.default_rng(5)
     rows = (END - BEGIN) // STEP
     pump, brick = random.standard_normal((2, rows, 1))
@@ -83,7 +96,9 @@ def measured() -> FloatArray:
     late = (STRANGE - BEGIN) // STEP
     value[late:, 2] -= 3
     value[late:, 3:] += [0.6, 0.0]
-    return np.asarray(value)
+    # it shakes more and more; the last blocks before the restart are in zone C
+    shaking = 1.0 + 2.2 * np.arange(rows) / ((RESTART - BEGIN) // STEP)
+    return np.column_stack([value, shaking + 0.02 * random.standard_normal(rows)])
 
 
 def run(folder: Path, restart: int | None = None) -> dict[str, list[Finding]]:
@@ -103,7 +118,9 @@ def run(folder: Path, restart: int | None = None) -> dict[str, list[Finding]]:
             row = (now - BEGIN) // STEP
             time = BEGIN + row * STEP + STEP // 2
             await clock.sleep((time - now) / SECOND)
-            await runtime.intake.put(Batch.of(handles, [time] * 5, value[row], received=time))
+            await runtime.intake.put(
+                Batch.of(handles, [time] * len(IDS), value[row], received=time)
+            )
             await clock.sleep((BEGIN + (row + 1) * STEP - clock.now()) / SECOND + 1e-3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -139,7 +156,7 @@ def told(found: list[Finding]) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.mark.parametrize("origin", ["pump", "small_shift", "sums", "means", "size"])
+@pytest.mark.parametrize("origin", ["pump", "small_shift", "sums", "means", "size", "shaking"])
 def test_a_restart_changes_nothing(runs: Runs, origin: str) -> None:
     whole, first, again = (each[origin] for each in runs)
     assert len(told(whole)) > 1
@@ -155,6 +172,12 @@ def test_a_lasting_alarm_keeps_its_begin(runs: Runs) -> None:
     assert last.severity == 2
     assert last.start < RESTART
     assert "unlike the training since 2026-03-02T08:18:" in last.reason
+
+
+def test_zone_and_remaining_life_go_on(runs: Runs) -> None:
+    first = told(runs[1]["shaking"])
+    assert {each[0] for each in first} == {"vibration", "remaining_life"}
+    assert {each[4] for each in first if each[0] == "vibration"} == {2}  # three blocks agree
 
 
 def test_limits_stay_those_of_phase_one(runs: Runs) -> None:

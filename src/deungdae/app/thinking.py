@@ -9,9 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from deungdae.core.ports import (
     Store,
     Window,
 )
-from deungdae.core.types import SECOND, Batch, Command, Event, Finding
+from deungdae.core.types import DAY, SECOND, Batch, Command, Event, Finding
 from deungdae.model.factory import Factory, Plugin
 
 from .album import Album, example, images_of
@@ -38,6 +39,8 @@ from .offspring import end_with_parent
 if TYPE_CHECKING:
     from .models import Models
 
+Result = TypeVar("Result")
+
 PATIENCE = 60.0  # s that a thinker in another process may take
 HEAVY = 0.030  # s of CPU; what took longer last time is thought in another process, of 100 MB
 SETTLED = 60.0  # s after the start at which the first twin is asked
@@ -45,6 +48,7 @@ TOLD = ("state", "text", "scan", "alarm", "order", "note")
 IMAGES = (".png", ".jpg", ".jpeg")
 PILE = 16  # images that may wait for a thinker; the newest are kept
 IDLE = 20 * SECOND  # ns; when nobody is due for so long, the large other process is ended
+OWN = 30 * DAY  # ns; so far back go the conclusions that a thinker is reminded of
 AGAIN = 5.0  # s until a history that could not be read is asked again
 EAGER = SECOND  # ns between calls of a thinker that has a history and no period of its own
 
@@ -163,9 +167,10 @@ class Thinking:
             first = next(past, None)
             if thinker.needs.images:
                 self._show(thinker, ())
-            elif first is not None:
+            elif first is not None or hasattr(thinker.work, "remember"):
                 thinker.busy = True
-                self._keep(asyncio.create_task(self._recall(thinker, chain([first], past))))
+                stretches = past if first is None else chain([first], past)
+                self._keep(asyncio.create_task(self._recall(thinker, stretches)))
             elif waits_for_news(thinker.needs):
                 self._introduce(thinker)
         changed = {f"{thinker.plugin.room}.{thinker.plugin.name}" for thinker in fresh}
@@ -196,20 +201,33 @@ class Thinking:
             for start, end in past:
                 if thinker in self.thinkers.values():
                     await self._show_past(thinker, start, end)
+            await self._remind(thinker)
         finally:
             thinker.busy = False
         for window in thinker.waiting:
             self._think(thinker, window)
         thinker.waiting.clear()
 
-    async def _show_past(self, thinker: Thinker, start: int, end: int) -> None:
-        window = None
-        while window is None:
+    async def _remind(self, thinker: Thinker) -> None:
+        """Give a thinker that goes on from its own last conclusions those of before its start."""
+        remember = getattr(thinker.work, "remember", None)
+        if remember is None:
+            return
+        since = thinker.since
+        own = partial(self._store.findings, since - OWN, since, origin=thinker.plugin.name)
+        remember(await self._read(thinker, own))
+
+    async def _read(self, thinker: Thinker, ask: Callable[[], Result]) -> Result:
+        """Return what the history answers, asked again until it can be read."""
+        while True:
             try:
-                window = await self._clock.call(self._window, thinker.needs, start, end)
+                return await self._clock.call(ask)
             except StoreError as error:
                 thinker.went(str(error))
                 await self._clock.sleep(AGAIN)
+
+    async def _show_past(self, thinker: Thinker, start: int, end: int) -> None:
+        window = await self._read(thinker, partial(self._window, thinker.needs, start, end))
         try:
             await self._clock.call(thinker.call, end, window)
         except NotEnoughData as error:

@@ -677,6 +677,8 @@ export const sentences = [
   ["sampled at {} Hz, velocity up to {} Hz is not seen: sample at {} Hz or more", "표본화 속도 {1} Hz로는 {2} Hz까지의 진동 속도가 보이지 않습니다: {3} Hz 이상으로 측정하세요"],
   ["depth {} of {}, {} Hz ({}), {} harmonics, {} sidebands, {} times the floor, {}-{} Hz", "깊이 {1} (한계 {2}), {3} Hz ({4}), 고조파 {5}개, 측대파 {6}개, 바닥의 {7}배, {8}–{9} Hz"],
   ["learnt from {} blocks", "구간 {1}개에서 학습"],
+  ["from {} to {} there are {} of {} healthy blocks", "{1}부터 {2}까지 정상 구간 {4}개 가운데 {3}개가 있습니다"],
+  ["without a bearing nothing is learnt", "베어링이 없으면 학습할 것이 없습니다"],
   ["{} of {} blocks learnt", "구간 {2}개 가운데 {1}개 학습"],
   ["own limits", "직접 정한 한계"],
   ["ISO 10816-3, group {}, {}", "ISO 10816-3, {1}군, {2}"],

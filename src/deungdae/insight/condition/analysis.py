@@ -9,15 +9,17 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from deungdae.core.clock import to_iso
 from deungdae.core.errors import FactoryError, Fault, NotEnoughData
 from deungdae.core.ports import Needs, Samples, Window
 from deungdae.core.types import HOUR, SECOND, Finding, Flag, FloatArray, Severity, TimeArray
 from deungdae.core.units import UnknownUnitError, conversion
+from deungdae.insight.training import period, pieces, wrong
 from deungdae.model.factory import Factory
 
 from . import block as blocks
 from . import diagnosis, severity
-from .bearing import CATALOGUE, Geometry, Multiples, from_geometry
+from .bearing import CATALOGUE, WORDS, Geometry, Multiples, from_geometry
 from .block import Block
 from .diagnosis import Diagnosis, Healthy, Look
 from .life import Growth, Life, remaining
@@ -96,6 +98,14 @@ class ConditionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     learn: Annotated[
         int, msgspec.Meta(description="First blocks, taken as healthy running", ge=2, le=1000)
     ] = 20
+    trained_from: Annotated[
+        str,
+        msgspec.Meta(
+            description="Begin of a period of healthy running, in the history, whose first `learn` "
+            "blocks are learnt from: ISO 8601, local where it tells no zone"
+        ),
+    ] = ""
+    trained_until: Annotated[str, msgspec.Meta(description="End of that period")] = ""
     hold: Annotated[
         int, msgspec.Meta(description="Blocks in a row that must agree before it warns", ge=1)
     ] = 3
@@ -118,9 +128,11 @@ class Condition:
     few seconds now and then) the newest block of each period is judged: velocity from 10 to 1000 Hz
     against the zones of ISO 10816-3, and the envelope spectrum for strikes at the inner race, the
     outer race and the balls. It needs no faults to learn from: races are judged from the first
-    block on; the first `learn` blocks say what healthy running is, against which levels are then
-    compared, so start it on a good bearing. A restart learns anew. Of an `rms` signal there are
-    zone and trend alone.
+    block on; `learn` blocks say what healthy running is, against which levels are then compared:
+    the first ones of the stated period, `trained_from` to `trained_until`, read from the history
+    again after a restart, or else the first after its start, anew after each. Of an `rms` signal
+    there are zone and trend alone. Zones, faults and the trend of the last 30 days go on after a
+    restart.
 
     Zones C and D, and a fault, warn when `hold` blocks in a row agree. When velocity shows a rising
     trend, the time until zone D is told with its 90 % interval.
@@ -141,6 +153,7 @@ class Condition:
         self.name = name
         self.options = options
         self.factory = factory
+        self._period = period(options.trained_from, options.trained_until, factory.zone)
         faults = list(self._faults())
         if faults:
             raise FactoryError(faults)
@@ -153,6 +166,7 @@ class Condition:
         self._speed: _Known | None = None
         self._first: list[Look] = []
         self._healthy: Healthy | None = None
+        self._ends: list[int] = []  # of the blocks that are learnt from
         self._unfit = ""  # why the first blocks are not taken as healthy
         self._zones: deque[Zone] = deque(maxlen=options.hold)
         self._places: deque[str] = deque(maxlen=options.hold)
@@ -177,6 +191,28 @@ class Condition:
         kept = int(np.searchsorted(self._time, self._time[-1] - round(_SLOWEST * SECOND)))
         self._time, self._value = self._time[kept:], self._value[kept:]
         return list(self._fast())
+
+    def recall(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield the stated period, as long as healthy running is not known."""
+        start, end = self._period or (now, now)
+        for piece in pieces(start, min(end, now), round(self.options.every * SECOND)):
+            if self._healthy is None and not self._unfit:
+                yield piece
+
+    def remember(self, findings: Sequence[Finding]) -> None:
+        """Go on with zones, places and trend where its own findings, in order of end, ended."""
+        self._zones.clear()
+        self._places.clear()
+        self._trend.clear()
+        places = {word: place for place, word in WORDS.items()}
+        for finding in findings:
+            if finding.evidence.get("signal") != self.options.signal:
+                continue
+            self._judged = max(self._judged, finding.end)
+            if finding.name == "vibration" and finding.value is not None:
+                self._follow(finding.value, finding.end)
+            elif finding.name == "bearing" and finding.evidence.get("place") in places:
+                self._places.append(places[finding.evidence["place"]])
 
     def _fresh(self, samples: Samples | None, now: int) -> tuple[TimeArray, FloatArray]:
         """Return the good samples that are newer than those before. Raises NotEnoughData."""
@@ -269,7 +305,7 @@ class Condition:
 
     def _bearing(self, seen: Look, start: int, end: int) -> Finding:
         """Return the finding about the bearing, and learn from the first blocks."""
-        self._study(seen)
+        self._study(seen, end)
         healthy = self._healthy
         if healthy is not None and abs(healthy.rate - seen.rate) > 0.01 * seen.rate:
             healthy = None  # the sensor was exchanged: levels cannot be compared
@@ -289,11 +325,19 @@ class Condition:
             evidence=self._evidence(found),
         )
 
-    def _study(self, seen: Look) -> None:
+    def _study(self, seen: Look, end: int) -> None:
         """Take the first blocks as healthy running, unless they show a fault."""
         if self._healthy is not None or self._unfit:
             return
+        first, last = self._period or (end, end)
+        if end > last:
+            begin, until = to_iso(first, self.factory.zone), to_iso(last, self.factory.zone)
+            n, wanted = len(self._first), self.options.learn
+            self._unfit = f"from {begin} to {until} there are {n} of {wanted} healthy blocks"
+        if not first <= end <= last:
+            return
         self._first.append(seen)
+        self._ends.append(end)
         if len(self._first) < self.options.learn:
             return
         try:
@@ -316,6 +360,9 @@ class Condition:
         if found.chance is not None:
             told["chance when healthy"] = f"{found.chance:.2g}"
         told["healthy running"] = self._learnt
+        if self._healthy is not None:
+            for name, at in (("trained_from", 0), ("trained_until", -1)):
+                told[name] = to_iso(self._ends[at], self.factory.zone)
         return told | _doubts(found.doubts)
 
     @property
@@ -337,12 +384,7 @@ class Condition:
     # ---- zone and trend
 
     def _zone(self, velocity: float, start: int, end: int, about: dict[str, str]) -> Finding:
-        zones: tuple[Zone, ...] = ("A", "B", "C", "D")
-        zone = zones[sum(velocity > limit for limit in self._limits)]
-        self._zones.append(zone)
-        self._trend.append((end, velocity))
-        if len(self._trend) > _TREND:
-            self._trend = self._trend[1::2]
+        zone = self._follow(velocity, end)
         lasting = len(self._zones) == self.options.hold
         least = min(self._zones) if lasting else "A"
         return self._vibration(
@@ -359,6 +401,16 @@ class Condition:
                 **about,
             },
         )
+
+    def _follow(self, velocity: float, end: int) -> Zone:
+        """Return the zone of a velocity, and keep both."""
+        zones: tuple[Zone, ...] = ("A", "B", "C", "D")
+        zone = zones[sum(velocity > limit for limit in self._limits)]
+        self._zones.append(zone)
+        self._trend.append((end, velocity))
+        if len(self._trend) > _TREND:
+            self._trend = self._trend[1::2]
+        return zone
 
     def _vibration(self, start: int, end: int, **told: Any) -> Finding:
         return Finding(
@@ -447,6 +499,7 @@ class Condition:
                 self._scale(id, unit)
             except UnknownUnitError as error:
                 yield self._fault(key, id, str(error), f"give the signal a unit like {unit}")
+        yield from self._faults_of_training()
         given = [options.bearing, options.geometry, options.multiples]
         if sum(bool(each) for each in given) > 1:
             yield self._fault(
@@ -481,6 +534,15 @@ class Condition:
             and not 0 < options.limits[0] < options.limits[1] < (options.limits[2])
         ):
             yield self._fault("limits", options.limits, "do not rise from zero")
+
+    def _faults_of_training(self) -> Iterator[Fault]:
+        options = self.options
+        stated = {"trained_from": options.trained_from, "trained_until": options.trained_until}
+        for each in wrong(self.factory.zone, **stated):
+            yield self._fault(*each)
+        if self._period and not (options.bearing or options.geometry or options.multiples):
+            problem = "without a bearing nothing is learnt"
+            yield self._fault("trained_from", options.trained_from, problem, "remove it")
 
     def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
         return Fault(
