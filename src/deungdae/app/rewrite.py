@@ -28,6 +28,7 @@ from deungdae.core import registry
 from deungdae.core.clock import to_iso
 from deungdae.core.errors import DeungdaeError, FactoryError, Fault
 from deungdae.core.types import SECOND
+from deungdae.wires import vault
 
 from . import describe
 
@@ -389,11 +390,7 @@ def _prepared(target: Path, raw: bytes) -> Path:
 def _settle(folders: set[Path]) -> None:
     """Make the new names in folders durable."""
     for folder in folders:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        vault.sync(folder)
 
 
 def _keep(

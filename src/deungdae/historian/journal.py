@@ -21,6 +21,7 @@ import msgspec
 from deungdae.core.clock import Clock, RealClock, to_iso
 from deungdae.core.errors import StoreError, StoreFailed
 from deungdae.core.types import HOUR
+from deungdae.wires import vault
 
 from .hold import Hold
 
@@ -252,7 +253,7 @@ class Journal:
             self._file = os.open(path, flags, 0o640)
             self._month = month
             if is_new:
-                _sync_names(self.path)
+                vault.sync(self.path)
         written = os.write(self._file, line)
         if written != len(line):
             raise OSError(f"only {written} of {len(line)} bytes were written")
@@ -363,15 +364,7 @@ def _mend(path: Path) -> str:
             kept.write(torn)
             kept.flush()
             os.fsync(kept.fileno())
-        _sync_names(path.parent)
+        vault.sync(path.parent)
         file.truncate(size - len(torn))
         os.fsync(file.fileno())
     return aside.name
-
-
-def _sync_names(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
