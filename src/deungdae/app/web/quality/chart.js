@@ -91,7 +91,10 @@ function titleOf(finding) {
 // which rules a point breaks, in words; one that we have no words for says what the analysis says
 function rulesOf(point) {
   const names = (point.evidence.rules ?? point.evidence.rule ?? "").split(", ").filter(Boolean);
-  return names.map((name) => here.t.rules[name] ?? name).join(" · ") || say(point.reason);
+  const rules = names.map((name) => here.t.rules[name] ?? name).join(" · ");
+  if (point.evidence.chart !== "t2") return rules || say(point.reason);
+  const signals = point.reason.split("; ").slice(1).join("; "); // that make T² large
+  return [rules, say(signals)].filter(Boolean).join(": ");
 }
 
 function chart(svg, points) {
