@@ -80,7 +80,7 @@ function question({ about, state, reasons }, told) {
 
 function notice({ problem, remedy, since }) {
   const { t } = here;
-  const when = since ? element("span", "quiet", t.since(moment(since))) : null;
+  const when = since ? element("span", "quiet", t.sinceWhen(moment(since))) : null;
   return element("div", "told", element("strong", "", say(problem)), when, element("p", "", t.whatToDo(say(remedy))));
 }
 
