@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -487,6 +488,7 @@ class Condition:
         return conversion(signal.unit, unit)[0]
 
     def _faults(self) -> Iterator[Fault]:
+        fault = partial(self.factory.fault, "insight", self.name)
         options = self.options
         wanted = {"signal": (options.signal, self._unit)}
         if isinstance(options.speed, str):
@@ -494,64 +496,51 @@ class Condition:
         for key, (id, unit) in wanted.items():
             signal = self.factory.signals.get(id)
             if signal is not None and signal.kind != "number":
-                yield self._fault(key, id, f"is of kind {signal.kind}, not a number")
+                yield fault(key, id, f"is of kind {signal.kind}, not a number")
             try:
                 self._scale(id, unit)
             except UnknownUnitError as error:
-                yield self._fault(key, id, str(error), f"give the signal a unit like {unit}")
+                yield fault(key, id, str(error), f"give the signal a unit like {unit}")
         yield from self._faults_of_training()
         given = [options.bearing, options.geometry, options.multiples]
         if sum(bool(each) for each in given) > 1:
-            yield self._fault(
+            yield fault(
                 "bearing",
                 options.bearing,
                 "is stated twice",
                 "state bearing, geometry or multiples",
             )
         if options.bearing and options.bearing not in CATALOGUE:
-            yield self._fault(
+            yield fault(
                 "bearing",
                 options.bearing,
                 "is not in the catalogue",
                 f"use {' or '.join(sorted(CATALOGUE))}, or state geometry or multiples",
             )
         elif options.geometry is not None and options.geometry.ball >= options.geometry.pitch:
-            yield self._fault(
-                "geometry", options.geometry.ball, "is not smaller than the pitch diameter"
-            )
+            yield fault("geometry", options.geometry.ball, "is not smaller than the pitch diameter")
         if isinstance(options.speed, float | int) and not 0 < options.speed < np.inf:
-            yield self._fault("speed", options.speed, "is no speed of a turning shaft")
+            yield fault("speed", options.speed, "is no speed of a turning shaft")
         if any(given) and options.kind == "waveform" and options.speed is None:
-            yield self._fault(
-                "speed", None, "a bearing's strikes follow the shaft", "state its speed"
-            )
+            yield fault("speed", None, "a bearing's strikes follow the shaft", "state its speed")
         if any(given) and options.kind == "rms":
-            yield self._fault(
+            yield fault(
                 "bearing", options.bearing, "an rms value shows no strikes", "remove the bearing"
             )
         if (
             options.limits is not None
             and not 0 < options.limits[0] < options.limits[1] < (options.limits[2])
         ):
-            yield self._fault("limits", options.limits, "do not rise from zero")
+            yield fault("limits", options.limits, "do not rise from zero")
 
     def _faults_of_training(self) -> Iterator[Fault]:
         options = self.options
         stated = {"trained_from": options.trained_from, "trained_until": options.trained_until}
         for each in wrong(self.factory.zone, **stated):
-            yield self._fault(*each)
+            yield fault(*each)
         if self._period and not (options.bearing or options.geometry or options.multiples):
             problem = "without a bearing nothing is learnt"
-            yield self._fault("trained_from", options.trained_from, problem, "remove it")
-
-    def _fault(self, option: str, value: object, problem: str, remedy: str = "") -> Fault:
-        return Fault(
-            file=str(self.factory.path),
-            key=f"insight.{self.name}.{option}",
-            value=value,
-            problem=problem,
-            remedy=remedy,
-        )
+            yield fault("trained_from", options.trained_from, problem, "remove it")
 
 
 def _multiples(options: ConditionOptions) -> Multiples | None:
