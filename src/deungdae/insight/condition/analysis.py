@@ -535,6 +535,7 @@ class Condition:
 
     def _faults_of_training(self) -> Iterator[Fault]:
         options = self.options
+        fault = partial(self.factory.fault, "insight", self.name)
         stated = {"trained_from": options.trained_from, "trained_until": options.trained_until}
         for each in wrong(self.factory.zone, **stated):
             yield fault(*each)
