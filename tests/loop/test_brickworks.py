@@ -19,6 +19,7 @@ from deungdae.core.types import MINUTE, SECOND, Event, Finding
 from deungdae.historian.journal import Entry, Journal
 from deungdae.historian.store import Historian
 
+pytestmark = pytest.mark.timeout(300)  # for two runs of 90 minutes; the machine may be busy
 BEGIN = from_iso("2026-03-02T08:00:00+09:00")
 SETTLED = BEGIN + 20 * MINUTE
 KILLED = BEGIN + 80 * MINUTE
