@@ -17,6 +17,7 @@ from deungdae.core.types import MINUTE, SECOND, Batch, Finding, FloatArray
 from deungdae.historian.journal import Journal
 from deungdae.historian.store import Historian
 
+pytestmark = pytest.mark.timeout(300)  # for three runs; the machine may be busy
 BEGIN = from_iso("2026-03-02T08:00:00+09:00")
 STRANGE = BEGIN + 18 * MINUTE  # from here on the pump is unlike before, and bricks grow
 RESTART = BEGIN + 20 * MINUTE
