@@ -196,7 +196,7 @@ class Simulation:
         return [place for place, p in enumerate(self._present()) if parts[p].spoilt]
 
     def taint(self, places: Sequence[int]) -> None:
-        """Let those parts be spoilt with which the line begins, as `spoilt` gave at its snapshot."""
+        """Let parts be spoilt, by their places in the line with whose snapshot this one begins."""
         parts = self._memory.table("parts")
         wanted = {place + 1 for place in places}  # serial numbers begin with 1
         for p in self._present():
