@@ -25,6 +25,8 @@ from deungdae.core.ports import (
     Needs,
     Picture,
     Policy,
+    Recalling,
+    Remembering,
     Samples,
     Store,
     Window,
@@ -84,12 +86,8 @@ class Thinker:
         return self.work.decide if isinstance(self.work, Policy) else self.work.update
 
     def past(self, now: int) -> Iterator[tuple[int, int]]:
-        """Return the stretches of the past that it learns from; who has no `recall` asks for none.
-
-        Each is asked for when it has seen those before.
-        """
-        recall = getattr(self.work, "recall", None)
-        return iter(()) if recall is None else iter(recall(now))
+        """Return the stretches of the past that it learns from."""
+        return iter(self.work.recall(now)) if isinstance(self.work, Recalling) else iter(())
 
     def still_fits(self, plugin: Plugin, factory: Factory) -> bool:
         """Return whether it would be made the same from that table of that factory."""
@@ -167,7 +165,7 @@ class Thinking:
             first = next(past, None)
             if thinker.needs.images:
                 self._show(thinker, ())
-            elif first is not None or hasattr(thinker.work, "remember"):
+            elif first is not None or isinstance(thinker.work, Remembering):
                 thinker.busy = True
                 stretches = past if first is None else chain([first], past)
                 self._keep(asyncio.create_task(self._recall(thinker, stretches)))
@@ -210,12 +208,11 @@ class Thinking:
 
     async def _remind(self, thinker: Thinker) -> None:
         """Give a thinker that goes on from its own last conclusions those of before its start."""
-        remember = getattr(thinker.work, "remember", None)
-        if remember is None:
+        if not isinstance(thinker.work, Remembering):
             return
         since = thinker.since
         own = partial(self._store.findings, since - OWN, since, origin=thinker.plugin.name)
-        remember(await self._read(thinker, own))
+        thinker.work.remember(await self._read(thinker, own))
 
     async def _read(self, thinker: Thinker, ask: Callable[[], Result]) -> Result:
         """Return what the history answers, asked again until it can be read."""

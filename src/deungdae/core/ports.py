@@ -6,7 +6,7 @@ built by the registry as `Class(name, options, ...)`: see each port.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
@@ -277,6 +277,24 @@ class Analyser(Protocol):
 
     def update(self, now: int, window: Window) -> Sequence[Finding]:
         """Return what can be concluded. Raises NotEnoughData with what is missing."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A thinker that learns from the past before it thinks; of the past nothing is told anew."""
+
+    def recall(self, now: int) -> Iterable[tuple[int, int]]:
+        """Return stretches of the past, ns; each is asked for when those before were shown."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A thinker that goes on from its own last conclusions."""
+
+    def remember(self, findings: Sequence[Finding]) -> None:
+        """Take what it concluded before it was started, oldest first."""
         ...
 
 
