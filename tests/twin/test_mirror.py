@@ -177,6 +177,13 @@ def test_the_product_is_known_by_the_serial_once_a_scan_has_named_it() -> None:
     assert mirror(LINE, story, 130 * SECOND).buffers == {"c": ("y",)}
 
 
+def test_a_carrier_whose_code_nobody_could_read_comes_out_with_parts_that_name_none() -> None:
+    story = [state("kiln", 0, "running"), scan("kiln.loaded", 10, "", parts="2")]
+    story += [scan("kiln.part", 60, "0"), scan("kiln.part", 61, "1")]
+    found = mirror(WORKS, story, 100 * SECOND, ONE)
+    assert [each.state for each in found.stations["kiln"]] == ["starved"] * 3
+
+
 def test_a_carrier_that_nobody_saw_come_out_makes_room_for_another() -> None:
     loads = [scan("kiln.loaded", 10 * n, f"W-{n}", parts="x") for n in range(5)]
     found = mirror(WORKS, [state("kiln", 0, "down"), *loads], 60 * SECOND, ONE)

@@ -182,10 +182,11 @@ class Mirror:
         """Move a part that a machine has finished to the buffer behind it."""
         serial = event.value or f"{name}@{event.time}"
         product = event.data.get("product", "") or self._product.get(serial, "")
-        load = self._inside.get(name, {}).get(event.data.get("carrier", ""))
+        carrier = event.data.get("carrier", "")
+        load = self._inside.get(name, {}).get(carrier)
         if load is not None:
             product = product or load.product
-            self._unload(name, event.data["carrier"], load)
+            self._unload(name, carrier, load)
         if product not in self.line.product_names:  # a line of one product need not name it
             product = self.line.product_names[0]
         machine.finished(event.time, serial, product)
