@@ -86,6 +86,21 @@ def test_it_is_kept_signed_with_what_it_reaches_on_lots_that_were_held_out(
     file.write_bytes(content)
 
 
+def test_where_nobody_can_be_asked_the_cheapest_limit_is_told(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = ["--escape-costs", "50000", "--reject-costs", "2000"]
+    code, told = ask(models, capsys, "evaluate", *costs, "--bad-share", "2%")
+    assert code == 0
+    found = told["cheapest"]
+    assert (found["escape"], found["false_reject"], found["cost"]) == (0.0, 0.0, 0.0)
+    assert found["accept_all"] == pytest.approx(0.02 * 50_000)
+    assert found["reject_all"] == pytest.approx(0.98 * 2000)
+    code, told = ask(models, capsys, "evaluate", *costs)
+    assert code == 2
+    assert "--bad-share" in str(told)
+
+
 def test_it_finds_defects_of_sheets_that_it_never_saw(
     models: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

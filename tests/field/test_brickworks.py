@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -223,5 +224,7 @@ def test_who_is_stopped_while_it_starts_leaves_no_plant_behind(tmp_path: Path) -
         assert found.process.wait(60) != 0
         assert plant() == []
     finally:
-        if found.process.poll() is None:
-            found.process.kill()
+        for pid in (found.process.pid, *plant()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        found.process.wait(60)

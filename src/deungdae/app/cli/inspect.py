@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from deungdae.core.clock import RealClock, to_iso
 from deungdae.core.errors import NotEnoughData
+from deungdae.core.types import FloatArray
 
 from . import dataset as sets
 from .output import Output, Row
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from deungdae.learn.images import Example
     from deungdae.learn.images.weights import Weights
     from deungdae.learn.inspection import Judge
-    from deungdae.learn.measure import Interval
+    from deungdae.learn.measure import Interval, Threshold
     from deungdae.learn.registry import Card, Promised
 
 GOOD = ("good", "ok", "free", "normal")  # labels that mean good, where nobody says which
@@ -64,6 +66,13 @@ def add(verbs: Any) -> None:
         "evaluate", help="how good a model is on parts it never saw: of its own set, or of another"
     )
     evaluate.add_argument("--against", default="", metavar="VERSION", help="compare with this one")
+    evaluate.add_argument("--escape-costs", type=float, metavar="MONEY",
+                          help="a bad part that passes; with the two below: the cheapest limit "
+                          "where nobody can be asked")  # fmt: skip
+    evaluate.add_argument("--reject-costs", type=float, metavar="MONEY",
+                          help="a good part that is rejected")  # fmt: skip
+    evaluate.add_argument("--bad-share", type=share, metavar="1%",
+                          help="of the parts on the line")  # fmt: skip
     evaluate.set_defaults(run=_evaluate)
     for each in (train, evaluate):
         each.add_argument("--set", default="", metavar="NAME", help="a set, NAME or NAME@VERSION; "
@@ -174,16 +183,20 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
     metrics, missing = measured(card, judge, examples)
     if not metrics:
         raise NotEnoughData("; ".join(missing))
+    known = [each for each in examples if each.bad is not None]
+    score = scores(judge, known)
+    bad = np.array([bool(each.bad) for each in known])
+    cheapest = _cheapest(options, score, bad)
     told: dict[str, Any] = {"model": f"{card.name}@{card.version}", "set": source.card.id,
                             "images": len(examples), "held_out": learnt_from,
-                            "metrics": metrics, "missing": missing}  # fmt: skip
+                            "metrics": metrics, "missing": missing, "cheapest": cheapest,
+                            }  # fmt: skip
     if options.against:
         other, before = models.read(card.name, options.against)
-        known = [each for each in examples if each.bad is not None]
         contest = compare(
-            verdicts(scores(judge, known), card.accept, card.reject),
+            verdicts(score, card.accept, card.reject),
             verdicts(scores(load(before), known), other.accept, other.reject),
-            np.array([bool(each.bad) for each in known]),
+            bad,
             [each.group for each in known],
             against=other.version,
             random=np.random.default_rng(0),
@@ -196,12 +209,37 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
     output.rows(_figures(metrics))
     for each in missing:
         output.say(f"not told: {each}")
+    if cheapest is not None:
+        output.say(
+            f"where nobody can be asked, reject from a score of {cheapest.limit:.3f} on: "
+            f"on these parts {cheapest.cost:,.4g} a part ({cheapest.escape:.1%} of the bad ones "
+            f"pass, {cheapest.false_reject:.1%} of the good are rejected); passing all costs "
+            f"{cheapest.accept_all:,.4g}, rejecting all {cheapest.reject_all:,.4g}"
+        )
     if options.against:
         output.say(
             f"against {contest.against}: {contest.verdict}; it saves {contest.saved} a part "
             "(a bad part that passes costs 10, a good one that is rejected 1, a look 0.1)"
         )
     return 0
+
+
+def _cheapest(
+    options: argparse.Namespace, score: FloatArray, bad: NDArray[np.bool_]
+) -> Threshold | None:
+    """Return the limit that costs least, None where nobody asks. Raises ValueError."""
+    from deungdae.learn.measure import threshold  # noqa: PLC0415 — for this verb alone
+
+    asked = {"--escape-costs": options.escape_costs, "--reject-costs": options.reject_costs,
+             "--bad-share": options.bad_share}  # fmt: skip
+    absent = [name for name, value in asked.items() if value is None]
+    if len(absent) == len(asked):
+        return None
+    if absent:
+        raise ValueError(f"say {' and '.join(absent)}, too: the cheapest limit hangs on all three")
+    return threshold(
+        score, bad, options.escape_costs, options.reject_costs, prevalence=options.bad_share
+    )
 
 
 def _judge(options: argparse.Namespace, output: Output) -> int:
