@@ -392,9 +392,9 @@ export function findings(name) {
   return known.findings.filter((finding) => finding.name === name);
 }
 
-// whether the factory has an analysis of a type
-export function analyses(type) {
-  return Object.values(known.analyses).includes(type);
+// whether the factory has an analysis of one of these types
+export function analyses(...types) {
+  return Object.values(known.analyses).some((type) => types.includes(type));
 }
 
 // ---- asking and acting

@@ -37,7 +37,7 @@ export class Inspection {
   }
 
   async build() {
-    $("inspection").hidden = !analyses("vision") && !findings("inspection").length;
+    $("inspection").hidden = !analyses("vision", "golden") && !findings("inspection").length;
     if ($("inspection").hidden) return;
     this.period = new Period(() => this.recall(), ["today", "shift", "before", "yesterday", "own"]);
     $("inspection-period").replaceChildren(this.period.element);
@@ -278,7 +278,7 @@ function newest() {
   const images = [...known.events].filter(([, event]) => event[3] === "image").sort(([, a], [, b]) => b[1] - a[1]);
   if (!images.length) return undefined;
   const [id, [image, ms, , , data]] = images[0];
-  const [name] = Object.entries(known.analyses).find(([, type]) => type === "vision") ?? [""];
+  const [name] = Object.entries(known.analyses).find(([, type]) => ["vision", "golden"].includes(type)) ?? [""];
   const reason = known.waiting[`insight.${name}`] ?? "";
   return { origin: name, asset: assetOf(id), time: new Date(ms).toISOString(), value: null, reason, label: "", evidence: { image, serial: data.serial ?? "", verdict: "learning" } };
 }

@@ -21,7 +21,7 @@ export class Models {
   }
 
   async build() {
-    $("models").hidden = !analyses("vision");
+    $("models").hidden = !analyses("vision", "golden");
     if (!$("models").hidden) await this.recall();
   }
 

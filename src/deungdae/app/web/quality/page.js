@@ -7,7 +7,7 @@ import { Chart } from "./chart.js";
 import { Inspection } from "./inspection.js";
 import { Models } from "./models.js";
 
-const none = { build: () => ($("no-quality").hidden = analyses("spc") || analyses("vision")) };
+const none = { build: () => ($("no-quality").hidden = analyses("spc", "vision", "golden")) };
 
 export default () => {
   const models = new Models();
