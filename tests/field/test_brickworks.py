@@ -210,13 +210,13 @@ def test_who_is_stopped_while_it_starts_leaves_no_plant_behind(tmp_path: Path) -
     found = Demo(tmp_path / "works", "--past", "0")
 
     def plant() -> list[int]:
-        told = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, check=True)
-        lines = told.stdout.decode(errors="replace").splitlines()
-        return [
-            int(line.split()[0])
-            for line in lines
-            if "deungdae.app.plant" in line and str(found.folder) in line
-        ]
+        pids = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended meanwhile
+                words = (place / "cmdline").read_bytes().decode(errors="replace")
+                if "deungdae.app.plant" in words and str(found.folder) in words:
+                    pids.append(int(place.name))
+        return pids
 
     try:
         found.wait("the plant's process", plant)

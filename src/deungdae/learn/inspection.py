@@ -175,7 +175,7 @@ def teach(
         weights=weights,
         promised=promised,
     )
-    metrics, missing = measured(card, (load or _network)(made.content), kept)
+    metrics, missing = measured(card, kept, scores((load or _network)(made.content), kept))
     return (
         msgspec.structs.replace(card, metrics=metrics, limits=(*card.limits, *missing)),
         made.content,
@@ -323,17 +323,16 @@ def _score(judge: Judge, example: Example) -> float:
 
 
 def measured(
-    card: Card, judge: Judge, examples: Sequence[Example]
+    card: Card, known: Sequence[Example], score: FloatArray
 ) -> tuple[dict[str, Interval], tuple[str, ...]]:
     """Return figures of a model on examples that it did not learn from, and what cannot be told.
 
-    auroc; escape and false_reject: shares of the bad and of the good parts that it decides wrongly;
-    automatic: share of the parts that it decides.
+    known: good and bad ones; score: float64[n], what it gives them. Of the figures, auroc; escape
+    and false_reject: shares of the bad and of the good parts that it decides wrongly; automatic:
+    share of the parts that it decides.
     """
-    known = [each for each in examples if each.bad is not None]
     if len(known) < LEAST:
         return {}, (f"judged on {len(known)} parts only: {LEAST} are needed to give any figure",)
-    score = scores(judge, known)
     bad = np.array([bool(each.bad) for each in known])
     groups = np.array([each.group for each in known])
     said = verdicts(score, card.accept, card.reject)

@@ -179,12 +179,11 @@ def _evaluate(options: argparse.Namespace, output: Output) -> int:
     if learnt_from:
         examples = [each for each in examples if is_held_out(each.group)]
         output.note(f"{card.name} learnt from this set: judged on its held-out groups alone")
-    judge = load(content)
-    metrics, missing = measured(card, judge, examples)
+    known = [each for each in examples if each.bad is not None]
+    score = scores(load(content), known)
+    metrics, missing = measured(card, known, score)
     if not metrics:
         raise NotEnoughData("; ".join(missing))
-    known = [each for each in examples if each.bad is not None]
-    score = scores(judge, known)
     bad = np.array([bool(each.bad) for each in known])
     cheapest = _cheapest(options, score, bad)
     told: dict[str, Any] = {"model": f"{card.name}@{card.version}", "set": source.card.id,
